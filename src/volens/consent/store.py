@@ -1,0 +1,307 @@
+"""The consent ledger in the main database, with the journal of negative choices in front of it.
+
+A negative act (withdraw, revoke, object) is true once the journal holds it: any process may append,
+also while another owns the home or the disk is full, and every reader lays the journal over the
+tables. A grant is true only once it is in the log and in the database. Replays are idempotent by
+event id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    insert,
+    select,
+)
+
+from volens.consent.model import (
+    NEGATIVE_ACTS,
+    Act,
+    ConsentEvent,
+    PurposeState,
+    ScopeKind,
+    decode_event,
+    encode_event,
+    fold,
+)
+from volens.core.canonical import canonical_json
+from volens.core.errors import Denied, InvalidInput, NotFound
+from volens.core.ids import IdKind, SubjectId, parse_id
+from volens.core.purposes import CONSENT_PURPOSES, PROHIBITED, Purpose
+from volens.core.time import to_millis
+from volens.log.fields import Value
+from volens.log.kinds import EntryKind, GrantScope
+from volens.log.recorder import Recorder
+from volens.storage.journal import Journal
+
+METADATA = MetaData()
+EVENT = Table(
+    "consent_event",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("subject", LargeBinary, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("log_index", Integer, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Index("consent_event_of", "subject", "purpose"),
+)
+STATE = Table(  # what the events add up to, in a form that equal choices share
+    "consent_state",
+    METADATA,
+    Column("purpose", String, primary_key=True),
+    Column("subject", LargeBinary, primary_key=True),
+    Column("grants", String, nullable=False),
+    Column("objected", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+_ENTRY_KIND = {
+    Act.GRANT: EntryKind.CONSENT_GRANTED,
+    Act.WITHDRAW: EntryKind.CONSENT_WITHDRAWN,
+    Act.REVOKE: EntryKind.CONSENT_REVOKED,
+    Act.OBJECT: EntryKind.CONSENT_OBJECTED,
+    Act.LIFT_OBJECTION: EntryKind.CONSENT_OBJECTION_LIFTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An event as the ledger keeps it, with its place in the log and the salt that opens it."""
+
+    event: ConsentEvent
+    log_index: int
+    salt: bytes
+
+
+class ConsentLedger:
+    """Records choices and tells what they add up to."""
+
+    def __init__(self, engine: Engine, journal: Journal, recorder: Recorder | None) -> None:
+        """Use tables in `engine`; without a `recorder` only reading and journaling are possible."""
+        self._engine = engine
+        self._journal = journal
+        self._recorder = recorder
+
+    def journal(self, event: ConsentEvent) -> None:
+        """Make a negative act true, from any process, at once.
+
+        Raises:
+            InvalidInput: if the act is not negative.
+        """
+        if event.act not in NEGATIVE_ACTS:
+            raise InvalidInput("journal_act", f"the journal takes no {event.act.value}")
+        self._journal.append(encode_event(event))
+
+    def record(self, events: Sequence[ConsentEvent]) -> list[Recorded]:
+        """Record acts in order, as the owner of the home.
+
+        1. Negative acts are appended to the journal: from here on they hold.
+        2. What the journal held before is applied, so that order is kept.
+        3. One log entry for each act, durable as a group.
+        4. The database commits; only now do grants hold.
+
+        If it stops after 1, the next start applies the journal. If it stops after 3, the log has an
+        entry about a grant that does not hold.
+
+        Raises:
+            InvalidInput: ``event_conflict`` if an event id is taken by another event.
+            Denied: if the act is a grant for a purpose that no grant can permit.
+        """
+        for event in events:
+            _check_grantable(event)
+            if event.act in NEGATIVE_ACTS:
+                self.journal(event)
+        self.drain()
+        return self._apply(events)
+
+    def drain(self) -> int:
+        """Apply what other processes journaled; return how many acts were new."""
+        if not self._journal.read():
+            return 0
+        with self._journal.drain() as bodies:
+            events = [decode_event(body) for body in bodies]
+            with self._engine.connect() as db:
+                known = _known(db, events)
+            fresh = [event for event in events if event.id not in known]
+            self._apply(fresh)
+        return len(fresh)
+
+    def pending(self) -> list[ConsentEvent]:
+        """Return the journaled acts, applied or not; laying them over a state twice is harmless."""
+        return [decode_event(body) for body in self._journal.read()]
+
+    def stamp(self) -> tuple[int, int, int]:
+        """Return a value that changes whenever somebody journals an act."""
+        return self._journal.stamp()
+
+    def states(self, subject: SubjectId) -> dict[Purpose, PurposeState]:
+        """Return what a person's acts add up to, journal included."""
+        return fold([*(item.event for item in self.history(subject)), *self._pending_of(subject)])
+
+    def history(self, subject: SubjectId) -> list[Recorded]:
+        """Return a person's recorded acts in order."""
+        raw = parse_id(IdKind.SUBJECT, subject)
+        with self._engine.connect() as db:
+            rows = db.execute(select(EVENT).where(EVENT.c.subject == raw).order_by(EVENT.c.seq))
+            return [
+                Recorded(event=decode_event(row.body), log_index=row.log_index, salt=row.salt)
+                for row in rows
+            ]
+
+    def find(self, event_id: str) -> Recorded:
+        """Return one recorded act.
+
+        Raises:
+            NotFound: if there is none of that id.
+        """
+        raw = parse_id(IdKind.EVENT, event_id)
+        with self._engine.connect() as db:
+            row = db.execute(select(EVENT).where(EVENT.c.id == raw)).first()
+        if row is None:
+            raise NotFound("event_unknown", f"no consent event {event_id} here")
+        return Recorded(event=decode_event(row.body), log_index=row.log_index, salt=row.salt)
+
+    def bulk_states(self, purpose: Purpose) -> dict[bytes, tuple[str, bool]]:
+        """Return subject id (16 bytes) -> (grants, objected) for all who said anything.
+
+        `grants` is canonical JSON, see `grants_text`; equal choices have equal texts, so callers
+        decide once for each text. The journal is not laid over: use `pending`.
+        """
+        query = select(STATE.c.subject, STATE.c.grants, STATE.c.objected)
+        with self._engine.connect() as db:
+            rows = db.execute(query.where(STATE.c.purpose == purpose.value))
+            return {subject: (grants, bool(objected)) for subject, grants, objected in rows}
+
+    def _pending_of(self, subject: SubjectId) -> list[ConsentEvent]:
+        return [event for event in self.pending() if event.subject == subject]
+
+    def _apply(self, events: Sequence[ConsentEvent]) -> list[Recorded]:
+        if not events:
+            return []
+        if self._recorder is None:
+            raise InvalidInput("read_only", "the ledger was opened for reading")
+        with self._engine.connect() as db:
+            known = _known(db, events)
+        fresh: dict[str, ConsentEvent] = {}
+        for event in events:
+            other = known[event.id].event if event.id in known else fresh.get(event.id)
+            if other is None:
+                fresh[event.id] = event
+            elif other != event:
+                raise InvalidInput("event_conflict", f"the event id {event.id} is taken")
+        recorded = self._log(list(fresh.values()), self._recorder)
+        with self._engine.begin() as db:
+            _store(db, recorded)
+        done = {**known, **{item.event.id: item for item in recorded}}
+        return [done[event.id] for event in events]
+
+    @staticmethod
+    def _log(events: Sequence[ConsentEvent], recorder: Recorder) -> list[Recorded]:
+        salts, entries = [], []
+        for event in events:
+            salt, commitment = recorder.commit(encode_event(event))
+            fields: dict[str, Value] = {
+                "commitment": commitment,
+                "purpose": event.purpose,
+                "scope": GrantScope(event.scope.kind.value),
+            }
+            if event.notice is not None:
+                fields["notice_hash"] = bytes.fromhex(event.notice.sha256)
+            salts.append(salt)
+            entries.append((_ENTRY_KIND[event.act], fields))
+        indexes = recorder.record_all(entries)
+        return [
+            Recorded(event=event, log_index=index, salt=salt)
+            for event, index, salt in zip(events, indexes, salts, strict=True)
+        ]
+
+
+def grants_text(state: PurposeState) -> str:
+    """Write what a decision needs of a state: scope, target, status, notice hash, expiry."""
+    rows = [
+        [
+            grant.scope.kind.value,
+            grant.scope.target,
+            grant.status.value,
+            "" if grant.notice is None else grant.notice.sha256,
+            None if grant.expires is None else to_millis(grant.expires),
+        ]
+        for grant in sorted(state.grants, key=lambda grant: (grant.scope.kind, grant.scope.target))
+    ]
+    return canonical_json(rows).decode("ascii")
+
+
+def _store(db: Connection, recorded: Sequence[Recorded]) -> None:
+    if not recorded:
+        return
+    rows = [
+        {
+            "id": parse_id(IdKind.EVENT, item.event.id),
+            "subject": parse_id(IdKind.SUBJECT, item.event.subject),
+            "purpose": item.event.purpose.value,
+            "body": encode_event(item.event),
+            "log_index": item.log_index,
+            "salt": item.salt,
+        }
+        for item in recorded
+    ]
+    db.execute(insert(EVENT), rows)
+    touched = {(item.event.subject, item.event.purpose) for item in recorded}
+    states = []
+    for subject, purpose in sorted(touched):
+        raw = parse_id(IdKind.SUBJECT, subject)
+        where = (EVENT.c.subject == raw) & (EVENT.c.purpose == purpose.value)
+        bodies = db.execute(select(EVENT.c.body).where(where).order_by(EVENT.c.seq)).scalars()
+        state = fold(decode_event(body) for body in bodies)[purpose]
+        states.append(
+            {
+                "purpose": purpose.value,
+                "subject": raw,
+                "grants": grants_text(state),
+                "objected": state.objected,
+            }
+        )
+    db.execute(insert(STATE).prefix_with("OR REPLACE"), states)
+
+
+def _known(db: Connection, events: Sequence[ConsentEvent]) -> Mapping[str, Recorded]:
+    known = {}
+    for event in events:
+        raw = parse_id(IdKind.EVENT, event.id)
+        row = db.execute(select(EVENT).where(EVENT.c.id == raw)).first()
+        if row is not None:
+            found = decode_event(row.body)
+            known[found.id] = Recorded(event=found, log_index=row.log_index, salt=row.salt)
+    return known
+
+
+def _check_grantable(event: ConsentEvent) -> None:
+    if event.act is Act.GRANT and event.purpose in PROHIBITED:
+        raise Denied(
+            "prohibited",
+            f"{event.purpose.value} is prohibited: nobody can grant it",
+            hint="see volens policy explain",
+        )
+    named = event.scope.kind is not ScopeKind.GENERAL
+    if event.act is Act.GRANT and event.purpose not in CONSENT_PURPOSES and not named:
+        # Aggregates in the private tier rest on a grant too; nothing else does.
+        aggregates = {Purpose.AGGREGATED_RESEARCH, Purpose.PARTNER_AGGREGATES}
+        if event.purpose not in aggregates:
+            raise Denied(
+                "not_by_consent",
+                f"{event.purpose.value} does not rest on consent: there is nothing to grant",
+                hint="see volens policy explain",
+            )

@@ -1,0 +1,53 @@
+"""Writes entries: stamps the time, draws a fresh salt for each commitment, appends durably."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from volens.core.ports import Clock, Entropy
+from volens.log.entries import SALT_BYTES, Entry, commit, encode_entry
+from volens.log.fields import Value
+from volens.log.kinds import EntryKind
+
+
+class EntrySink(Protocol):
+    """Where encoded entries go. `append` is durable when it returns the indexes given."""
+
+    def append(self, entries: Sequence[bytes]) -> range:
+        """Append `entries` as one group."""
+        ...
+
+
+class Recorder:
+    """Records acts in the log. When a method returns, the entry survives a power cut."""
+
+    def __init__(self, log: EntrySink, *, clock: Clock, entropy: Entropy) -> None:
+        """Append to `log`."""
+        self._log = log
+        self._clock = clock
+        self._entropy = entropy
+
+    def commit(self, *parts: bytes) -> tuple[bytes, bytes]:
+        """Return (salt, commitment): 32 fresh bytes, and what the entry may carry of `parts`."""
+        salt = self._entropy.draw(SALT_BYTES)
+        return salt, commit(salt, *parts)
+
+    def record(self, kind: EntryKind, fields: Mapping[str, Value]) -> int:
+        """Append one entry and return its index.
+
+        Raises:
+            InvalidInput: if its fields are not the ones that `kind` has.
+        """
+        return self.record_all([(kind, fields)])[0]
+
+    def record_all(self, items: Sequence[tuple[EntryKind, Mapping[str, Value]]]) -> range:
+        """Append one entry for each (kind, fields), as one durable group; return the indexes.
+
+        Raises:
+            InvalidInput: as `record`; nothing is appended then.
+        """
+        now = self._clock.now()
+        return self._log.append(
+            [encode_entry(Entry(kind=kind, at=now, fields=fields)) for kind, fields in items]
+        )

@@ -1,0 +1,73 @@
+"""The vault's tables in the main database. No column holds content or a readable name."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+
+METADATA = MetaData()
+
+SUBJECT = Table(
+    "subject",
+    METADATA,
+    Column("no", Integer, primary_key=True),
+    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("reference_digest", LargeBinary, nullable=False, unique=True),
+    Column("reference_sealed", LargeBinary, nullable=False),
+    Column("plan", String, nullable=False),
+    Column("tier", String),  # null: the plan's default
+    Column("region", String, nullable=False),
+    Column("realm", String, nullable=False),
+    Column("age_band", String, nullable=False),
+    Column("organisation", String),
+    Column("status", String, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+)
+ORGANISATION = Table(
+    "organisation",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("instructions", String, nullable=False),  # purposes, space-separated, sorted
+    Column("changed_ms", Integer, nullable=False),
+)
+LEAF = Table(  # which log entries are about whom; erasable, unlike the entries
+    "leaf",
+    METADATA,
+    Column("subject_no", Integer, primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("opening", String, nullable=False),  # what the entry's commitment commits to
+    sqlite_with_rowid=False,
+)
+CAPTURE_BATCH = Table(
+    "capture_batch",
+    METADATA,
+    Column("no", Integer, primary_key=True),
+    Column("log_index", Integer, nullable=False),
+    Column("commitments", LargeBinary, nullable=False),  # 32 bytes each, in order
+)
+CONVERSATION = Table(
+    "conversation",
+    METADATA,
+    Column("no", Integer, primary_key=True),
+    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("subject_no", Integer, nullable=False),
+    Column("source", String, nullable=False),
+    Column("source_digest", LargeBinary, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    Column("created_ms", Integer),
+    Column("updated_ms", Integer),
+    Column("captured_ms", Integer, nullable=False),
+    Column("signal", String, nullable=False),
+    Column("turns", Integer, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("batch_no", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    UniqueConstraint("subject_no", "source_digest"),
+)
+SEALED = Table(
+    "sealed",
+    METADATA,
+    Column("conversation_no", Integer, primary_key=True, autoincrement=False),
+    Column("envelope", LargeBinary, nullable=False),
+)
