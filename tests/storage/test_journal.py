@@ -1,8 +1,6 @@
 """What the journal acknowledged is there, whatever happened meanwhile."""
 
-import fcntl
 import multiprocessing
-import os
 from pathlib import Path
 
 import pytest
@@ -132,15 +130,3 @@ def test_processes_that_append_while_another_drains_lose_nothing(tmp_path: Path)
     for name in range(3):
         mine = [body for body in drained if body.startswith(b"%d:" % name)]
         assert mine == [b"%d:%d" % (name, number) for number in range(40)]
-
-
-def test_an_append_waits_for_its_turn(journal: Journal, tmp_path: Path) -> None:
-    descriptor = os.open(tmp_path / "journal", os.O_RDWR)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    context = multiprocessing.get_context("fork")
-    writer = context.Process(target=journal.append, args=(b"one",))
-    writer.start()
-    assert journal.read() == []
-    os.close(descriptor)
-    writer.join()
-    assert journal.read() == [b"one"]
