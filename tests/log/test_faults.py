@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.log.support import ORIGIN, SIGNER, MemoryFiles, Stopped, entries
+from tests.log.support import ORIGIN, SIGNER, MemoryFiles, Stopped
 from volens.core.errors import NotFound
 from volens.log.checkpoint import Checkpoint
 from volens.log.merkle import verify_consistency
@@ -16,7 +16,8 @@ from volens.log.verify import verify_log
 NOWHERE = Path("nowhere")
 GROUPS = [[3], [1, 200], [60], [], [300, 5]]
 """What is appended before each publish; together across the edges of two tiles."""
-ALL = entries(sum(sum(groups) for groups in GROUPS))
+ALL = [b"%d" % number for number in range(600)]
+"""Short, and not parsed: what is tried here is the files."""
 
 
 class Story:
@@ -39,7 +40,7 @@ class Story:
         """Nothing acknowledged is lost, everything verifies, no published tree is contradicted."""
         assert log.size == log.published_size >= self.acknowledged
         assert list(log.entries(0, log.size)) == ALL[: log.size]
-        report = verify_log(files, [SIGNER.verifier])
+        report = verify_log(files, [SIGNER.verifier], entry=len)
         assert report.checkpoint.size == log.size
         assert report.pending == 0
         for old in self.published:
@@ -81,7 +82,7 @@ def crashes(files: MemoryFiles, seeds: int) -> list[MemoryFiles]:
 
 def test_the_whole_story_without_a_stop() -> None:
     story, files = run_until(None)
-    assert story.acknowledged == len(ALL)
+    assert story.acknowledged == sum(sum(groups) for groups in GROUPS)
     story.check(reopen(story, files), files)
     assert OPERATIONS > 80
 
@@ -91,7 +92,7 @@ def test_a_stop_anywhere_loses_nothing_acknowledged_and_forks_nothing(
     stop_at: tuple[int, bool],
 ) -> None:
     story, stopped = run_until(stop_at)
-    for files in crashes(stopped, seeds=4):
+    for files in crashes(stopped, seeds=3):
         log = reopen(story, files)
         story.check(log, files)
         log.append(ALL[log.size : log.size + 7])  # and it goes on
@@ -100,7 +101,7 @@ def test_a_stop_anywhere_loses_nothing_acknowledged_and_forks_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop_at", STOPS[::3])
+@pytest.mark.parametrize("stop_at", STOPS[::7])
 def test_a_stop_anywhere_in_the_recovery_changes_nothing(stop_at: tuple[int, bool]) -> None:
     story, stopped = run_until(stop_at)
     for first in crashes(stopped, seeds=1):
