@@ -11,6 +11,7 @@ from datetime import datetime
 from volens.core.purposes import PROHIBITED
 from volens.core.time import FAR_FUTURE
 from volens.policy.cedar import Answer, Engine
+from volens.policy.classify import ConversationFacts, SubjectFacts, UseFacts, classify
 from volens.policy.model import (
     PERMIT_REASONS,
     REASONS_BY_ATTRIBUTE,
@@ -18,9 +19,11 @@ from volens.policy.model import (
     Decision,
     PolicyRef,
     ReasonCode,
+    encode,
     in_order,
 )
 from volens.policy.pack import Pack
+from volens.policy.table import DecisionTable
 
 _ERROR = (False, (ReasonCode.POLICY_ERROR,), ())
 
@@ -65,6 +68,8 @@ class Policy:
         self.valid_until = next_version_from or FAR_FUTURE
         self._engine = Engine(pack.cedar, pack.schema)
 
+        self._table = DecisionTable(self.decide_class, self.valid_until)
+
     @property
     def ref(self) -> PolicyRef:
         """Name, version and hash of the pack."""
@@ -80,5 +85,31 @@ class Policy:
             reasons=reasons,
             policy=self.ref,
             rules=rules,
+            valid_until=self.valid_until,
+        )
+
+    def table(self) -> DecisionTable:
+        """Return the table that every decision of this policy is read from."""
+        return self._table
+
+    def decide(
+        self, subject: SubjectFacts, conversation: ConversationFacts, use: UseFacts
+    ) -> Decision:
+        """Decide one use; never raises on what the facts say.
+
+        Past the end of this policy version the answer is a deny with ``table_expired``.
+        """
+        if use.at >= self.valid_until:
+            return self._deny(ReasonCode.TABLE_EXPIRED)
+        classified = classify(self.pack, subject, conversation, use)
+        decision = self._table.decision(encode(classified.attributes), use.at)
+        return replace(decision, valid_until=min(decision.valid_until, classified.valid_until))
+
+    def _deny(self, reason: ReasonCode) -> Decision:
+        return Decision(
+            permit=False,
+            reasons=(reason,),
+            policy=self.ref,
+            rules=(),
             valid_until=self.valid_until,
         )
