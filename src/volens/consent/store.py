@@ -8,7 +8,7 @@ event id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -38,7 +38,7 @@ from volens.consent.model import (
 )
 from volens.core.canonical import canonical_json
 from volens.core.errors import Denied, InvalidInput, NotFound
-from volens.core.ids import IdKind, SubjectId, parse_id
+from volens.core.ids import EventId, IdKind, SubjectId, parse_id
 from volens.core.purposes import CONSENT_PURPOSES, PROHIBITED, Purpose
 from volens.core.time import to_millis
 from volens.log.fields import Value
@@ -89,8 +89,8 @@ class Recorded:
 class ConsentLedger:
     """Records choices and tells what they add up to."""
 
-    def __init__(self, engine: Engine, journal: Journal, recorder: Recorder | None) -> None:
-        """Use tables in `engine`; without a `recorder` only reading and journaling are possible."""
+    def __init__(self, engine: Engine, journal: Journal, recorder: Recorder) -> None:
+        """Use tables in `engine`; what the recorder can't log can't be recorded."""
         self._engine = engine
         self._journal = journal
         self._recorder = recorder
@@ -191,16 +191,14 @@ class ConsentLedger:
     def _apply(self, events: Sequence[ConsentEvent]) -> list[Recorded]:
         if not events:
             return []
-        if self._recorder is None:
-            raise InvalidInput("read_only", "the ledger was opened for reading")
         with self._engine.connect() as db:
             known = _known(db, events)
-        fresh: dict[str, ConsentEvent] = {}
+        fresh: dict[EventId, ConsentEvent] = {}
         for event in events:
             other = known[event.id].event if event.id in known else fresh.get(event.id)
             if other is None:
                 fresh[event.id] = event
-            elif other != event:
+            elif encode_event(other) != encode_event(event):
                 raise InvalidInput("event_conflict", f"the event id {event.id} is taken")
         recorded = self._log(list(fresh.values()), self._recorder)
         with self._engine.begin() as db:
@@ -277,8 +275,8 @@ def _store(db: Connection, recorded: Sequence[Recorded]) -> None:
     db.execute(insert(STATE).prefix_with("OR REPLACE"), states)
 
 
-def _known(db: Connection, events: Sequence[ConsentEvent]) -> Mapping[str, Recorded]:
-    known = {}
+def _known(db: Connection, events: Sequence[ConsentEvent]) -> dict[EventId, Recorded]:
+    known: dict[EventId, Recorded] = {}
     for event in events:
         raw = parse_id(IdKind.EVENT, event.id)
         row = db.execute(select(EVENT).where(EVENT.c.id == raw)).first()

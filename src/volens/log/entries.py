@@ -143,7 +143,7 @@ _CONSENT: Final = {
     "commitment": COMMITMENT,
     "purpose": word(Purpose),
     "scope": word(GrantScope),
-    "notice_hash": PUBLIC_HASH,
+    "notice_hash": optional(PUBLIC_HASH),
 }
 
 FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
@@ -166,6 +166,11 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
     EntryKind.CONSENT_REVOKED: _CONSENT,
     EntryKind.CONSENT_EXPIRED: _CONSENT,
     EntryKind.CONSENT_OBJECTED: _CONSENT,
+    EntryKind.CONSENT_OBJECTION_LIFTED: _CONSENT,
+    EntryKind.ORGANISATION_INSTRUCTED: {
+        "commitment": COMMITMENT,
+        "purposes": optional(words(Purpose)),
+    },
     EntryKind.CAPTURE_DONE: {"count": COUNT, "root": ROOT, "source": word(CaptureSource)},
     EntryKind.CONVERSATION_SIGNALLED: {"commitment": COMMITMENT, "signal": word(Signal)},
     EntryKind.ACCESS_INTENT: {

@@ -18,6 +18,8 @@ class EntryKind(StrEnum):
     CONSENT_REVOKED = "consent.revoked"
     CONSENT_EXPIRED = "consent.expired"
     CONSENT_OBJECTED = "consent.objected"
+    CONSENT_OBJECTION_LIFTED = "consent.objection_lifted"
+    ORGANISATION_INSTRUCTED = "organisation.instructed"
     CAPTURE_DONE = "capture.done"
     CONVERSATION_SIGNALLED = "conversation.signalled"
     ACCESS_INTENT = "access.intent"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from volens.core.errors import Unavailable
 from volens.core.ports import Clock, Entropy
 from volens.log.entries import SALT_BYTES, Entry, commit, encode_entry
 from volens.log.fields import Value
@@ -17,6 +18,20 @@ class EntrySink(Protocol):
     def append(self, entries: Sequence[bytes]) -> range:
         """Append `entries` as one group."""
         ...
+
+
+class NoLog:
+    """The sink of a home that was opened for reading: it takes nothing."""
+
+    def append(self, entries: Sequence[bytes]) -> range:
+        """Refuse.
+
+        Raises:
+            Unavailable: ``read_only``, always.
+        """
+        raise Unavailable(
+            "read_only", f"the home was opened for reading: {len(entries)} entries refused"
+        )
 
 
 class Recorder:

@@ -62,6 +62,18 @@ def create_tables(engine: Engine, metadata: MetaData) -> None:
     metadata.create_all(engine)
 
 
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's own connection, for reads of many rows.
+
+    Raises:
+        Unavailable: ``database_closed``.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        raise Unavailable("database_closed", "the database connection is closed")
+    return driver
+
+
 def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
     for name, (wanted, reads_back) in _PRAGMAS.items():
         if read_only and name == "journal_mode":

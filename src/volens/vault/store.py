@@ -16,6 +16,7 @@ from volens.core.time import from_millis, to_millis
 from volens.crypto.binding import ContentPlace
 from volens.crypto.keystore import Holder
 from volens.crypto.sealing import Sealed, Sealer, ToSeal
+from volens.log.fields import Value
 from volens.log.kinds import CaptureSource, EntryKind
 from volens.log.merkle import MerkleTree, leaf_hash
 from volens.log.recorder import Recorder
@@ -226,7 +227,11 @@ class Vault:
 
     def _log_capture(self, commitments: bytes, source: CaptureSource) -> int:
         hashes = [leaf_hash(commitments[at : at + 32]) for at in range(0, len(commitments), 32)]
-        fields = {"count": len(hashes), "root": MerkleTree(hashes).root(), "source": source}
+        fields: dict[str, Value] = {
+            "count": len(hashes),
+            "root": MerkleTree(hashes).root(),
+            "source": source,
+        }
         return self._recorder.record(EntryKind.CAPTURE_DONE, fields)
 
     def _store(

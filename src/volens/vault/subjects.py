@@ -19,6 +19,7 @@ from volens.core.regions import Region
 from volens.core.time import from_millis, to_millis
 from volens.crypto.keystore import Holder
 from volens.crypto.sealing import Sealer
+from volens.log.fields import Value
 from volens.log.kinds import ChangedField, EntryKind
 from volens.log.recorder import Recorder
 from volens.vault.tables import LEAF, ORGANISATION, SUBJECT
@@ -202,9 +203,10 @@ class SubjectStore:
         salt, commitment = self._recorder.commit(organisation.encode())
         del salt  # nobody needs to open this one: the entry shows that an instruction changed
         allowed = tuple(sorted(set(purposes)))
-        self._recorder.record(
-            EntryKind.ORGANISATION_INSTRUCTED, {"commitment": commitment, "purposes": allowed}
-        )
+        fields: dict[str, Value] = {"commitment": commitment}
+        if allowed:
+            fields["purposes"] = allowed
+        self._recorder.record(EntryKind.ORGANISATION_INSTRUCTED, fields)
         values = {"instructions": " ".join(allowed), "changed_ms": to_millis(self._clock.now())}
         with self._engine.begin() as db:
             known = update(ORGANISATION).where(ORGANISATION.c.name == organisation).values(values)

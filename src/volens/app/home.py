@@ -1,0 +1,177 @@
+"""An opened home: every service, wired."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from volens.app.identity import (
+    IDENTITY,
+    LOOKUP_FILE,
+    Identity,
+    custody_folder,
+    load_secret,
+    load_signer,
+)
+from volens.app.policies import load_in_force
+from volens.consent.store import ConsentLedger
+from volens.core.errors import NotFound, Unavailable
+from volens.core.ids import IdKind, parse_id
+from volens.core.ports import Clock, Entropy
+from volens.crypto.keyservice import FileKeyService
+from volens.crypto.keystore import KeyStore
+from volens.crypto.opening import Opener
+from volens.crypto.sealing import Sealer
+from volens.gate.facts import FactSource
+from volens.gate.gate import Gate
+from volens.gate.reading import SealedReader
+from volens.log.recorder import NoLog, Recorder
+from volens.log.store import TransparencyLog
+from volens.storage.engine import open_database
+from volens.storage.files import read_private
+from volens.storage.journal import Journal
+from volens.storage.lock import HomeLock
+from volens.storage.system import SystemClock, SystemEntropy
+from volens.vault.store import Vault
+from volens.vault.subjects import SubjectStore
+
+LOCK_WAIT_SECONDS = 5.0
+
+
+class Home:
+    """An opened home: every service, wired. Use it as a context manager."""
+
+    def __init__(
+        self,
+        folder: Path,
+        identity: Identity,
+        *,
+        custody: Path,
+        writing: bool,
+        clock: Clock,
+        entropy: Entropy,
+        lock: HomeLock | None,
+    ) -> None:
+        """Wire the services of an existing home; use `create_home` or `open_home`."""
+        self.folder = folder
+        self.identity = identity
+        self.custody = custody
+        self.clock = clock
+        self.entropy = entropy
+        self._lock = lock
+        self.signer = load_signer(identity, custody)
+        self.main = open_database(folder / "main.db", read_only=not writing)
+        self.keys_database = open_database(folder / "keys" / "keys.db", read_only=not writing)
+        self.journal = Journal(folder / "journal" / "choices")
+        self.log: TransparencyLog | None = None
+        if writing:
+            self.log = TransparencyLog.open(
+                folder / "log", signer=self.signer, origin=identity.origin
+            )
+        self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
+        service = FileKeyService(custody, entropy=entropy)
+        keys = KeyStore(self.keys_database, service, entropy=entropy)
+        lookup_key = load_secret(custody, LOOKUP_FILE)
+        self.sealer = Sealer(keys, lookup_key=lookup_key, entropy=entropy)
+        self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
+        tenant = parse_id(IdKind.TENANT, identity.tenant)
+        self.subjects = SubjectStore(
+            self.main, self.sealer, self.recorder, clock=clock, entropy=entropy
+        )
+        self.vault = Vault(
+            self.main, self.sealer, self.recorder, tenant=tenant, clock=clock, entropy=entropy
+        )
+        facts = FactSource(
+            self.main, self.subjects, self.ledger, region=identity.region, realm=identity.realm
+        )
+        self.policy = load_in_force(folder, self.main)
+        self.gate = Gate(
+            facts,
+            self.subjects,
+            self.ledger,
+            SealedReader(self.main, tenant=tenant),
+            Opener(keys, entropy=entropy),
+            self.recorder,
+            policy=self.policy,
+            clock=clock,
+        )
+        if writing:
+            self.ledger.drain()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Publish what is pending and let go of the home."""
+        try:
+            if self.log is not None:
+                self.log.publish()
+                self.log.close()
+        finally:
+            self.main.dispose()
+            self.keys_database.dispose()
+            if self._lock is not None:
+                self._lock.release()
+
+    def owned_log(self) -> TransparencyLog:
+        """Return the log of a home opened for writing.
+
+        Raises:
+            Unavailable: ``read_only`` if it was opened for reading.
+        """
+        if self.log is None:
+            raise Unavailable("read_only", "the home was opened for reading only")
+        return self.log
+
+
+def open_home(
+    folder: Path,
+    *,
+    writing: bool,
+    wait_seconds: float = LOCK_WAIT_SECONDS,
+    environment: Mapping[str, str] = os.environ,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> Home:
+    """Open a home, finishing whatever a stop left unfinished.
+
+    Args:
+        folder: the home.
+        writing: own it (one process at a time) or only read it.
+        wait_seconds: how long to wait for another owner to finish.
+        environment: where ``VOLENS_KEK_DIR`` is looked up.
+        clock: the time; the system's by default.
+        entropy: randomness; the system's by default.
+
+    Raises:
+        NotFound: ``home_missing``.
+        Unavailable: ``home_in_use``, or if its keys can't be had.
+        VerificationFailed: if the log was changed.
+    """
+    identity_data = read_private(folder / IDENTITY)
+    if identity_data is None:
+        hint = "volens init makes one; --home or VOLENS_HOME says where"
+        raise NotFound("home_missing", f"there is no home at {folder}", hint=hint)
+    identity = Identity.decode(identity_data, folder / IDENTITY)
+    lock = HomeLock(folder / "lock") if writing else None
+    if lock is not None:
+        lock.acquire(wait_seconds=wait_seconds)
+    try:
+        return Home(
+            folder,
+            identity,
+            custody=custody_folder(identity.tenant, environment),
+            writing=writing,
+            clock=clock or SystemClock(),
+            entropy=entropy or SystemEntropy(),
+            lock=lock,
+        )
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise

@@ -1,0 +1,303 @@
+"""From the ledgers to the facts that policy decides on, one person or all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Engine, func, select
+
+from volens.consent.model import ScopeKind
+from volens.consent.store import ConsentLedger, grants_text
+from volens.core.canonical import read_strict
+from volens.core.errors import InvalidInput
+from volens.core.ids import IdKind, parse_id
+from volens.core.purposes import Purpose, Realm, Signal
+from volens.core.regions import Region
+from volens.core.time import FAR_FUTURE, from_millis, to_millis
+from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, ConsentBitmap, Overrides
+from volens.policy.boundaries import NEVER
+from volens.policy.classify import (
+    ConversationFacts,
+    GrantFacts,
+    OrganisationFacts,
+    SubjectFacts,
+    UseFacts,
+    classify,
+)
+from volens.policy.decision import Policy
+from volens.policy.model import encode
+from volens.vault.subjects import Subject, SubjectStore
+from volens.vault.tables import CONVERSATION, SUBJECT
+
+_SCOPE_FIELD = {
+    ScopeKind.DATASET.value: "dataset",
+    ScopeKind.RUN.value: "run",
+    ScopeKind.PARTNER.value: "partner",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What somebody wants to do, before the gate adds where and when."""
+
+    purpose: str
+    dataset: str = ""
+    """The name of the dataset to be built, matched against grants that name one."""
+    run: str = ""
+    partner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """Every conversation decided for one use."""
+
+    bitmap: ConsentBitmap
+    numbers: npt.NDArray[np.int64]
+    """Subject numbers, ascending."""
+    offsets: npt.NDArray[np.int64]
+    """First conversation (by rank) of each subject, then their count."""
+
+    def permitted(self) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+        """Yield (subject number, mask over that person's conversations in order) where any is 1."""
+        bits = np.unpackbits(self.bitmap.bits, count=self.bitmap.size, bitorder="little")
+        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(bits, dtype=np.int64)])
+        counts = before[self.offsets[1:]] - before[self.offsets[:-1]]
+        for place in np.flatnonzero(counts).tolist():
+            mask = bits[self.offsets[place] : self.offsets[place + 1]]
+            yield int(self.numbers[place]), mask.astype(bool)
+
+    def permits_any(self, number: int) -> bool:
+        """Say whether any conversation of the subject with this number is permitted."""
+        place = int(np.searchsorted(self.numbers, number))
+        if place == len(self.numbers) or self.numbers[place] != number:
+            return False
+        ranks = np.arange(self.offsets[place], self.offsets[place + 1])
+        return bool(np.any(self.bitmap.bits[ranks >> 3] >> (ranks & 7) & 1))
+
+
+class FactSource:
+    """Reads facts for one home: its region, its realm, its notices."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        subjects: SubjectStore,
+        ledger: ConsentLedger,
+        *,
+        region: Region,
+        realm: Realm,
+    ) -> None:
+        """Read from `engine` and the ledgers over it."""
+        self._engine = engine
+        self._subjects = subjects
+        self._ledger = ledger
+        self._region = region
+        self._realm = realm
+
+    def use_facts(self, use: Use, at: datetime) -> UseFacts:
+        """Place a use in this home, now."""
+        return UseFacts(
+            purpose=use.purpose,
+            region=self._region.value,
+            realm=self._realm.value,
+            at=at,
+            dataset=use.dataset,
+            run=use.run,
+            partner=use.partner,
+        )
+
+    def subject_facts(self, subject: Subject, policy: Policy) -> SubjectFacts:
+        """Return one person's facts, journal included."""
+        states = self._ledger.states(subject.id)
+        instructions = self._subjects.instructions()
+        return SubjectFacts(
+            plan=subject.plan,
+            region=subject.region.value,
+            tier=None if subject.tier is None else subject.tier.value,
+            realm=subject.realm.value,
+            age_band=subject.age_band.value,
+            status=subject.status.value,
+            organisation=_organisation(subject.organisation, instructions),
+            grants={
+                purpose.value: _grants(grants_text(state)) for purpose, state in states.items()
+            },
+            notices_shown=published_notices(policy),
+            objections=frozenset(p.value for p, state in states.items() if state.objected),
+        )
+
+    def census(self, policy: Policy, use: Use, at: datetime) -> Census:
+        """Decide every conversation for `use`: once for each distinct set of facts.
+
+        Raises:
+            InvalidInput: ``purpose_unknown`` if the purpose is no known word.
+            Denied: ``table_expired`` if the policy version has ended.
+        """
+        purpose = known_purpose(use.purpose)
+        counts = self._conversation_counts()
+        numbers, codes, ends = self._classes(policy, self.use_facts(use, at))
+        each = np.array([counts.get(number, 0) for number in numbers.tolist()], dtype=np.int64)
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(each)])
+        bitmap = ConsentBitmap(
+            policy,
+            purpose,
+            codes=codes,
+            offsets=offsets,
+            ends=ends,
+            at=at,
+            overrides=self._overrides(numbers, offsets),
+        )
+        return Census(bitmap=bitmap, numbers=numbers, offsets=offsets)
+
+    def _conversation_counts(self) -> dict[int, int]:
+        query = select(CONVERSATION.c.subject_no, func.count()).group_by(CONVERSATION.c.subject_no)
+        with self._engine.connect() as db:
+            return {row[0]: row[1] for row in db.execute(query)}
+
+    def _classes(
+        self, policy: Policy, use: UseFacts
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        states = self._ledger.bulk_states(Purpose(use.purpose))
+        self._lay_over(states, use.purpose)
+        instructions = self._subjects.instructions()
+        notices = published_notices(policy)
+        seen: dict[tuple[object, ...], tuple[int, int]] = {}
+        numbers, codes, ends = [], [], []
+        columns = select(
+            SUBJECT.c.no,
+            SUBJECT.c.id,
+            SUBJECT.c.plan,
+            SUBJECT.c.region,
+            SUBJECT.c.tier,
+            SUBJECT.c.realm,
+            SUBJECT.c.age_band,
+            SUBJECT.c.status,
+            SUBJECT.c.organisation,
+        ).order_by(SUBJECT.c.no)
+        with self._engine.connect() as db:
+            for number, raw, *attributes in db.execute(columns).yield_per(10_000):
+                state = states.get(raw, ("[]", False))
+                key = (*attributes, state)
+                known = seen.get(key)
+                if known is None:
+                    facts = _facts(attributes, state, use.purpose, instructions, notices)
+                    known = seen[key] = _classified(policy, facts, use)
+                numbers.append(number)
+                codes.append(known[0])
+                ends.append(known[1])
+        return (
+            np.array(numbers, dtype=np.int64),
+            np.array(codes, dtype=np.int32),
+            np.array(ends, dtype=np.int64),
+        )
+
+    def _lay_over(self, states: dict[bytes, tuple[str, bool]], purpose: str) -> None:
+        """Lay the journal's negative acts over the states of the tables."""
+        for event in self._ledger.pending():
+            if event.purpose == purpose:
+                state = self._ledger.states(event.subject)[event.purpose]
+                states[parse_id(IdKind.SUBJECT, event.subject)] = (
+                    grants_text(state),
+                    state.objected,
+                )
+
+    def _overrides(
+        self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+    ) -> Overrides:
+        signalled = select(CONVERSATION.c.subject_no, CONVERSATION.c.no, CONVERSATION.c.signal)
+        signalled = signalled.where(CONVERSATION.c.signal != Signal.NONE.value)
+        ranks, signals = [], []
+        words = [signal.value for signal in Signal]
+        with self._engine.connect() as db:
+            for subject_no, number, signal in db.execute(
+                signalled.order_by(CONVERSATION.c.subject_no, CONVERSATION.c.no)
+            ).all():
+                before = select(func.count()).select_from(CONVERSATION)
+                before = before.where(
+                    CONVERSATION.c.subject_no == subject_no, CONVERSATION.c.no < number
+                )
+                place = int(np.searchsorted(numbers, subject_no))
+                ranks.append(int(offsets[place]) + int(db.execute(before).scalar() or 0))
+                signals.append(words.index(signal))
+        if not ranks:
+            return NO_OVERRIDES
+        return Overrides(
+            conversations=np.array(ranks, dtype=np.int64),
+            signals=np.array(signals, dtype=np.uint8),
+            tiers=np.full(len(ranks), NO_TIER, dtype=np.uint8),
+        )
+
+
+def known_purpose(word: str) -> Purpose:
+    """Return the purpose that `word` names.
+
+    Raises:
+        InvalidInput: ``purpose_unknown``.
+    """
+    try:
+        return Purpose(word)
+    except ValueError:
+        hint = f"one of {', '.join(purpose.value for purpose in Purpose)}"
+        raise InvalidInput("purpose_unknown", f"no purpose {word[:40]!r}", hint=hint) from None
+
+
+def published_notices(policy: Policy) -> frozenset[str]:
+    """Return the notices that stand published with this policy version.
+
+    Purposes that rest on a basis other than consent need a current published notice; a grant is
+    bound to the very notice its person saw, which is on the grant.
+    """
+    return frozenset(notice.hash for notice in policy.pack.notices)
+
+
+def _classified(policy: Policy, facts: SubjectFacts, use: UseFacts) -> tuple[int, int]:
+    found = classify(policy.pack, facts, ConversationFacts(), use)
+    end = NEVER if found.valid_until >= FAR_FUTURE else to_millis(found.valid_until)
+    return encode(found.attributes), end
+
+
+def _facts(
+    attributes: list[str | None],
+    state: tuple[str, bool],
+    purpose: str,
+    instructions: Mapping[str, frozenset[str]],
+    notices: frozenset[str],
+) -> SubjectFacts:
+    plan, region, tier, realm, age_band, status, organisation = attributes
+    grants, objected = state
+    return SubjectFacts(
+        plan=str(plan),
+        region=str(region),
+        tier=tier,
+        realm=str(realm),
+        age_band=str(age_band),
+        status=str(status),
+        organisation=_organisation(organisation, instructions),
+        grants={purpose: _grants(grants)},
+        notices_shown=notices,
+        objections=frozenset({purpose} if objected else ()),
+    )
+
+
+def _organisation(
+    name: str | None, instructions: Mapping[str, frozenset[str]]
+) -> OrganisationFacts | None:
+    if name is None:
+        return None
+    return OrganisationFacts(instructed=instructions.get(name, frozenset()))
+
+
+def _grants(text: str) -> tuple[GrantFacts, ...]:
+    rows = read_strict(text.encode("ascii"))
+    if not isinstance(rows, list):
+        raise InvalidInput("grants_form", "a stored consent state can't be read")
+    facts = []
+    for row in rows:
+        kind, target, status, notice, expires_ms = row
+        names = {_SCOPE_FIELD[kind]: target} if kind in _SCOPE_FIELD else {}
+        expires = None if expires_ms is None else from_millis(expires_ms)
+        facts.append(GrantFacts(status=status, notice=notice, expires_at=expires, **names))
+    return tuple(facts)

@@ -1,0 +1,282 @@
+"""The gate: decide, write the log entry durably, and only then let keys be used.
+
+Order of every access:
+
+1. Choices that other processes journaled are taken in; the decision is made.
+2. An ``access.intent`` entry is durable in the log: purpose, action, reason, policy, how many, and
+   a commitment to exactly which.
+3. Keys are fetched and content is opened, batch by batch; before each batch the journal is looked
+   at again, and who has withdrawn meanwhile is left out.
+4. An ``access.done`` entry says how it ended and how long it took.
+
+If it stops after 2, the intent stands in the log as the upper bound of what may have been seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from volens.consent.store import ConsentLedger
+from volens.core.errors import Denied, Unavailable, VolensError
+from volens.core.ids import IdKind, parse_id
+from volens.core.ports import Clock
+from volens.core.purposes import Purpose
+from volens.crypto.opening import Opener
+from volens.gate.facts import Census, FactSource, Use, known_purpose
+from volens.gate.reading import OpenedBatch, SealedReader
+from volens.log.fields import Value
+from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
+from volens.log.recorder import Recorder
+from volens.policy.classify import ConversationFacts
+from volens.policy.decision import Policy
+from volens.policy.model import PERMIT_REASONS, Decision, ReasonCode
+from volens.vault.model import Payload, unpack_payload
+from volens.vault.store import Held
+from volens.vault.subjects import Subject, SubjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks for an access, and why; both closed words."""
+
+    actor: Actor
+    action: AccessAction
+    reason: AccessReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What one use may open: decided, logged, not opened yet."""
+
+    use: Use
+    census: Census
+    at: datetime
+    permitted: int
+    excluded: dict[ReasonCode, int]
+    """Conversations left out, by reason; one may have several."""
+    intent: int
+    """Log index of the access intent."""
+
+
+class Gate:
+    """Decides uses and opens content for them."""
+
+    def __init__(
+        self,
+        facts: FactSource,
+        subjects: SubjectStore,
+        ledger: ConsentLedger,
+        reader: SealedReader,
+        opener: Opener,
+        recorder: Recorder,
+        *,
+        policy: Policy,
+        clock: Clock,
+    ) -> None:
+        """Decide by `policy`; what can't be recorded can't be opened."""
+        self._facts = facts
+        self._subjects = subjects
+        self._ledger = ledger
+        self._checked: tuple[int, int, int] | None = None
+        self._reader = reader
+        self._opener = opener
+        self._recorder = recorder
+        self._clock = clock
+        self.policy = policy
+
+    def decide(
+        self, subject: Subject, use: Use, held: Held | None = None, policy: Policy | None = None
+    ) -> Decision:
+        """Decide one use of one person's conversations, or of one of them.
+
+        Any error while deciding is a deny with the reason ``policy_error``.
+        """
+        policy = policy or self.policy
+        signal = "none" if held is None else held.signal.value
+        try:
+            facts = self._facts.subject_facts(subject, policy)
+            at = self._clock.now()
+            return policy.decide(
+                facts, ConversationFacts(signal=signal), self._facts.use_facts(use, at)
+            )
+        except Unavailable:
+            raise
+        except (VolensError, ValueError, ArithmeticError, LookupError, TypeError):
+            return Decision(
+                permit=False,
+                reasons=(ReasonCode.POLICY_ERROR,),
+                policy=policy.ref,
+                rules=(),
+                valid_until=policy.valid_until,
+            )
+
+    def preview(self, use: Use) -> tuple[int, dict[ReasonCode, int]]:
+        """Return how many conversations `use` could open now and why others not; opens nothing."""
+        at = self._clock.now()
+        census = self._facts.census(self.policy, use, at)
+        return census.bitmap.permitted(at), self._excluded(census, at)
+
+    def select(self, use: Use, asker: Asker, *, dataset: bytes = b"") -> Selection:
+        """Decide every conversation for `use` and log the intent to open what is permitted.
+
+        Args:
+            use: what for.
+            asker: who and why.
+            dataset: the raw id of the dataset to be built, if any; the entry commits to it.
+
+        Raises:
+            InvalidInput: ``purpose_unknown``.
+            Denied: ``table_expired`` if the policy version has ended.
+        """
+        self._ledger.drain()
+        at = self._clock.now()
+        census = self._facts.census(self.policy, use, at)
+        permitted = census.bitmap.permitted(at)
+        recorder = self._recorder
+        _, chosen = recorder.commit(census.bitmap.bits.tobytes())
+        fields = self._intent(known_purpose(use.purpose), asker, permitted, chosen)
+        if dataset:
+            fields["dataset"] = recorder.commit(dataset)[1]
+        intent = recorder.record(EntryKind.ACCESS_INTENT, fields)
+        return Selection(
+            use=use,
+            census=census,
+            at=at,
+            permitted=permitted,
+            excluded=self._excluded(census, at),
+            intent=intent,
+        )
+
+    def open(
+        self,
+        selection: Selection,
+        *,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> Iterator[OpenedBatch]:
+        """Open what was selected, batch by batch, in the vault's order.
+
+        The intent must be in the log already (`select` put it there). When the iterator ends, or is
+        closed, an ``access.done`` entry says how.
+
+        Raises:
+            Denied: ``table_expired`` if time has run past the selection's `valid_until`, or
+                ``withdrawn_meanwhile`` if somebody whose records were yielded already has
+                withdrawn: the caller starts again without them.
+        """
+        started = self._clock.now()
+        opened = 0
+        outcome = AccessOutcome.ABANDONED
+        try:
+            for batch in self._reader.batches(selection.census.permitted()):
+                self.require_current(selection)
+                content = batch.open(self._opener)
+                opened += content.size
+                yield content
+                if on_batch is not None:
+                    on_batch(content.size)
+            self.require_current(selection)
+            outcome = AccessOutcome.COMPLETED
+        except GeneratorExit:
+            raise
+        except BaseException:
+            outcome = AccessOutcome.FAILED
+            raise
+        finally:
+            with suppress(Unavailable):
+                self._done(selection.intent, opened, started, outcome)
+
+    def require_current(self, selection: Selection) -> None:
+        """Pass if nobody whose records are in the selection has withdrawn since it was made.
+
+        Raises:
+            Denied: ``withdrawn_meanwhile``, or ``table_expired``.
+        """
+        selection.census.bitmap.require_fresh(self._clock.now())
+        stamp = self._ledger.stamp()
+        if stamp == self._checked:
+            return
+        for event in self._ledger.pending():
+            if event.purpose == selection.use.purpose:
+                number = self._subjects.find(event.subject).number
+                if selection.census.permits_any(number):
+                    raise Denied(
+                        "withdrawn_meanwhile",
+                        "somebody withdrew while their records were being opened",
+                        hint="start again: they will be left out",
+                    )
+        self._checked = stamp
+
+    def show(self, held: Held, subject: Subject, use: Use, asker: Asker) -> Payload:
+        """Open one conversation for somebody to look at; logged before and after.
+
+        Raises:
+            Denied: with the decision's first reason.
+            Unavailable: ``key_missing`` if it was erased.
+        """
+        self._ledger.drain()
+        decision = self.decide(subject, use, held)
+        if not decision.permit:
+            raise Denied(
+                decision.reasons[0].value,
+                f"opening {held.id} for {use.purpose} is not permitted",
+                hint=f"volens ask {held.id} {use.purpose} tells why",
+            )
+        recorder = self._recorder
+        started = self._clock.now()
+        commitment = recorder.commit(parse_id(IdKind.CONVERSATION, held.id))[1]
+        fields = self._intent(known_purpose(use.purpose), asker, 1, commitment)
+        intent = recorder.record(EntryKind.ACCESS_INTENT, fields)
+        outcome = AccessOutcome.FAILED
+        try:
+            payload = unpack_payload(self._reader.one(held).open_one(self._opener))
+            outcome = AccessOutcome.COMPLETED
+        finally:
+            self._done(intent, int(outcome is AccessOutcome.COMPLETED), started, outcome)
+        return payload
+
+    def capture_secret(self, held: Held, subject: Subject) -> bytes:
+        """Return the capture secret of one conversation: the person's own, to prove with."""
+        raw = parse_id(IdKind.CONVERSATION, held.id)
+        return self._opener.capture_secret(subject.holder, raw)
+
+    def references(self, subjects: Sequence[Subject]) -> list[str]:
+        """Return the names by which the product knows `subjects`; ``(erased)`` where keys are gone.
+
+        Args:
+            subjects: sorted by number.
+        """
+        items = [(subject.holder, subject.reference_sealed) for subject in subjects]
+        return [name or "(erased)" for name in self._opener.open_references(items)]
+
+    @staticmethod
+    def _excluded(census: Census, at: datetime) -> dict[ReasonCode, int]:
+        counts = census.bitmap.counts_by_reason(at)
+        return {reason: n for reason, n in counts.items() if reason not in PERMIT_REASONS}
+
+    def _intent(
+        self, purpose: Purpose, asker: Asker, count: int, commitment: bytes
+    ) -> dict[str, Value]:
+        return {
+            "purpose": purpose,
+            "actor": asker.actor,
+            "action": asker.action,
+            "reason": asker.reason,
+            "policy_hash": bytes.fromhex(self.policy.ref.hash),
+            "count": count,
+            "commitment": commitment,
+        }
+
+    def _done(self, intent: int, count: int, started: datetime, outcome: AccessOutcome) -> None:
+        lasted = (self._clock.now() - started) // timedelta(milliseconds=1)
+        self._recorder.record(
+            EntryKind.ACCESS_DONE,
+            {
+                "intent": intent,
+                "count": count,
+                "duration_ms": max(0, lasted),
+                "outcome": outcome,
+            },
+        )
