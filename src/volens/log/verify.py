@@ -19,6 +19,7 @@ from volens.log.files import DirectoryReader, FileReader
 from volens.log.merkle import HASH_BYTES, leaf_hash
 from volens.log.note import Verifier
 from volens.log.pending import parse_pending
+from volens.log.publishing import CHECKPOINT, PENDING
 from volens.log.tiles import (
     TILE_BYTES,
     TILE_HEIGHT,
@@ -84,13 +85,13 @@ def verify_log(
     Raises:
         VerificationFailed: at the first difference, naming the file and the place.
     """
-    signed = open_checkpoint(read_known(files.read, "checkpoint"), verifiers)
+    signed = open_checkpoint(read_known(files.read, CHECKPOINT), verifiers)
     unknown = tuple(one.name for one in signed.note.unknown)
     if unknown and not allow_unknown_signatures:
         hint = "give the keys of the witnesses, or allow unknown signatures"
         message = f"the checkpoint carries unknown signatures: {', '.join(unknown)}"
         raise VerificationFailed("unknown_keys", message, hint=hint)
-    known = {"checkpoint", "pending"}
+    known = {CHECKPOINT, PENDING}
     known.update(_check_tree(files, signed.checkpoint, entry))
     pending = _check_pending(files, signed.checkpoint.size, entry)
     older = [name for name in files.names() if name not in known]
@@ -151,12 +152,12 @@ def _check_bundle(files: FileReader, tile: TileName, entry: ParseEntry) -> bytes
 
 
 def _check_pending(files: FileReader, size: int, entry: ParseEntry) -> int:
-    pending = parse_pending(read_known(files.read, "pending"))
+    pending = parse_pending(read_known(files.read, PENDING))
     if pending.base != size or pending.torn_bytes:
         hint = "the log was stopped while writing; open it once, then check again"
         message = "the pending entries are not settled"
         raise VerificationFailed("log_unsettled", message, hint=hint)
-    _check_entries("pending", size, pending.entries, entry)
+    _check_entries(PENDING, size, pending.entries, entry)
     return len(pending.entries)
 
 
