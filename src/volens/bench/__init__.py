@@ -1,0 +1,1 @@
+"""Benchmarks: honest ratios against peers measured in the same run."""

@@ -1,0 +1,149 @@
+"""Keys, tokens and passwords.
+
+Token shapes are those their issuers publish (AWS IAM "unique identifiers"; GitHub "authentication
+token format", April 2021; RFC 7519 for JWT; RFC 7468 for PEM; the prefixes of other issuers' own
+documentation); the patterns are our own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from volens.datasets.redaction.found import Found, before
+from volens.datasets.redaction.profiles import Entity
+
+_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
+_END = re.compile(r"-----END (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s:,.\\-]{0,65536}")
+_MOST_KEY_CHARS = 65_536
+
+
+def private_key_at(text: str, at: int) -> Found | None:
+    """Find a private key block that begins at `at` (RFC 7468, 10-11); a cut-off block counts as far as it goes."""
+    begin = _BEGIN.match(text, at)
+    if begin is None:
+        return None
+    end = _END.search(text, begin.end(), begin.end() + _MOST_KEY_CHARS)
+    body = _KEY_BODY.match(text, begin.end())
+    stop = end.end() if end and "\x00" not in text[at : end.end()] else body.end() if body else 0
+    return Found(at, max(stop, begin.end()), Entity.SECRET)
+
+
+_TOKEN = re.compile(
+    r"(?:(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])"  # AWS access key ids
+    r"|gh[pousr]_[A-Za-z0-9_]{30,251}|github_pat_[A-Za-z0-9_]{22,244}"
+    r"|gl(?:pat|ptt|dt|rt|cbt|soat)-[\w-]{20,255}"
+    r"|xox[abeoprs]-[A-Za-z0-9-]{10,250}|xapp-[0-9]-[A-Za-z0-9-]{10,250}"
+    r"|AIza[\w-]{35}(?![\w-])|GOCSPX-[\w-]{28}"
+    r"|(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,250}|whsec_[A-Za-z0-9+/=]{20,128}"
+    r"|sk-(?:[a-z0-9]{2,12}-){0,3}[A-Za-z0-9_-]{20,250}|gsk_[A-Za-z0-9]{20,128}"
+    r"|npm_[A-Za-z0-9]{36}|pypi-AgEI[\w-]{50,1000}|hf_[A-Za-z0-9]{30,64}"
+    r"|do[opr]_v1_[a-f0-9]{64}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"
+    r"|SK[0-9a-f]{32}(?![0-9A-Za-z])|key-[0-9a-f]{32}(?![0-9A-Za-z])"
+    r"|AGE-SECRET-KEY-1[A-Z0-9]{58})"
+)
+_JWT = re.compile(r"eyJ[\w-]{8,8192}\.eyJ[\w-]{4,16384}(?:\.[\w-]{0,2048})?")  # RFC 7519, 3.1
+_SENDGRID = re.compile(r"SG\.[\w-]{16,32}\.[\w-]{16,64}")
+_BOT = re.compile(r"\d{8,10}:[A-Za-z0-9_-]{35}(?![\w-])")
+_SECRET_WORDS = re.compile(
+    r"secret|token|passw|pwd|credential|api[ _-]?key|access[ _-]?key|private[ _-]?key|auth(?:orization)?\b"
+    r"|bearer|account ?key|passphrase|\bkey\b"
+)
+_LEAST_ENTROPY_BITS = 3.0
+_AROUND = re.compile(r"[A-Za-z0-9+/=_.~-]{1,512}")
+_AROUND_MARKS = frozenset("+/=_.~-")
+
+
+def entropy_bits(token: str) -> float:
+    """Return the Shannon entropy of the characters of `token`, in bits for each character."""
+    size = len(token)
+    return -sum(n / size * math.log2(n / size) for n in Counter(token).values())
+
+
+def token_in(text: str, start: int, end: int) -> Found | None:
+    """Find a token in a long run of letters, digits, ``_`` and ``-``.
+
+    Either its shape is one that an issuer publishes, or it looks random and stands near a word
+    such as "secret" or "bearer".
+    """
+    hit = _TOKEN.match(text, start) or _JWT.match(text, start)
+    if hit is None and start >= 3 and text[start - 3 : start] == "SG.":  # noqa: PLR2004 - the prefix
+        hit = _SENDGRID.match(text, start - 3)
+    if hit is None and text[start - 1 : start] == ":" and start > 10:  # noqa: PLR2004 - the bot's number
+        hit = _BOT.search(text, start - 11, min(end, start + 64) + 1)
+    if hit:
+        return Found(hit.start(), hit.end(), Entity.SECRET)
+    run = text[start : min(end, start + 512)]
+    if run.isdigit() or run.isalpha() or not any(char.isdigit() for char in run):
+        return None
+    if entropy_bits(run) < _LEAST_ENTROPY_BITS or not _random_looking(run):
+        return None
+    while start and text[start - 1] in _AROUND_MARKS:
+        start -= 1
+    if not _SECRET_WORDS.search(before(text, start, 48)):
+        return None
+    whole = _AROUND.match(text, start)
+    return Found(start, max(end, whole.end() if whole else end), Entity.SECRET)
+
+
+_SWITCH = re.compile(r"[0-9][A-Za-z]|[A-Za-z][0-9]|[a-z][A-Z]")
+_LEAST_SWITCHES = 4
+
+
+def _random_looking(run: str) -> bool:
+    """Tell a random token from words joined by hyphens, file names and dates."""
+    return len(_SWITCH.findall(run)) >= _LEAST_SWITCHES
+
+
+_NAME = (
+    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret(?:[ _-]?(?:key|access[ _-]?key))?|token|api[ _-]?key"
+    r"|access[ _-]?(?:key|token)|auth[ _-]?token|private[ _-]?key|account[ _-]?key|client[ _-]?secret|bearer"
+    r"|contraseña|kennwort|passwort|mot de passe|senha|wachtwoord|пароль|密码|パスワード|비밀번호|pin(?: code)?)"
+)
+_ASSIGNED = re.compile(
+    rf"(?<![A-Za-z]){_NAME}s?[\"'`]?\s{{0,3}}(?P<by>:=|=>|==?|:|：| is | ist | es | est |\s-\s)\s{{0,3}}"
+    r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`\x00]{4,128})",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"[(\[{<$%]|^(?:none|null|true|false|str|string|int|bytes|your|required|optional|undefined)\b", re.I)
+_TRAILING = ",;.)]}>!?"
+_LEAST_VALUE = 4
+KEYWORDS = (
+    b"pass", b"pwd", b"secret", b"token", b"key", b"bearer", b"contrase", b"kennwort", b"senha",
+    b"wachtwoord", b"pin",
+)  # fmt: skip
+_REACH = 24
+
+
+def assigned_near(text: str, at: int) -> Found | None:
+    """Find the value given to a password, key or token named at `at` (``password = hunter2``).
+
+    After "is" or ":" a plain word stays (``password: required``); a value with a digit or a mark
+    goes. Calls and template marks are code, not secrets.
+    """
+    hit = _ASSIGNED.search(text, max(0, at - _REACH), at + 220)
+    if hit is None or hit.start() > at + _REACH:
+        return None
+    value = hit["value"].rstrip(_TRAILING) if not hit["quote"] else hit["value"]
+    if len(value) < _LEAST_VALUE or _CODE.search(value):
+        return None
+    plain = value.isalpha()
+    if plain and not (hit["quote"] or hit["by"] == "="):
+        return None
+    start = hit.start("value")
+    return Found(start, start + len(value), Entity.SECRET)
+
+
+def assignments(text: str, folded: bytes) -> Iterator[Found]:
+    """Find assigned secrets near each keyword, skipping what an earlier one covered."""
+    for word in KEYWORDS:
+        at, reached = folded.find(word), 0
+        while at >= 0:
+            found = assigned_near(text, at) if at >= reached else None
+            if found:
+                reached = found.end
+                yield found
+            at = folded.find(word, at + len(word))
