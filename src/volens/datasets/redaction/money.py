@@ -45,10 +45,10 @@ def issued(digits: str) -> bool:
 
 
 def cards(text: str, start: int, end: int) -> Iterator[Found]:
-    """Find card numbers in a cluster of digits: issuer range, length and Luhn digit must agree.
+    """Find card numbers in a cluster of digits, in groups joined by one space, hyphen or dot.
 
-    Numbers may be in groups joined by one space, hyphen or dot. Numbers of 12 or 13 digits count only where
-    the words before speak of a card.
+    The Luhn digit must hold; and either a network issues numbers of that range and length, or the
+    words before speak of a card. For 12 or 13 digits only the words will do.
     """
     groups = [hit.span() for hit in _GROUP.finditer(text, start, end)]
     index = 0
@@ -79,7 +79,7 @@ def _card_from(text: str, groups: list[tuple[int, int]], index: int) -> int:
             continue
         if at > index and groups[index][1] - first < _SMALLEST_GROUP:
             break
-        if issued(digits) and luhn(digits) and _card_context(text, first, digits):
+        if luhn(digits) and _credible(text, first, digits):
             best = at
     return best
 
@@ -88,8 +88,11 @@ def _word_follows(text: str, at: int) -> bool:
     return at < len(text) and (text[at].isalnum() or text[at] == "_")
 
 
-def _card_context(text: str, at: int, digits: str) -> bool:
-    return len(digits) >= _SURE_DIGITS or _CARD_WORDS.search(before(text, at)) is not None
+def _credible(text: str, at: int, digits: str) -> bool:
+    """Tell whether a network issues such numbers, or the words before speak of a card."""
+    if len(digits) >= _SURE_DIGITS and issued(digits):
+        return True
+    return len(set(digits)) > 1 and _CARD_WORDS.search(before(text, at)) is not None
 
 
 # Lengths by country: SWIFT IBAN Registry (ISO 13616), release 99 and the partial list of other users.

@@ -252,7 +252,7 @@ def nationals(text: str, start: int, end: int, digits: int) -> Iterator[Found]:
             bare = hit.group().upper()
             if kind.name not in _KEEPS_SIGN:
                 bare = bare.translate(_SEPARATORS)
-            if not kind.holds(bare):
+            if not bare.isascii() or not kind.holds(bare):
                 continue
             if kind.words is None or kind.words.search(before(text, hit.start())):
                 yield Found(hit.start(), hit.end(), Entity.NATIONAL_ID)

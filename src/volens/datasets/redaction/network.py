@@ -11,7 +11,6 @@ from volens.datasets.redaction.profiles import Entity
 
 _LOCAL_REACH = 128
 # RFC 5321, 4.5.3.1: 64 octets before the @, 255 after it; labels of at most 63 (RFC 1035, 2.3.4).
-_LOCAL = re.compile(r"[\w.+%&'~#!$*?^-]{1,128}\Z")
 _QUOTED_LOCAL = re.compile(r'"[^"\r\n\x00]{1,62}"\Z')
 _NOT_FIRST = ".'*-+~#!?&$^%"
 _DOMAIN = re.compile(
@@ -66,11 +65,14 @@ def spelled_mail_at(text: str, at: int) -> Found | None:
 
 # RFC 3986, 3.2.1: user information before the host; a password after the first colon.
 _USER_INFO = re.compile(r"://([^\s/@:\"'<>\x00]{0,128}:[^\s/@\"'<>\x00]{1,256})@")
+_USER_INFO_REACH = 392
 
 
 def user_info_at(text: str, at: int) -> Found | None:
-    """Find ``user:password`` in a web address whose ``://`` is at `at`."""
-    hit = _USER_INFO.match(text, at)
+    """Find ``user:password`` in a web address, before the ``@`` at `at`."""
+    low = max(0, at - _USER_INFO_REACH)
+    start = text.rfind("://", low, at)
+    hit = _USER_INFO.match(text, start) if start >= 0 else None
     return None if hit is None else Found(hit.start(1), hit.end(1), Entity.SECRET)
 
 

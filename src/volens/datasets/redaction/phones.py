@@ -33,7 +33,9 @@ _TRUNK = re.compile(
 )
 _CHINESE_MOBILE = re.compile(r"(?<![\w.+-])1[3-9]\d([ -])\d{4}\1\d{4}(?![\w-])")
 _NAMED = re.compile(r"(?<![\w.$€£¥])[+(]?\d(?:[ .\-/]?\(?\d\)?){5,14}(?!\d)" + _EXTENSION)
-_DATE = re.compile(r"(?:19|20)\d\d([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:19|20)?\d\d(?!\d)")
+_DATE = re.compile(
+    r"(?:(?:19|20)\d\d([-/. ])(?:0?\d|1[0-2])\1[0-3]?\d|[0-3]?\d([-/. ])[0-3]?\d\2(?:19|20)?\d\d)(?!\d|[-.]\d)"
+)
 
 _STRONG = re.compile(
     r"(?:\bphones?\b|\btelephone|\btel\b|\bmobile\b|\bcell(?:phone)?\b|\bfax\b|whats ?app|\bhandy(?:nummer)?\b"

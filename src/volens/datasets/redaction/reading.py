@@ -9,13 +9,18 @@ reading; only the others pay.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from volens.datasets.redaction.profiles import Entity
+from volens.datasets.redaction.scan import has_controls
 
 BARRIER = "\x00"
 _GAP = BARRIER * 8
@@ -60,51 +65,66 @@ class Reading:
 def read(texts: Sequence[str]) -> Reading:
     """Join texts to one reading. Texts that are all ASCII make the cheapest batch."""
     joined = _GAP.join(texts)
-    plain = joined.isascii()
-    if not plain:
+    kinds = 0 if joined.isascii() else _kinds(joined)
+    if kinds & _LOOKALIKE:
         for char, stand_in in _LOOKALIKES:
             joined = joined.replace(char, stand_in)
     ways: dict[int, list[int]] = {}
-    odd = not plain and _unusual().search(joined) is not None
-    if odd or _has_controls(joined, len(texts)):
+    barriers = max(0, len(texts) - 1) * len(_GAP)
+    view = joined.encode("latin-1", "replace")
+    if kinds & _UNUSUAL or has_controls(view, barriers):
         joined, ways, lengths = _slowly(texts)
+        view = b""
     else:
         lengths = [len(text) for text in texts]
     if "]" in joined:
-        joined = _PLACEHOLDER.sub(lambda hit: BARRIER * len(hit.group()), joined)
+        covered = _PLACEHOLDER.sub(lambda hit: BARRIER * len(hit.group()), joined)
+        view = view if covered is joined or covered == joined else b""
+        joined = covered
     starts, at = [], 0
     for length in lengths:
         starts.append(at)
         at += length + len(_GAP)
-    view = joined.encode("latin-1", "replace")
+    view = view or joined.encode("latin-1", "replace")
     return Reading(text=joined, view=view, folded=view.lower(), starts=starts, ways_back=ways)
-
-
-def _has_controls(joined: str, count: int) -> bool:
-    """Tell whether a control character stands in a text, apart from tab, line feed and return."""
-    barriers = max(0, count - 1) * len(_GAP)
-    if joined.count(BARRIER) != barriers:
-        return True
-    return any(char in joined for char in _CONTROLS)
 
 
 def _slowly(texts: Sequence[str]) -> tuple[str, dict[int, list[int]], list[int]]:
     """Read each text by itself, character by character where it holds anything unusual."""
     readings: list[str] = []
     ways: dict[int, list[int]] = {}
+    plain = _plain_characters()
     for index, text in enumerate(texts):
+        kinds = 0 if text.isascii() else _kinds(text)
         reading = text
-        if not text.isascii():
+        if kinds & _LOOKALIKE:
             for char, stand_in in _LOOKALIKES:
                 reading = reading.replace(char, stand_in)
-        if _CONTROL.search(reading) or _unusual().search(reading):
-            plain = _plain_characters()
+        if kinds & _UNUSUAL or _CONTROL.search(reading):
             parts = [plain.get(char, char) for char in reading]
             reading = "".join(parts)
             if len(reading) != len(text):
                 ways[index] = [at for at, part in enumerate(parts) if part]
         readings.append(reading)
     return _GAP.join(readings), ways, [len(reading) for reading in readings]
+
+
+_LOOKALIKE, _UNUSUAL = 1, 2
+
+
+def _kinds(text: str) -> int:
+    """Tell which kinds of character a reading changes stand in `text`, controls apart."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    kinds = _kind_of()[codes[codes >= 0x80]]  # noqa: PLR2004 - past ASCII
+    return int(np.bitwise_or.reduce(kinds, initial=0))
+
+
+@cache
+def _kind_of() -> NDArray[np.uint8]:
+    kinds = np.zeros(sys.maxunicode + 1, dtype=np.uint8)
+    kinds[[ord(char) for char in _plain_characters()]] = _UNUSUAL
+    kinds[[ord(char) for char, _ in _LOOKALIKES]] = _LOOKALIKE
+    return kinds
 
 
 @cache
@@ -130,19 +150,3 @@ def _plain_characters() -> dict[str, str]:
 
 _HARMLESS = "，：；！？（）"
 """Full-width punctuation of ordinary Chinese and Japanese text; no pattern needs it plain."""
-_CONTROLS = tuple(
-    chr(code) for code in (*range(1, 0x20), 0x7F) if chr(code) not in "\t\n\r"
-)
-
-
-@cache
-def _unusual() -> re.Pattern[str]:
-    """Match one character that a reading changes, apart from look-alikes and controls."""
-    codes = sorted(ord(char) for char in _plain_characters() if ord(char) >= 0x80)  # noqa: PLR2004 - past ASCII
-    ranges: list[list[int]] = []
-    for code in codes:
-        if ranges and code == ranges[-1][1] + 1:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code])
-    return re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in ranges) + "]")

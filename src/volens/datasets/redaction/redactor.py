@@ -11,7 +11,7 @@ from volens.datasets.redaction.found import Found
 from volens.datasets.redaction.names import NameModel
 from volens.datasets.redaction.profiles import DEFAULT_PROFILE, PRIORITY, Entity, Profile
 from volens.datasets.redaction.reading import BARRIER, Reading, read
-from volens.datasets.redaction.scan import Places, every, look
+from volens.datasets.redaction.scan import Places, every, look, spelled_at, words_at
 
 _BATCH_CHARS = 1 << 18
 _MOST_ROUNDS = 16
@@ -190,11 +190,10 @@ def _mails(reading: Reading) -> Iterator[Found]:
         found = network.mail_at(reading.text, at)
         if found:
             yield found
-    for opened in (b"(at", b"[at", b"( at", b"[ at"):
-        for at in every(reading.folded, opened):
-            found = network.spelled_mail_at(reading.text, at)
-            if found:
-                yield found
+    for at in spelled_at(reading.folded):
+        found = network.spelled_mail_at(reading.text, at)
+        if found:
+            yield found
 
 
 def _secrets(reading: Reading, places: Places) -> Iterator[Found]:
@@ -205,16 +204,28 @@ def _secrets(reading: Reading, places: Places) -> Iterator[Found]:
         if found:
             reached = found.end
             yield found
-    if b"@" in reading.view:
-        for at in every(reading.view, b"://"):
-            found = network.user_info_at(text, at)
-            if found:
-                yield found
+    for at in every(reading.view, b"@"):
+        found = network.user_info_at(text, at)
+        if found:
+            yield found
     for start, end in places.tokens:
         found = secrets.token_in(text, start, end)
         if found:
             yield found
-    yield from secrets.assignments(text, reading.folded)
+    named = words_at(reading.folded, secrets.KEYWORDS_LATIN)
+    if not text.isascii():
+        named += [at for word in secrets.KEYWORDS_OTHER for at in _every(text, word)]
+    for at in named:
+        found = secrets.assigned_at(text, at)
+        if found:
+            yield found
+
+
+def _every(text: str, word: str) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + len(word))
 
 
 def _batches(texts: Sequence[str], indexes: Sequence[int]) -> Iterator[list[int]]:

@@ -7,7 +7,7 @@ nothing that a detector could find.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,6 +153,47 @@ def _runs(mask: _Mask, least: int) -> list[tuple[int, int]]:
         (first, last + least - 1)
         for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
     ]
+
+
+def spelled_at(folded: bytes) -> list[int]:
+    """Find brackets before "at", as in ``name (at) example``."""
+    b = np.frombuffer(folded, dtype=np.uint8)
+    if b.size < 4:  # noqa: PLR2004 - "(at)"
+        return []
+    bracket = (b[:-3] == 40) | (b[:-3] == 91)
+    near = (b[1:-2] == 97) & (b[2:-1] == 116)
+    apart = (b[1:-2] == 32) & (b[2:-1] == 97) & (b[3:] == 116)
+    found: list[int] = np.flatnonzero(bracket & (near | apart)).tolist()
+    return found
+
+
+def words_at(folded: bytes, words: Sequence[bytes]) -> list[int]:
+    """Find, in order, where one of `words` (of three or four bytes) begins.
+
+    Compares four bytes at a time, at each of the four offsets.
+    """
+    padded = folded + b"\x00" * (8 - len(folded) % 4)
+    fours = [np.uint32(int.from_bytes(word, "little")) for word in words if len(word) == 4]
+    threes = [np.uint32(int.from_bytes(word, "little")) for word in words if len(word) == 3]
+    found = []
+    for offset in range(4):
+        grams = np.frombuffer(padded, dtype="<u4", offset=offset, count=len(padded) // 4 - 1)
+        hits = np.zeros(grams.size, dtype=np.bool_)
+        for word in fours:
+            hits |= grams == word
+        grams = grams & np.uint32(0xFFFFFF)
+        for word in threes:
+            hits |= grams == word
+        found.append(np.flatnonzero(hits) * 4 + offset)
+    places: list[int] = np.sort(np.concatenate(found)).tolist()
+    return places
+
+
+def has_controls(view: bytes, barriers: int) -> bool:
+    """Tell whether there are control characters other than tab, line feed, return and `barriers` NULs."""
+    b = np.frombuffer(view, dtype=np.uint8)
+    odd = ((b < 32) & (b != 9) & (b != 10) & (b != 13)) | (b == 127)
+    return int(np.count_nonzero(odd)) != barriers
 
 
 def every(view: bytes, word: bytes) -> Iterator[int]:

@@ -98,52 +98,50 @@ def _random_looking(run: str) -> bool:
     return len(_SWITCH.findall(run)) >= _LEAST_SWITCHES
 
 
-_NAME = (
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret(?:[ _-]?(?:key|access[ _-]?key))?|token|api[ _-]?key"
-    r"|access[ _-]?(?:key|token)|auth[ _-]?token|private[ _-]?key|account[ _-]?key|client[ _-]?secret|bearer"
-    r"|contraseña|kennwort|passwort|mot de passe|senha|wachtwoord|пароль|密码|パスワード|비밀번호|pin(?: code)?)"
-)
 _ASSIGNED = re.compile(
-    rf"(?<![A-Za-z]){_NAME}s?[\"'`]?\s{{0,3}}(?P<by>:=|=>|==?|:|：| is | ist | es | est |\s-\s)\s{{0,3}}"
+    r"(?:(?P<key>key)|(?P<short>pass|pin(?: code)?)|pass(?:word|wd|wort|phrase|code)|pwd|secret|token|bearer"
+    r"|(?<=mot de )passe|(?<=contr)ase[ñn]a|kennwort|senha|wachtwoord|пароль|密码|パスワード|비밀번호)s?"
+    r"[\"'`*\])]{0,3}\s{0,3}"
+    r"(?P<by>:=|=>|={1,2}|:|：|是|は| - |(?<=\s)(?:is|was|ist|es|est|è|é)\s)\s{0,3}"
     r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`\x00]{4,128})",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"[(\[{<$%]|^(?:none|null|true|false|str|string|int|bytes|your|required|optional|undefined)\b", re.I)
-_TRAILING = ",;.)]}>!?"
+_KEY_OF = ("api", "access", "private", "account", "secret", "auth", "encryption", "signing", "client", "license")
+_CODE = re.compile(
+    r"[(\[{<$%]|^(?:none|null|true|false|str|string|int|bytes|your|required|optional|undefined)\b", re.IGNORECASE
+)
+_TRAILING = ",;.)]}>!?*"
 _LEAST_VALUE = 4
-KEYWORDS = (
-    b"pass", b"pwd", b"secret", b"token", b"key", b"bearer", b"contrase", b"kennwort", b"senha",
-    b"wachtwoord", b"pin",
-)  # fmt: skip
+KEYWORDS_LATIN = (b"pass", b"secr", b"toke", b"bear", b"kenn", b"senh", b"wach", b"ase\xf1", b"asen", b"key", b"pwd", b"pin")
+"""What a place must begin with, in lower case: three or four bytes of the view."""
+KEYWORDS_OTHER = ("пароль", "密码", "パスワード", "비밀번호")
+_OPERATORS = (":", "=", " is ", " was ", " ist ", " es ", " est ", " - ", "：", "是", "は")
 _REACH = 24
 
 
-def assigned_near(text: str, at: int) -> Found | None:
-    """Find the value given to a password, key or token named at `at` (``password = hunter2``).
+def assigned_at(text: str, at: int) -> Found | None:
+    """Find the value given to a password, key or token whose name is at `at` (``password = hunter2``).
 
     After "is" or ":" a plain word stays (``password: required``); a value with a digit or a mark
     goes. Calls and template marks are code, not secrets.
     """
-    hit = _ASSIGNED.search(text, max(0, at - _REACH), at + 220)
-    if hit is None or hit.start() > at + _REACH:
+    near = text[at : at + _REACH]
+    if not any(mark in near for mark in _OPERATORS):
         return None
-    value = hit["value"].rstrip(_TRAILING) if not hit["quote"] else hit["value"]
+    hit = _ASSIGNED.match(text, at)
+    if hit is None or not _names_a_secret(hit, text[max(0, at - 12) : at]):
+        return None
+    value = hit["value"] if hit["quote"] else hit["value"].rstrip(_TRAILING)
     if len(value) < _LEAST_VALUE or _CODE.search(value):
         return None
-    plain = value.isalpha()
-    if plain and not (hit["quote"] or hit["by"] == "="):
+    if value.isalpha() and not hit["quote"] and not hit["by"].startswith("="):
         return None
     start = hit.start("value")
     return Found(start, start + len(value), Entity.SECRET)
 
 
-def assignments(text: str, folded: bytes) -> Iterator[Found]:
-    """Find assigned secrets near each keyword, skipping what an earlier one covered."""
-    for word in KEYWORDS:
-        at, reached = folded.find(word), 0
-        while at >= 0:
-            found = assigned_near(text, at) if at >= reached else None
-            if found:
-                reached = found.end
-                yield found
-            at = folded.find(word, at + len(word))
+def _names_a_secret(hit: re.Match[str], ahead: str) -> bool:
+    """Tell "api_key" from "key", and "pass" from "bypass"."""
+    if hit["key"]:
+        return ahead.lower().rstrip(" _-").endswith(_KEY_OF)
+    return not (hit["short"] and ahead[-1:].isalnum())
