@@ -56,7 +56,11 @@ def nir(text: str) -> bool:
 
 def resident_id(text: str) -> bool:
     """Check a Chinese resident id: birth date and ISO 7064 MOD 11-2 (GB 11643-1999)."""
-    return text[6:8] in {"18", "19", "20"} and month_and_day(text[10:12], text[12:14]) and mod11_2(text)
+    return (
+        text[6:8] in {"18", "19", "20"}
+        and month_and_day(text[10:12], text[12:14])
+        and mod11_2(text)
+    )
 
 
 def my_number(digits: str) -> bool:

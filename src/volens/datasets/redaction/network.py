@@ -127,7 +127,9 @@ def ipv6_at(text: str, at: int) -> Found | None:
     return None if address.is_loopback else Found(hit.start(), hit.end(), Entity.IP)
 
 
-_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![\w]|[:-][0-9A-Fa-f])")
+_MAC = re.compile(
+    r"[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![\w]|[:-][0-9A-Fa-f])"
+)
 
 
 def mac_at(text: str, at: int) -> Found | None:

@@ -37,9 +37,7 @@ class Entity(StrEnum):
         return f"[{self.value}]"
 
 
-PRIORITY = {
-    entity: 100 - index for index, entity in enumerate(Entity)
-}
+PRIORITY = {entity: 100 - index for index, entity in enumerate(Entity)}
 """Where findings overlap, the highest number names the placeholder; the order of `Entity` decides."""
 
 

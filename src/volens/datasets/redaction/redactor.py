@@ -47,7 +47,9 @@ class Redactor:
     gets there) becomes ``[TEXT]`` as a whole.
     """
 
-    def __init__(self, profile: Profile = DEFAULT_PROFILE, *, names: NameModel | None = None) -> None:
+    def __init__(
+        self, profile: Profile = DEFAULT_PROFILE, *, names: NameModel | None = None
+    ) -> None:
         """Take a profile, and a name model for profiles that look for names."""
         self.profile = profile
         self._wanted = profile.entities
@@ -136,7 +138,11 @@ class Redactor:
         assert self._names is not None
         for at, spans in enumerate(self._names.find(texts)):
             for start, end in spans:
-                if start < end and "[" not in texts[at][start:end] and "]" not in texts[at][start:end]:
+                if (
+                    start < end
+                    and "[" not in texts[at][start:end]
+                    and "]" not in texts[at][start:end]
+                ):
                     span = Span(start=start, end=end, entity=Entity.NAME)
                     by_text.setdefault(at, []).append(span)
 

@@ -106,13 +106,38 @@ _ASSIGNED = re.compile(
     r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`\x00]{4,128})",
     re.IGNORECASE,
 )
-_KEY_OF = ("api", "access", "private", "account", "secret", "auth", "encryption", "signing", "client", "license")
+_KEY_OF = (
+    "api",
+    "access",
+    "private",
+    "account",
+    "secret",
+    "auth",
+    "encryption",
+    "signing",
+    "client",
+    "license",
+)
 _CODE = re.compile(
-    r"[(\[{<$%]|^(?:none|null|true|false|str|string|int|bytes|your|required|optional|undefined)\b", re.IGNORECASE
+    r"[(\[{<$%]|^(?:none|null|true|false|str|string|int|bytes|your|required|optional|undefined)\b",
+    re.IGNORECASE,
 )
 _TRAILING = ",;.)]}>!?*"
 _LEAST_VALUE = 4
-KEYWORDS_LATIN = (b"pass", b"secr", b"toke", b"bear", b"kenn", b"senh", b"wach", b"ase\xf1", b"asen", b"key", b"pwd", b"pin")
+KEYWORDS_LATIN = (
+    b"pass",
+    b"secr",
+    b"toke",
+    b"bear",
+    b"kenn",
+    b"senh",
+    b"wach",
+    b"ase\xf1",
+    b"asen",
+    b"key",
+    b"pwd",
+    b"pin",
+)
 """What a place must begin with, in lower case: three or four bytes of the view."""
 KEYWORDS_OTHER = ("пароль", "密码", "パスワード", "비밀번호")
 _OPERATORS = (":", "=", " is ", " was ", " ist ", " es ", " est ", " - ", "：", "是", "は")
