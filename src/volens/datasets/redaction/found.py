@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from volens.datasets.redaction.profiles import Entity
 from volens.datasets.redaction.reading import BARRIER
+
+
+# Scripts that write words without spaces, or glue particles to numbers, do not shield a number:
+# only a letter of a spaced alphabet, a digit or an underscore makes it part of a word.
+_WORD = "0-9A-Za-z_\u00c0-\u024f\u0370-\u052f"
+ALONE_BEFORE = f"(?<![{_WORD}])"
+ALONE_AFTER = f"(?![{_WORD}])"
+_WORD_CHARACTER = re.compile(f"[{_WORD}]")
+
+
+def in_word(text: str, at: int) -> bool:
+    """Tell whether the character at `at` (which may lie outside of the text) is part of a word."""
+    return 0 <= at < len(text) and _WORD_CHARACTER.match(text, at) is not None
 
 
 class Found(NamedTuple):

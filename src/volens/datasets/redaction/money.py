@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from volens.datasets.redaction.checkdigits import luhn, mod97_10
-from volens.datasets.redaction.found import Found, before
+from volens.datasets.redaction.found import ALONE_AFTER, Found, before, in_word
 from volens.datasets.redaction.profiles import Entity
 
 CARD_DIGITS = 12
@@ -64,7 +64,7 @@ def cards(text: str, start: int, end: int) -> Iterator[Found]:
 def _card_from(text: str, groups: list[tuple[int, int]], index: int) -> int:
     """Return the last group of the longest card that begins with group `index`, or -1."""
     first = groups[index][0]
-    if first and (text[first - 1].isalnum() or text[first - 1] == "_"):
+    if in_word(text, first - 1):
         return -1
     digits, best = "", -1
     for at in range(index, len(groups)):
@@ -75,17 +75,13 @@ def _card_from(text: str, groups: list[tuple[int, int]], index: int) -> int:
         if at > index and not _SMALLEST_GROUP - 1 <= stop - begin <= _LARGEST_GROUP:
             break
         digits += text[begin:stop]
-        if len(digits) < CARD_DIGITS or _word_follows(text, stop):
+        if len(digits) < CARD_DIGITS or in_word(text, stop):
             continue
         if at > index and groups[index][1] - first < _SMALLEST_GROUP:
             break
         if luhn(digits) and _credible(text, first, digits):
             best = at
     return best
-
-
-def _word_follows(text: str, at: int) -> bool:
-    return at < len(text) and (text[at].isalnum() or text[at] == "_")
 
 
 def _credible(text: str, at: int, digits: str) -> bool:
@@ -125,7 +121,7 @@ def iban_at(text: str, at: int) -> Found | None:
         taken += text[end] not in " -"
         if taken == length:
             break
-    if taken != length or _word_follows(text, end + 1):
+    if taken != length or in_word(text, end + 1):
         return None
     bare = _BETWEEN.sub("", text[at : end + 1]).upper()
     if not bare.isascii() or not mod97_10(bare[4:] + bare[:4]):  # ISO 13616-1, 7: moved to the end
@@ -138,7 +134,7 @@ _ACCOUNT_WORDS = re.compile(
     r"|kontonummer|numéro de compte|número de cuenta|numero di conto|num[eé]ro de conta|银行账号|口座番号)"
     r"[^\d\n]{0,20}$"
 )
-_ACCOUNT = re.compile(r"(?<![\w.,])\d(?:[ -]?\d){5,17}(?![\w]|[.,]\d)")
+_ACCOUNT = re.compile(rf"(?<![\w.,])\d(?:[ -]?\d){{5,17}}{ALONE_AFTER}(?![.,]\d)")
 
 
 def accounts(text: str, start: int, end: int) -> Iterator[Found]:

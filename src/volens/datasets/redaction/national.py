@@ -18,7 +18,7 @@ from volens.datasets.redaction.checkdigits import (
     verhoeff,
     weighted,
 )
-from volens.datasets.redaction.found import Found, before
+from volens.datasets.redaction.found import ALONE_AFTER, ALONE_BEFORE, Found, before, in_word
 from volens.datasets.redaction.profiles import Entity
 
 _DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
@@ -150,7 +150,7 @@ class Identifier:
 
 
 def _shape(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w])(?:{pattern})(?![\w])", re.IGNORECASE)
+    return re.compile(f"{ALONE_BEFORE}(?:{pattern}){ALONE_AFTER}", re.IGNORECASE)
 
 
 _SSN_WORDS = r"\bssn\b|social security|\bitin\b|taxpayer id"
@@ -262,14 +262,14 @@ def nationals(text: str, start: int, end: int, digits: int) -> Iterator[Found]:
                 yield Found(hit.start(), hit.end(), Entity.NATIONAL_ID)
 
 
-_PAN = re.compile(r"[A-Za-z]{3}[ABCFGHLJPTabcfghljpt][A-Za-z]\d{4}[A-Za-z](?!\w)")
+_PAN = re.compile(r"[A-Za-z]{3}[ABCFGHLJPTabcfghljpt][A-Za-z]\d{4}[A-Za-z]" + ALONE_AFTER)
 _PAN_WORDS = re.compile(r"\bpan\b|income tax|permanent account")
 
 
 def pan_at(text: str, at: int) -> Found | None:
     """Find an Indian PAN (Income-tax Rules, rule 114): the fourth letter P is a person."""
     hit = _PAN.match(text, at)
-    if hit is None or (at and (text[at - 1].isalnum() or text[at - 1] == "_")):
+    if hit is None or in_word(text, at - 1):
         return None
     if text[at + 3] == "P" or _PAN_WORDS.search(before(text, at)):
         return Found(hit.start(), hit.end(), Entity.NATIONAL_ID)
@@ -282,7 +282,7 @@ _DOCUMENT_WORDS = re.compile(
     r"|personalausweis(?:nummer)?|patente di guida|identity card|medicare|medicaid)"
     r"(?: ?(?:number|no\.?|nr\.?|num\.?|id))?[\s:#=-]{0,4}(?:is|was|ist|es|est|è)?[\s:#\"'-]{0,4}$"
 )
-_DOCUMENT = re.compile(r"[A-Z0-9](?:-?[A-Z0-9]){4,19}(?![\w])", re.IGNORECASE)
+_DOCUMENT = re.compile(r"[A-Z0-9](?:-?[A-Z0-9]){4,19}" + ALONE_AFTER, re.IGNORECASE)
 _DOCUMENT_DIGITS = 5
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from volens.datasets.redaction.found import Found, before
+from volens.datasets.redaction.found import ALONE_AFTER, ALONE_BEFORE, Found, before, in_word
 from volens.datasets.redaction.profiles import Entity
 
 _LOCAL_REACH = 128
@@ -14,7 +14,8 @@ _LOCAL_REACH = 128
 _QUOTED_LOCAL = re.compile(r'"[^"\r\n\x00]{1,62}"\Z')
 _NOT_FIRST = ".'*-+~#!?&$^%"
 _DOMAIN = re.compile(
-    r"@(?:(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w])"
+    r"@(?:(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[a-z]{2,24})(?![a-z0-9_À-ɏͰ-ԯ])"
+    r"|(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w])"
     r"|\[[0-9A-Fa-f:.]{2,45}\])",
     re.IGNORECASE,
 )
@@ -38,12 +39,15 @@ def _local(window: str) -> str:
     if window.endswith('"'):
         quoted = _QUOTED_LOCAL.search(window)
         return quoted.group() if quoted else ""
-    at = len(window)
+    at, spaced = len(window), window[-1:].isascii()
     while at and (window[at - 1].isalnum() or window[at - 1] in _LOCAL_MARKS):
+        if spaced and window[at - 1] > _LAST_SPACED:  # the word before it, in Chinese or Japanese
+            break
         at -= 1
     return window[at:].lstrip(_NOT_FIRST)
 
 
+_LAST_SPACED = "\u052f"
 _LOCAL_MARKS = "_.+%&'~#!$*?^-"
 _SPELLED = re.compile(
     r" ?[\[(] ?at ?[\])] ?"
@@ -76,9 +80,11 @@ def user_info_at(text: str, at: int) -> Found | None:
     return None if hit is None else Found(hit.start(1), hit.end(1), Entity.SECRET)
 
 
-_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_IPV4 = re.compile(rf"{ALONE_BEFORE}(?<!\.)\d{{1,3}}(?:\.\d{{1,3}}){{3}}{ALONE_AFTER}(?!\.\d)")
 _VERSION_WORDS = re.compile(r"(?:\bv|version|release|firmware|build|==|>=|<=|~=)\s?[:=]?\s?\Z")
-_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])")
+_IPV6 = re.compile(
+    rf"{ALONE_BEFORE}(?<![:.])[0-9A-Fa-f:]{{2,39}}(?:(?<=:)\d{{1,3}}(?:\.\d{{1,3}}){{3}})?{ALONE_AFTER}(?!:)"
+)
 _LEAST_GROUPS = 2
 
 
@@ -135,7 +141,7 @@ _MAC = re.compile(
 def mac_at(text: str, at: int) -> Found | None:
     """Find a MAC address (IEEE 802, 8.1: six octets) whose first separator is at `at`."""
     start = at - 2
-    if start < 0 or (start and (text[start - 1].isalnum() or text[start - 1] in "_:-")):
+    if start < 0 or in_word(text, start - 1) or text[start - 1 : start] in {":", "-"}:
         return None
     hit = _MAC.match(text, start)
     if hit is None or len(set(hit.group()) - {":", "-"}) == 1:

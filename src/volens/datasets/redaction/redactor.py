@@ -253,7 +253,18 @@ def _batches(texts: Sequence[str], indexes: Sequence[int]) -> Iterator[list[int]
 
 
 def _merge(spans: list[Span]) -> list[Span]:
-    """Join overlapping spans to one that covers all; the kind of highest priority names it."""
+    """Join overlapping spans to one that covers all; the kind of highest priority names it.
+
+    `NUMBER` gives way to everything else: what is left of it is found in the next round.
+    """
+    named = [span for span in spans if span.entity is not Entity.NUMBER]
+    if named and len(named) < len(spans):
+        spans = named + [
+            span
+            for span in spans
+            if span.entity is Entity.NUMBER
+            and not any(span.start < one.end and one.start < span.end for one in named)
+        ]
     spans.sort(key=lambda span: span.start)
     merged: list[Span] = []
     for span in spans:

@@ -76,26 +76,37 @@ def token_in(text: str, start: int, end: int) -> Found | None:
         hit = _BOT.search(text, start - 11, min(end, start + 64) + 1)
     if hit:
         return Found(hit.start(), hit.end(), Entity.SECRET)
-    run = text[start : min(end, start + 512)]
-    if run.isdigit() or run.isalpha() or not any(char.isdigit() for char in run):
+    start = _back(text, start)
+    whole = _AROUND.match(text, start)
+    if whole is None or not _random_looking(whole.group()):
         return None
-    if entropy_bits(run) < _LEAST_ENTROPY_BITS or not _random_looking(run):
-        return None
-    while start and text[start - 1] in _AROUND_MARKS:
-        start -= 1
     if not _SECRET_WORDS.search(before(text, start, 48)):
         return None
-    whole = _AROUND.match(text, start)
-    return Found(start, max(end, whole.end() if whole else end), Entity.SECRET)
+    return Found(start, max(end, whole.end()), Entity.SECRET)
 
 
+def _back(text: str, start: int) -> int:
+    """Go back over what belongs to the same token: base64 has marks that break runs."""
+    low = max(0, start - _LONGEST_HEAD)
+    while start > low and text[start - 1].isascii():
+        if not (text[start - 1].isalnum() or text[start - 1] in _AROUND_MARKS):
+            break
+        start -= 1
+    return start
+
+
+_LONGEST_HEAD = 64
 _SWITCH = re.compile(r"[0-9][A-Za-z]|[A-Za-z][0-9]|[a-z][A-Z]")
 _LEAST_SWITCHES = 4
+_CHARS_PER_SWITCH = 8
 
 
-def _random_looking(run: str) -> bool:
+def _random_looking(token: str) -> bool:
     """Tell a random token from words joined by hyphens, file names and dates."""
-    return len(_SWITCH.findall(run)) >= _LEAST_SWITCHES
+    switches = len(_SWITCH.findall(token))
+    if switches < max(_LEAST_SWITCHES, len(token) // _CHARS_PER_SWITCH):
+        return False
+    return entropy_bits(token) >= _LEAST_ENTROPY_BITS
 
 
 _ASSIGNED = re.compile(
