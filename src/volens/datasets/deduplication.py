@@ -9,6 +9,7 @@ erasure would no longer be the affair of one person, and its proof would have to
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter, deque
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -22,8 +23,11 @@ _BLANKS = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 _BETWEEN = b"\x1f"
 _SHINGLE_BYTES = 8
 _SKETCH = 128
-_SMALLEST = 8
-"""Sketches that share none of their smallest values are not compared."""
+_SMALLEST = 16
+"""Sketches are compared only if they share a quarter of their smallest values: records that
+resemble each other by 0.8 share about 14 of 16."""
+_MOST_HOLDERS = 64
+"""For each small value, the latest records that hold it; common phrases are held by many."""
 _MOST_SKETCHES = 4_096
 _FIRST_MIX, _SECOND_MIX = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _FIRST_SHIFT, _SECOND_SHIFT = np.uint64(30), np.uint64(27)
@@ -132,7 +136,7 @@ class Deduplicator:
         self._exact: set[bytes] = set()
         self._first: bytes | None = None
         self._sketches: dict[int, Sketch] = {}
-        self._holders: dict[int, int] = {}
+        self._holders: dict[int, deque[int]] = {}
         self._count = 0
 
     def first_time(self, subject_key: bytes, texts: Sequence[str]) -> bool:
@@ -175,10 +179,12 @@ class Deduplicator:
             self._remember(0, sketch(self._first))
             self._first = None
         made = sketch(data)
-        earlier = {self._holders.get(value, -1) for value in made[:_SMALLEST].tolist()}
-        for holder in sorted(earlier):
-            other = self._sketches.get(holder)
-            if other is not None and resemblance(made, other) >= self._threshold:
+        smallest = made[:_SMALLEST].tolist()
+        votes = Counter(number for value in smallest for number in self._holders.get(value, ()))
+        for number, shared in votes.items():
+            if shared * 4 < len(smallest):
+                continue
+            if resemblance(made, self._sketches[number]) >= self._threshold:
                 return False
         self._remember(self._count, made)
         self._count += 1
@@ -187,9 +193,14 @@ class Deduplicator:
     def _remember(self, number: int, made: Sketch) -> None:
         self._sketches[number] = made
         for value in made[:_SMALLEST].tolist():
-            self._holders[value] = number
-        dropped = self._sketches.pop(number - _MOST_SKETCHES, None)
-        if dropped is not None:
-            for value in dropped[:_SMALLEST].tolist():
-                if self._holders.get(value) == number - _MOST_SKETCHES:
-                    del self._holders[value]
+            self._holders.setdefault(value, deque(maxlen=_MOST_HOLDERS)).append(number)
+        oldest = number - _MOST_SKETCHES
+        dropped = self._sketches.pop(oldest, None)
+        if dropped is None:
+            return
+        for value in dropped[:_SMALLEST].tolist():
+            holders = self._holders[value]
+            if holders[0] == oldest:
+                holders.popleft()
+            if not holders:
+                del self._holders[value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -253,18 +254,22 @@ def _batches(texts: Sequence[str], indexes: Sequence[int]) -> Iterator[list[int]
 
 
 def _merge(spans: list[Span]) -> list[Span]:
-    """Join overlapping spans to one that covers all; the kind of highest priority names it.
+    """Join overlapping spans; `NUMBER` gives way to all others (the next round finds its rest)."""
+    named = _join([span for span in spans if span.entity is not Entity.NUMBER])
+    numbers = _join([span for span in spans if span.entity is Entity.NUMBER])
+    if not numbers or not named:
+        return named or numbers
+    ends = [span.end for span in named]
+    for number in numbers:
+        at = bisect_right(ends, number.start)
+        if at == len(ends) or named[at].start >= number.end:
+            named.append(number)  # `ends` stays as it was: numbers do not overlap each other
+    named.sort(key=lambda span: span.start)
+    return named
 
-    `NUMBER` gives way to everything else: what is left of it is found in the next round.
-    """
-    named = [span for span in spans if span.entity is not Entity.NUMBER]
-    if named and len(named) < len(spans):
-        spans = named + [
-            span
-            for span in spans
-            if span.entity is Entity.NUMBER
-            and not any(span.start < one.end and one.start < span.end for one in named)
-        ]
+
+def _join(spans: list[Span]) -> list[Span]:
+    """Join overlapping spans to one that covers all; the kind of highest priority names it."""
     spans.sort(key=lambda span: span.start)
     merged: list[Span] = []
     for span in spans:
