@@ -1,6 +1,7 @@
 """What counts as said before, and by whom."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,35 +21,35 @@ KEY = b"k" * 32
 WORDS = [f"word{number}" for number in range(5_000)]
 
 
-def prose(seed, count=400):
+def prose(seed: int, count: int = 400) -> str:
     return " ".join(random.Random(seed).choices(WORDS, k=count))
 
 
-def test_case_white_space_and_composition_make_no_difference():
+def test_case_white_space_and_composition_make_no_difference() -> None:
     assert normalise("Straße  zum\nMEER") == normalise("STRASSE zum meer")
     assert normalise("cafe\u0301") == normalise("caf\u00e9")
     assert normalise("Hello  World") == normalise("hello world")
     assert normalise("one") != normalise("two")
 
 
-def test_a_second_equal_record_of_a_person_is_left_out():
+def test_a_second_equal_record_of_a_person_is_left_out() -> None:
     seen = Deduplicator(key=KEY)
     assert seen.first_time(b"a", ["How?", "Like this."])
     assert not seen.first_time(b"a", ["how?", "like  THIS."])
     assert seen.first_time(b"a", ["How?", "Like that, in another way."])
 
 
-def test_equal_records_of_two_people_both_stay():
+def test_equal_records_of_two_people_both_stay() -> None:
     seen = Deduplicator(key=KEY)
     assert seen.first_time(b"a", ["the same words"])
     assert seen.first_time(b"b", ["the same words"])
 
 
-def test_where_one_text_ends_makes_a_difference():
+def test_where_one_text_ends_makes_a_difference() -> None:
     assert fingerprint(KEY, ["ab", "c"]) != fingerprint(KEY, ["a", "bc"])
 
 
-def test_a_public_record_is_left_out_for_everybody():
+def test_a_public_record_is_left_out_for_everybody() -> None:
     public = frozenset({fingerprint(KEY, ["We the People"])})
     seen = Deduplicator(public, key=KEY)
     assert not seen.first_time(b"a", ["we the people"])
@@ -56,12 +57,12 @@ def test_a_public_record_is_left_out_for_everybody():
     assert seen.first_time(b"b", ["we the person"])
 
 
-def test_a_fingerprint_says_nothing_without_its_key():
+def test_a_fingerprint_says_nothing_without_its_key() -> None:
     assert fingerprint(KEY, ["hello"]) != fingerprint(b"other", ["hello"])
     assert len(fingerprint(KEY, ["hello"])) == 16
 
 
-def test_a_subject_that_comes_twice_is_an_error():
+def test_a_subject_that_comes_twice_is_an_error() -> None:
     seen = Deduplicator(key=KEY)
     seen.first_time(b"a", ["x"])
     seen.first_time(b"b", ["x"])
@@ -69,7 +70,7 @@ def test_a_subject_that_comes_twice_is_an_error():
         seen.first_time(b"a", ["y"])
 
 
-def test_a_record_with_few_changed_words_is_a_near_duplicate():
+def test_a_record_with_few_changed_words_is_a_near_duplicate() -> None:
     seen = Deduplicator(key=KEY)
     text = prose(1)
     assert seen.first_time(b"a", [text])
@@ -78,44 +79,52 @@ def test_a_record_with_few_changed_words_is_a_near_duplicate():
     assert Deduplicator(key=KEY, threshold=1.0).first_time(b"a", [text])
 
 
-def test_with_threshold_one_only_equal_records_go():
+def test_with_threshold_one_only_equal_records_go() -> None:
     seen = Deduplicator(key=KEY, threshold=1.0)
     assert seen.first_time(b"a", [prose(1)])
     assert seen.first_time(b"a", [prose(1) + " end"])
     assert not seen.first_time(b"a", [prose(1)])
 
 
-def test_a_near_duplicate_of_any_earlier_record_is_found_not_only_of_the_last():
+def test_a_near_duplicate_of_any_earlier_record_is_found_not_only_of_the_last() -> None:
     seen = Deduplicator(key=KEY)
     assert all(seen.first_time(b"a", [prose(number)]) for number in range(30))
     assert not any(seen.first_time(b"a", [prose(number) + " end"]) for number in range(30))
 
 
-@pytest.mark.parametrize(("options", "code"), [({"threshold": 0.0}, "threshold"), ({"threshold": 1.1}, "threshold"), ({"key": b"k" * 65}, "key_size"), ({"public": frozenset({b"short"})}, "fingerprint_size")])  # fmt: skip
-def test_wrong_settings_are_refused(options, code):
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"threshold": 0.0}, "threshold"),
+        ({"threshold": 1.1}, "threshold"),
+        ({"key": b"k" * 65}, "key_size"),
+        ({"public": frozenset({b"short"})}, "fingerprint_size"),
+    ],
+)
+def test_wrong_settings_are_refused(options: dict[str, Any], code: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         Deduplicator(**options)
     assert refused.value.code == code
 
 
-def shingles(data):
+def shingles(data: bytes) -> set[bytes]:
     return {data[at : at + 8] for at in range(max(1, len(data) - 7))}
 
 
-def jaccard(one, other):
+def jaccard(one: bytes, other: bytes) -> float:
     a, b = shingles(one), shingles(other)
     return len(a & b) / len(a | b)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(min_size=8, max_size=60), st.binary(min_size=8, max_size=60))
-def test_for_short_texts_the_resemblance_is_exact(one, other):
+def test_for_short_texts_the_resemblance_is_exact(one: bytes, other: bytes) -> None:
     other = one[: len(one) // 2] + other
     assert resemblance(sketch(one), sketch(other)) == pytest.approx(jaccard(one, other))
 
 
 @pytest.mark.parametrize("changed", [0, 5, 20, 60, 150, 400])
-def test_for_long_texts_the_estimate_is_within_four_standard_errors(changed):
+def test_for_long_texts_the_estimate_is_within_four_standard_errors(changed: int) -> None:
     words = prose(3).split()
     other = [*words[: len(words) - changed], *prose(4).split()[:changed]]
     one_bytes, other_bytes = " ".join(words).encode(), " ".join(other).encode()
@@ -126,7 +135,7 @@ def test_for_long_texts_the_estimate_is_within_four_standard_errors(changed):
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=3_000))
-def test_a_sketch_is_the_smallest_hashes_of_all_shingles(data):
+def test_a_sketch_is_the_smallest_hashes_of_all_shingles(data: bytes) -> None:
     made = sketch(data)
     apart = [sketch(data[at : at + 8])[0] for at in range(max(1, len(data) - 7))]
     assert np.array_equal(made, np.unique(np.array(apart, dtype=np.uint64))[:128])
@@ -134,7 +143,7 @@ def test_a_sketch_is_the_smallest_hashes_of_all_shingles(data):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=5)), max_size=30))
-def test_the_answers_depend_on_a_persons_own_records_only(stream):
+def test_the_answers_depend_on_a_persons_own_records_only(stream: list[tuple[int, str]]) -> None:
     stream = sorted(stream, key=lambda item: item[0])
     together = Deduplicator(key=KEY)
     answers = [together.first_time(bytes([who]), [text]) for who, text in stream]
@@ -146,7 +155,7 @@ def test_the_answers_depend_on_a_persons_own_records_only(stream):
         ]
 
 
-def test_the_oldest_sketches_go_and_equal_records_are_still_found():
+def test_the_oldest_sketches_go_and_equal_records_are_still_found() -> None:
     seen = Deduplicator(key=KEY)
     records = [f"{number} " + prose(number, count=30) for number in range(4_200)]
     assert all(seen.first_time(b"a", [record]) for record in records)

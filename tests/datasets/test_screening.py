@@ -1,6 +1,7 @@
 """Which turns become a record; and that the fast form answers as the slow one."""
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -22,34 +23,34 @@ USER = Turn(role=Role.USER, text="how do I boil an egg")
 ANSWER = Turn(role=Role.ASSISTANT, text="seven minutes")
 
 
-def packed(*turns, attachments=()):
+def packed(*turns: Turn, attachments: tuple[str, ...] = ()) -> bytes:
     return pack_payload(
         Conversation(source="test", source_id="1", turns=turns, attachments=attachments)
     )
 
 
-def test_a_question_and_its_answer_become_a_record():
+def test_a_question_and_its_answer_become_a_record() -> None:
     screened = screen([USER, ANSWER])
     assert screened.reason is None
     assert screened.turns == [("user", "how do I boil an egg"), ("assistant", "seven minutes")]
 
 
 @pytest.mark.parametrize("flag", [flag for flag in TurnFlag if flag])
-def test_a_flagged_turn_is_dropped_and_the_others_stay(flag):
+def test_a_flagged_turn_is_dropped_and_the_others_stay(flag: TurnFlag) -> None:
     extra = Turn(role=Role.ASSISTANT, text="not for training", flags=flag)
     assert screen([USER, extra, ANSWER]).turns == screen([USER, ANSWER]).turns
 
 
 @pytest.mark.parametrize("text", ["", " \n\t", "\u3000\u00a0"])
-def test_a_turn_without_text_is_dropped(text):
+def test_a_turn_without_text_is_dropped(text: str) -> None:
     assert len(screen([USER, Turn(role=Role.USER, text=text), ANSWER]).turns) == 2
 
 
-def test_tool_turns_are_dropped():
+def test_tool_turns_are_dropped() -> None:
     assert len(screen([USER, Turn(role=Role.TOOL, text="result"), ANSWER]).turns) == 2
 
 
-def test_a_visible_system_turn_is_kept():
+def test_a_visible_system_turn_is_kept() -> None:
     shown = Turn(role=Role.SYSTEM, text="be brief")
     assert screen([shown, USER, ANSWER]).turns[0] == ("system", "be brief")
 
@@ -73,7 +74,9 @@ PASTED = Turn(role=Role.USER, text="a page", flags=TurnFlag.THIRD_PARTY)
         ([USER, ANSWER], (), Rules(most_text_bytes=33), None),
     ],
 )
-def test_each_exclusion_has_its_reason_in_both_forms(turns, attachments, rules, reason):
+def test_each_exclusion_has_its_reason_in_both_forms(
+    turns: list[Turn], attachments: tuple[str, ...], rules: Rules, reason: Exclusion | None
+) -> None:
     slow = screen(turns, attachments=attachments, rules=rules)
     fast = screen_batch(read_batch([packed(*turns, attachments=attachments)]), rules=rules)
     assert slow.reason is reason
@@ -81,12 +84,12 @@ def test_each_exclusion_has_its_reason_in_both_forms(turns, attachments, rules, 
     assert bool(slow.turns) is (reason is None)
 
 
-def test_the_repr_of_a_screened_conversation_shows_no_text():
+def test_the_repr_of_a_screened_conversation_shows_no_text() -> None:
     assert "egg" not in repr(screen([USER, ANSWER]))
     assert "egg" not in repr(read_batch([packed(USER, ANSWER)]))
 
 
-def test_a_row_of_the_turn_table_has_the_size_that_the_vault_writes():
+def test_a_row_of_the_turn_table_has_the_size_that_the_vault_writes() -> None:
     assert TURN_DTYPE.itemsize == struct.calcsize("<BBbxiqI") == 20
 
 
@@ -100,9 +103,7 @@ TURNS = st.lists(
     ),
     max_size=6,
 )
-CONVERSATIONS = st.lists(
-    st.tuples(TURNS, st.sampled_from([(), (), ("a.pdf",)])), max_size=8
-)
+CONVERSATIONS = st.lists(st.tuples(TURNS, st.sampled_from([(), (), ("a.pdf",)])), max_size=8)
 RULES = st.builds(
     Rules,
     least_text_bytes=st.integers(0, 8),
@@ -113,7 +114,9 @@ RULES = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(CONVERSATIONS, RULES)
-def test_the_fast_form_answers_as_the_slow_one(conversations, rules):
+def test_the_fast_form_answers_as_the_slow_one(
+    conversations: list[tuple[list[Turn], tuple[str, ...]]], rules: Rules
+) -> None:
     payloads = [packed(*turns, attachments=names) for turns, names in conversations]
     batch = read_batch([memoryview(payload) for payload in payloads])
     fast = screen_batch(batch, rules=rules)
@@ -129,7 +132,9 @@ def test_the_fast_form_answers_as_the_slow_one(conversations, rules):
 
 @settings(max_examples=300, deadline=None)
 @given(TURNS, st.integers(0, 10_000), st.integers(1, 255))
-def test_what_the_vault_refuses_in_the_table_or_texts_the_fast_form_refuses_too(turns, at, flip):
+def test_what_the_vault_refuses_in_the_table_or_texts_the_fast_form_refuses_too(
+    turns: list[Turn], at: int, flip: int
+) -> None:
     payload = bytearray(packed(*turns))
     end = 12 + 20 * len(turns)
     places = [*range(end), *range(end + payload[8], len(payload))]
@@ -156,14 +161,16 @@ def test_what_the_vault_refuses_in_the_table_or_texts_the_fast_form_refuses_too(
         (lambda p: p.replace(b'{"att', b'{"btt'), "other metadata"),
     ],
 )
-def test_a_malformed_payload_is_named_and_refused(change, what):
+def test_a_malformed_payload_is_named_and_refused(
+    change: Callable[[bytes], bytes], what: str
+) -> None:
     good = packed(USER, ANSWER)
     with pytest.raises(InvalidInput, match=f"payload 1 of the batch.*{what}") as refused:
         read_batch([good, change(good)])
     assert refused.value.code == "payload_form"
 
 
-def test_a_text_that_begins_inside_a_character_is_refused():
+def test_a_text_that_begins_inside_a_character_is_refused() -> None:
     payload = bytearray(packed(Turn(role=Role.USER, text="é"), Turn(role=Role.ASSISTANT, text="é")))
     struct.pack_into("<I", payload, 12 + 16, 1)
     struct.pack_into("<I", payload, 12 + 20 + 16, 3)
@@ -171,6 +178,6 @@ def test_a_text_that_begins_inside_a_character_is_refused():
         read_batch([bytes(payload)])
 
 
-def test_an_empty_batch_is_fine():
+def test_an_empty_batch_is_fine() -> None:
     batch = read_batch([])
     assert screen_batch(batch).reasons.size == 0

@@ -102,14 +102,18 @@ def read_gold(data_dir: Path) -> list[GoldText]:
     """
     path = data_dir / GOLD_FILE
     if not path.is_file():
-        raise NotFound("gold_missing", f"no gold set at {path}", hint="name the folder of test data")
+        raise NotFound(
+            "gold_missing", f"no gold set at {path}", hint="name the folder of test data"
+        )
     rows = json.loads(gzip.decompress(path.read_bytes()))
     return [
         GoldText(
             text=row["full_text"],
             spans=tuple(
                 GoldSpan(
-                    start=span["start_position"], end=span["end_position"], label=span["entity_type"]
+                    start=span["start_position"],
+                    end=span["end_position"],
+                    label=span["entity_type"],
                 )
                 for span in row["spans"]
             ),
@@ -122,8 +126,8 @@ def read_gold(data_dir: Path) -> list[GoldText]:
 class Score:
     """Findings against gold spans.
 
-    A gold span counts as found only if every character of it is covered, by whatever kind. A finding
-    counts as right if it overlaps a gold span of its kind.
+    A gold span counts as found only if every character of it is covered, by whatever kind. A
+    finding counts as right if it overlaps a gold span of its kind.
     """
 
     gold: Counter[str]
@@ -166,9 +170,7 @@ def score(gold: Sequence[GoldText], profile: Profile) -> Score:
 
 
 def _covered(mark: GoldSpan, spans: Sequence[Span]) -> bool:
-    covered = sum(
-        max(0, min(mark.end, span.end) - max(mark.start, span.start)) for span in spans
-    )
+    covered = sum(max(0, min(mark.end, span.end) - max(mark.start, span.start)) for span in spans)
     return covered >= mark.end - mark.start
 
 
@@ -214,7 +216,9 @@ def _quality(
         looked_for = label in _KINDS and _KINDS[label] in profile.entities - {Entity.NAME}
         note = "" if looked_for else "  (not looked for)"
         share = scored.recall(label)
-        print_line(f"  {label:18} {scored.found[label]:4}/{scored.gold[label]:<4} {share:6.1%}{note}")
+        print_line(
+            f"  {label:18} {scored.found[label]:4}/{scored.gold[label]:<4} {share:6.1%}{note}"
+        )
         quality[label] = share
     for entity in Entity:
         if scored.findings[entity] and entity in _MAPPED:
@@ -240,7 +244,7 @@ def clean_texts(count: int) -> list[str]:
 
 
 def _speed(print_line: Callable[[str], None], what: str, texts: list[str]) -> dict[str, Json]:
-    """Time the batch form, the one-by-one form and the plain patterns, interleaved, best of five."""
+    """Time batches, one by one, and the plain patterns: interleaved, best of five rounds."""
     redactor = Redactor(STANDARD)
     ways: dict[str, Callable[[], object]] = {
         "in batches": lambda: redactor.redact_many(texts),

@@ -171,7 +171,7 @@ class Deduplicator:
         self._sketches, self._holders, self._count = {}, {}, 0
 
     def _is_new(self, data: bytes) -> bool:
-        """Compare with the subject's earlier records; the first record of a subject is only kept."""
+        """Compare with the subject's earlier records; the first of a subject is only kept."""
         if self._count == 0:
             self._first, self._count = data, 1
             return True

@@ -294,7 +294,7 @@ def _count(batch: PackedBatch, values: np.ndarray) -> NDArray[np.int64]:
 
 
 _MAY_BE_SPACE = np.zeros(256, dtype=np.bool_)
-_MAY_BE_SPACE[[byte for char in map(chr, range(0x3001)) if char.isspace() for byte in char.encode()[:1]]] = True  # fmt: skip
+_MAY_BE_SPACE[[chr(code).encode()[0] for code in range(0x3001) if chr(code).isspace()]] = True
 
 
 def _blanks(batch: PackedBatch) -> NDArray[np.bool_]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from volens.datasets.redaction.profiles import Entity
 from volens.datasets.redaction.reading import BARRIER
 
-
 # Scripts that write words without spaces, or glue particles to numbers, do not shield a number:
 # only a letter of a spaced alphabet, a digit or an underscore makes it part of a word.
 _WORD = "0-9A-Za-z_\u00c0-\u024f\u0370-\u052f"

@@ -44,12 +44,15 @@ def issued(digits: str) -> bool:
     )
 
 
-def cards(text: str, start: int, end: int) -> Iterator[Found]:
-    """Find card numbers in a cluster of digits, in groups joined by one space, hyphen or dot.
+def cards(text: str, start: int, end: int, digits: int) -> Iterator[Found]:
+    """Find card numbers in a cluster of `digits` digits.
 
-    The Luhn digit must hold; and either a network issues numbers of that range and length, or the
-    words before speak of a card. For 12 or 13 digits only the words will do.
+    Numbers may be in groups joined by one space, hyphen or dot. The Luhn digit must hold; and
+    either a network issues numbers of that range and length, or the words before speak of a card.
+    For 12 or 13 digits only the words will do.
     """
+    if digits < CARD_DIGITS:
+        return
     groups = [hit.span() for hit in _GROUP.finditer(text, start, end)]
     index = 0
     while index < len(groups):
@@ -91,7 +94,7 @@ def _credible(text: str, at: int, digits: str) -> bool:
     return len(set(digits)) > 1 and _CARD_WORDS.search(before(text, at)) is not None
 
 
-# Lengths by country: SWIFT IBAN Registry (ISO 13616), release 99 and the partial list of other users.
+# Lengths by country: SWIFT IBAN Registry (ISO 13616).
 IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22,
     "BI": 27, "BR": 29, "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27,
@@ -117,7 +120,7 @@ def iban_at(text: str, at: int) -> Found | None:
     if shape is None:
         return None
     taken, end = 0, at
-    for end in range(at, shape.end()):  # noqa: B007 - the end is what is wanted
+    for end in range(at, shape.end()):
         taken += text[end] not in " -"
         if taken == length:
             break
@@ -130,8 +133,9 @@ def iban_at(text: str, at: int) -> Found | None:
 
 
 _ACCOUNT_WORDS = re.compile(
-    r"(?:\b(?:bank|checking|savings)\s(?:account|acct)|\baccount (?:no|num|#)|\bacct\b|\brouting|\bsort code"
-    r"|kontonummer|numéro de compte|número de cuenta|numero di conto|num[eé]ro de conta|银行账号|口座番号)"
+    r"(?:\b(?:bank|checking|savings)\s(?:account|acct)|\baccount (?:no|num|#)|\bacct\b|\brouting"
+    r"|\bsort code|kontonummer|numéro de compte|número de cuenta|numero di conto"
+    r"|num[eé]ro de conta|银行账号|口座番号)"
     r"[^\d\n]{0,20}$"
 )
 _ACCOUNT = re.compile(rf"(?<![\w.,])\d(?:[ -]?\d){{5,17}}{ALONE_AFTER}(?![.,]\d)")

@@ -13,8 +13,8 @@ from volens.core.errors import Unavailable
 class NameModel(Protocol):
     """Finds names of people.
 
-    Given the same texts it gives the same answer. Spans are character positions in each text, sorted
-    and not overlapping. An error is raised, never swallowed: the build then stops.
+    Given the same texts it gives the same answer. Spans are character positions in each text,
+    sorted and not overlapping. An error is raised, never swallowed: the build then stops.
     """
 
     @property

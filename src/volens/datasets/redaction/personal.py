@@ -1,5 +1,6 @@
 """Birth dates beside words that say so; and, for the strict profile, streets and long numbers."""
 
+# ruff: noqa: RUF001 - typographic apostrophes are data here
 from __future__ import annotations
 
 import re
@@ -15,12 +16,14 @@ _MONTH = (
 _DATE = re.compile(
     rf"(?<![\d])(?:\d{{1,2}}([-/. ])\d{{1,2}}\1\d{{2,4}}|(?:19|20)\d\d([-/.])\d{{1,2}}\2\d{{1,2}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th|er|\.|º)?(?: of| de| di)?[ -]{_MONTH}(?: de| del)?,?[ -]\d{{4}}"
-    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|(?:19|20)\d\d ?年 ?\d{{1,2}} ?月 ?\d{{1,2}} ?日)(?!\d)",
+    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}"
+    r"|(?:19|20)\d\d ?年 ?\d{1,2} ?月 ?\d{1,2} ?日)(?!\d)",
     re.IGNORECASE,
 )
 _BIRTH_WORDS = (
-    "born", "birth", "dob", "d.o.b", "b-day", "bday", "geboren", "geburts", "geb.", "naissance", "né le",
-    "née le", "nacid", "nacimiento", "nato ", "nata ", "nascita", "nascid", "nascimento", "geboorte",
+    "born", "birth", "dob", "d.o.b", "b-day", "bday", "geboren", "geburts", "geb.",
+    "naissance", "né le", "née le", "nacid", "nacimiento", "nato ", "nata ", "nascita", "nascid",
+    "nascimento", "geboorte",
     "urodz", "рожден", "родил", "生日", "出生", "誕生", "생년", "ميلاد",
 )  # fmt: skip
 _REACH = 48
@@ -48,7 +51,8 @@ _STREETS = (
         rf"|Crescent|Close|Parkway|Pkwy|Highway|Hwy|Circle|Trail)\b\.?{_UNIT}"
     ),
     re.compile(
-        r"(?<![\w])(?:\d{1,5} )?[^\W\d_][\w-]{2,30}(?:straße|strasse|str\.|weg|gasse|platz|allee|gatan|vägen|katu|tie"
+        r"(?<![\w])(?:\d{1,5} )?[^\W\d_][\w-]{2,30}"
+        r"(?:straße|strasse|str\.|weg|gasse|platz|allee|gatan|vägen|katu|tie"
         rf"|gade|vej|straat|laan|gata|veien|utca) \d{{1,4}}[a-z]?\b{_UNIT}",
     ),
     re.compile(
@@ -56,7 +60,8 @@ _STREETS = (
         rf" (?:{_WORD},? ){{1,5}}\d{{1,5}}\b"
     ),
     re.compile(
-        r"(?<![\w])\d{1,4},? (?:bis |ter )?(?:rue|avenue|boulevard|chemin|place|impasse|quai|cours|allée)"
+        r"(?<![\w])\d{1,4},? (?:bis |ter )?"
+        r"(?:rue|avenue|boulevard|chemin|place|impasse|quai|cours|allée)"
         rf"(?: {_WORD}){{1,5}}",
         re.IGNORECASE,
     ),

@@ -1,5 +1,6 @@
-"""Telephone numbers by own rules: international, North American, with a trunk zero, or named as one."""
+"""Telephone numbers by own rules: international, North American, trunk zero, or named as one."""
 
+# ruff: noqa: RUF001 - words of other scripts are data here
 from __future__ import annotations
 
 import re
@@ -17,7 +18,7 @@ _EXTENSION = r"(?: ?(?:x|ext\.?|extension|#) ?\d{1,6})?"
 _COUNTRY_CODE = re.compile(
     r"1|7|2(?:[07]|1[1-36-8]|[2-6]\d|9[017-9])|3(?:[0-469]|5\d|7[0-8]|8[0-35-79])|4(?:[013-9]|2[0134])"
     r"|5(?:[1-8]|0\d|9\d)|6(?:[0-6]|7[02-9]|8[0-35-9]|9[0-2])"
-    r"|8(?:[1246]|5[02356]|7[0-48]|8[0-38])|9(?:[0-58]|6[0-8]|7[0-7]|9[2-68])"
+    r"|8(?:[1246]|5[02356]|7[0-48]|8[0-368])|9(?:[0-58]|6[0-8]|7[0-7]|9[2-68])"
 )
 _INTERNATIONAL = re.compile(
     r"(?<![0-9A-Za-z_+])(?:\+ ?|00[ .-]?)[1-9](?:[ .\-/]{0,2}\(?\d\)?){6,15}(?!\d)" + _EXTENSION
@@ -29,7 +30,8 @@ _NORTH_AMERICAN = re.compile(
 )
 _TRUNK = re.compile(
     r"(?<![0-9A-Za-z_.,+/-])(?:\(0\d{1,4}\)[ -]?\d{2,4}(?:[ -]?\d{2,4}){1,3}"
-    r"|0\d{1,4}([ .\-/])\d{2,4}(?:\1\d{2,4}){1,3}|0\d{2,4}[-/ ]\d{5,8}|0\d{2,3}/\d{3,4} \d{3,4})(?![\d/])"
+    r"|0\d{1,4}([ .\-/])\d{2,4}(?:\1\d{2,4}){1,3}|0\d{2,4}[-/ ]\d{5,8}"
+    r"|0\d{2,3}/\d{3,4} \d{3,4})(?![\d/])"
 )
 _CHINESE_MOBILE = re.compile(r"(?<![0-9A-Za-z_.+-])1[3-9]\d([ -])\d{4}\1\d{4}(?![0-9A-Za-z_-])")
 _NAMED = re.compile(r"(?<![0-9A-Za-z_.$€£¥])[+(]?\d(?:[ .\-/]?\(?\d\)?){5,14}(?!\d)" + _EXTENSION)
@@ -39,10 +41,10 @@ _DATE = re.compile(
 )
 
 _STRONG = re.compile(
-    r"(?:\bphones?\b|\btelephone|\btel\b|\bmobile\b|\bcell(?:phone)?\b|\bfax\b|whats ?app|\bhandy(?:nummer)?\b"
-    r"|telefon|\btél|\bm[oó]vil\b|celular|\bportable\b|teléfono|téléphone|телефон|\bтел\b|电话|手机|電話|携帯"
-    r"|手機|전화|휴대폰|هاتف|جوال|फ़ोन|फोन|मोबाइल|\bdesk:|\bsms\b|\bphone ?(?:number|no)|contact (?:number|no)"
-    r"|\bregistered\b)[^\d\n]{0,28}\n?[^\d\n]{0,6}$"
+    r"(?:\bphones?\b|\btelephone|\btel\b|\bmobile\b|\bcell(?:phone)?\b|\bfax\b|whats ?app"
+    r"|\bhandy(?:nummer)?\b|telefon|\btél|\bm[oó]vil\b|celular|\bportable\b|teléfono|téléphone|телефон|\bтел\b|电话|手机|電話|携帯"
+    r"|手機|전화|휴대폰|هاتف|جوال|फ़ोन|फोन|मोबाइल|\bdesk:|\bsms\b|\bphone ?(?:number|no)"
+    r"|contact (?:number|no)|\bregistered\b)[^\d\n]{0,28}\n?[^\d\n]{0,6}$"
 )
 _WEAK = re.compile(
     r"\b(?:call|calling|text|reach|ring|dial|contact|messages?|answering|number)\b[^.\d\n]{0,18}"

@@ -38,7 +38,7 @@ class Entity(StrEnum):
 
 
 PRIORITY = {entity: 100 - index for index, entity in enumerate(Entity)}
-"""Where findings overlap, the highest number names the placeholder; the order of `Entity` decides."""
+"""Where findings overlap, the highest number names the placeholder: the order of `Entity`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

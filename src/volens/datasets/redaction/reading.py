@@ -6,6 +6,7 @@ stand in the text become `BARRIER`s that nothing can be found across. Most texts
 reading; only the others pay.
 """
 
+# ruff: noqa: RUF001 - full-width marks are data here
 from __future__ import annotations
 
 import re
@@ -25,7 +26,7 @@ from volens.datasets.redaction.scan import has_controls
 BARRIER = "\x00"
 _GAP = BARRIER * 8
 """Between two texts of a batch: wider than any gap that joins digits to one cluster."""
-_PLACEHOLDER = re.compile(r"\[(?:%s)\]" % "|".join(Entity))
+_PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(Entity)})\]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LAST_LOOKED_AT = 0x20000
 _PLAIN_FIRST = 0x21
@@ -135,11 +136,11 @@ def _plain_characters() -> dict[str, str]:
     for code in [*range(0x80, _LAST_LOOKED_AT), *range(0xE0000, 0xE0200)]:
         char = chr(code)
         category = unicodedata.category(char)
-        if category == "Cf" or 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code:  # noqa: PLR2004 - variation selectors
+        if category == "Cf" or 0xFE00 <= code <= 0xFE0F or code >= 0xE0100:  # noqa: PLR2004 - variation selectors
             plain[char] = ""
         elif category == "Nd":
             plain[char] = str(unicodedata.digit(char))
-        elif category[0] in "LPSN" and (0xFF00 <= code or code == 0xFE6B):  # noqa: PLR2004 - full-width forms, maths letters
+        elif category[0] in "LPSN" and (code >= 0xFF00 or code == 0xFE6B):  # noqa: PLR2004 - full-width forms, maths letters
             folded = unicodedata.normalize("NFKC", char)
             if len(folded) == 1 and _PLAIN_FIRST <= ord(folded) < 0x7F:  # noqa: PLR2004 - visible ASCII
                 plain[char] = folded

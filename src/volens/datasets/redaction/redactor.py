@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from volens.datasets.redaction import money, national, network, personal, phones, secrets
 from volens.datasets.redaction.found import Found
 from volens.datasets.redaction.names import NameModel
 from volens.datasets.redaction.profiles import DEFAULT_PROFILE, PRIORITY, Entity, Profile
-from volens.datasets.redaction.reading import BARRIER, Reading, read
+from volens.datasets.redaction.reading import Reading, read
 from volens.datasets.redaction.scan import Places, every, look, spelled_at, words_at
 
 _BATCH_CHARS = 1 << 18
@@ -40,8 +40,8 @@ class Redactor:
     """Puts placeholders in the place of personal data, by one profile.
 
     Redaction never replaces consent (R93): a text that nobody said yes to stays unusable however
-    much of it is blacked out. It also never finds everything; `report` says what was looked for, and
-    that names were not looked for where no name model is installed.
+    much of it is blacked out. It also never finds everything; `report` says what was looked for,
+    and that names were not looked for where no name model is installed.
 
     A redacted text is at rest: redacting it again changes nothing. Texts are therefore read again
     until nothing more is found; a text that is not at rest after 16 rounds (only a text made for it
@@ -93,12 +93,12 @@ class Redactor:
         counts: Counter[Entity] = Counter()
         if not self._wanted:
             return result, counts
-        open_ = range(len(result))
-        before: dict[int, tuple[str, Counter[Entity]]] = {}
+        open_ = list(range(len(result)))
+        tallies: dict[int, Counter[Entity]] = {}
         for _ in range(_MOST_ROUNDS):
             changed = []
             for index, spans in self._spans_of(result, open_):
-                tally = before.setdefault(index, (result[index], Counter()))[1]
+                tally = tallies.setdefault(index, Counter())
                 tally.update(span.entity for span in spans)
                 result[index] = _replace(result[index], spans)
                 changed.append(index)
@@ -108,8 +108,8 @@ class Redactor:
         else:
             for index in open_:
                 result[index] = Entity.TEXT.placeholder
-                before[index] = ("", Counter({Entity.TEXT: 1}))
-        for _, tally in before.values():
+                tallies[index] = Counter({Entity.TEXT: 1})
+        for tally in tallies.values():
             counts.update(tally)
         return result, counts
 
@@ -121,7 +121,7 @@ class Redactor:
         self, texts: Sequence[str], indexes: Sequence[int]
     ) -> Iterator[tuple[int, list[Span]]]:
         """Yield each text in which something is found, with its spans."""
-        for batch in _batches(texts, indexes):
+        for batch in list(_batches(texts, indexes)):
             reading = read([texts[index] for index in batch])
             found = [item for item in self._detect(reading) if item.entity in self._wanted]
             by_text: dict[int, list[Span]] = {}
@@ -129,13 +129,11 @@ class Redactor:
                 at, start, end = reading.place(item.start, item.end)
                 by_text.setdefault(at, []).append(Span(start=start, end=end, entity=item.entity))
             if self._names is not None:
-                self._add_names(reading, [texts[index] for index in batch], by_text)
+                self._add_names([texts[index] for index in batch], by_text)
             for at, spans in by_text.items():
                 yield batch[at], _merge(spans)
 
-    def _add_names(
-        self, reading: Reading, texts: Sequence[str], by_text: dict[int, list[Span]]
-    ) -> None:
+    def _add_names(self, texts: Sequence[str], by_text: dict[int, list[Span]]) -> None:
         assert self._names is not None
         for at, spans in enumerate(self._names.find(texts)):
             for start, end in spans:
@@ -162,45 +160,47 @@ class Redactor:
             yield from personal.streets(text)
 
     def _numbers(self, text: str, places: Places) -> Iterator[Found]:
+        """Run the detectors that begin at digits."""
         wanted = self._wanted
-        for start, end, digits in places.clusters:
-            if Entity.PHONE in wanted:
-                yield from phones.phones(text, start, end)
-            if Entity.CARD in wanted and digits >= money.CARD_DIGITS:
-                yield from money.cards(text, start, end)
-            if Entity.NATIONAL_ID in wanted:
-                yield from national.nationals(text, start, end, digits)
-                yield from national.documents(text, start)
-            if Entity.BIRTH_DATE in wanted:
-                yield from personal.birth_dates(text, start, end)
-            if Entity.ACCOUNT in wanted:
-                yield from money.accounts(text, start, end)
-            if Entity.NUMBER in wanted:
-                yield from personal.long_numbers(text, start, end)
+        for entity, detect in _IN_CLUSTERS:
+            if entity in wanted:
+                for start, end, digits in places.clusters:
+                    yield from detect(text, start, end, digits)
         if Entity.BIRTH_DATE in wanted:
             for start in places.years:
                 yield from personal.birth_dates(text, start, start + 4)
-        if Entity.IBAN in wanted:
-            for start in places.ibans:
-                found = money.iban_at(text, start)
-                if found:
-                    yield found
-        if Entity.NATIONAL_ID in wanted:
-            for start in places.pans:
-                found = national.pan_at(text, start)
-                if found:
-                    yield found
+        for entity, detect_at, starts in (
+            (Entity.IBAN, money.iban_at, places.ibans),
+            (Entity.NATIONAL_ID, national.pan_at, places.pans),
+        ):
+            if entity in wanted:
+                yield from _each(detect_at, text, starts)
+
+
+_InCluster = Callable[[str, int, int, int], Iterator[Found]]
+_At = Callable[[str, int], Found | None]
+_IN_CLUSTERS: tuple[tuple[Entity, _InCluster], ...] = (
+    (Entity.PHONE, lambda text, start, end, _: phones.phones(text, start, end)),
+    (Entity.CARD, money.cards),
+    (Entity.NATIONAL_ID, national.nationals),
+    (Entity.NATIONAL_ID, lambda text, start, _end, _digits: national.documents(text, start)),
+    (Entity.BIRTH_DATE, lambda text, start, end, _: personal.birth_dates(text, start, end)),
+    (Entity.ACCOUNT, lambda text, start, end, _: money.accounts(text, start, end)),
+    (Entity.NUMBER, lambda text, start, end, _: personal.long_numbers(text, start, end)),
+)
+
+
+def _each(detect_at: _At, text: str, places: Iterable[int]) -> Iterator[Found]:
+    for at in places:
+        found = detect_at(text, at)
+        if found:
+            yield found
 
 
 def _mails(reading: Reading) -> Iterator[Found]:
-    for at in every(reading.view, b"@"):
-        found = network.mail_at(reading.text, at)
-        if found:
-            yield found
-    for at in spelled_at(reading.folded):
-        found = network.spelled_mail_at(reading.text, at)
-        if found:
-            yield found
+    text = reading.text
+    yield from _each(network.mail_at, text, every(reading.view, b"@"))
+    yield from _each(network.spelled_mail_at, text, spelled_at(reading.folded))
 
 
 def _secrets(reading: Reading, places: Places) -> Iterator[Found]:
@@ -211,10 +211,7 @@ def _secrets(reading: Reading, places: Places) -> Iterator[Found]:
         if found:
             reached = found.end
             yield found
-    for at in every(reading.view, b"@"):
-        found = network.user_info_at(text, at)
-        if found:
-            yield found
+    yield from _each(network.user_info_at, text, every(reading.view, b"@"))
     for start, end in places.tokens:
         found = secrets.token_in(text, start, end)
         if found:
@@ -222,10 +219,7 @@ def _secrets(reading: Reading, places: Places) -> Iterator[Found]:
     named = words_at(reading.folded, secrets.KEYWORDS_LATIN)
     if not text.isascii():
         named += [at for word in secrets.KEYWORDS_OTHER for at in _every(text, word)]
-    for at in named:
-        found = secrets.assigned_at(text, at)
-        if found:
-            yield found
+    yield from _each(secrets.assigned_at, text, named)
 
 
 def _every(text: str, word: str) -> Iterator[int]:
@@ -236,7 +230,7 @@ def _every(text: str, word: str) -> Iterator[int]:
 
 
 def _batches(texts: Sequence[str], indexes: Sequence[int]) -> Iterator[list[int]]:
-    """Group texts so that one batch is all ASCII or has none that is, about 256 K characters each."""
+    """Group texts: a batch of about 256 K characters is all ASCII, or has no text that is."""
     for ascii_only in (True, False):
         batch: list[int] = []
         size = 0
@@ -283,7 +277,8 @@ def _join(spans: list[Span]) -> list[Span]:
 
 
 def _replace(text: str, spans: list[Span]) -> str:
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     for span in spans:
         parts += (text[at : span.start], span.entity.placeholder)
         at = span.end

@@ -5,6 +5,7 @@ view are positions in the text. Every answer is an upper bound: a place that is 
 nothing that a detector could find.
 """
 
+# ruff: noqa: PLR2004 - bytes by their ASCII code, and lengths of shapes, each named beside it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -46,17 +47,17 @@ class Places:
 def look(view: bytes) -> Places:
     """Find the places where a detector needs to look, in time linear in the view."""
     b = np.frombuffer(view, dtype=np.uint8)
-    digit = (b - np.uint8(48)) < 10  # noqa: PLR2004 - ten digits; wraps below zero on purpose
-    alpha = ((b | np.uint8(32)) - np.uint8(97)) < 26  # noqa: PLR2004 - 26 letters
+    digit = (b - np.uint8(48)) < 10  # wraps below zero on purpose
+    alpha = ((b | np.uint8(32)) - np.uint8(97)) < 26
     positions = np.flatnonzero(digit)
     return Places(
         clusters=_clusters(positions),
         years=_years(b, digit),
         dotted=_dotted(b, digit),
-        coloned=_near(np.flatnonzero(b == 58), 5),  # noqa: PLR2004 - ":"; four hex digits between
+        coloned=_near(np.flatnonzero(b == 58), 5),  # ":"; up to four hex digits between
         hyphened=_hyphened(b),
         ibans=_ibans(digit, alpha),
-        tokens=_runs(digit | alpha | (b == 95) | (b == 45), TOKEN_CHARS),  # noqa: PLR2004 - _ and -
+        tokens=_runs(digit | alpha | (b == 95) | (b == 45), TOKEN_CHARS),
         pans=_pans(digit, alpha),
     )
 
@@ -80,17 +81,17 @@ def _clusters(positions: NDArray[np.intp]) -> list[tuple[int, int, int]]:
 
 
 def _near(positions: NDArray[np.intp], most: int) -> list[int]:
-    if positions.size < 2:  # noqa: PLR2004 - a pair
+    if positions.size < 2:
         return []
     found: list[int] = positions[:-1][np.diff(positions) <= most].tolist()
     return found
 
 
 def _years(b: NDArray[np.uint8], digit: _Mask) -> list[int]:
-    if b.size < 4:  # noqa: PLR2004 - four digits
+    if b.size < 4:
         return []
     run = digit[:-3] & digit[1:-2] & digit[2:-1] & digit[3:]
-    run &= (b[:-3] == 49) | (b[:-3] == 50)  # noqa: PLR2004 - "1" or "2"
+    run &= (b[:-3] == 49) | (b[:-3] == 50)
     run[1:] &= ~digit[: run.size - 1]
     run[:-1] &= ~digit[4:]
     found: list[int] = np.flatnonzero(run).tolist()
@@ -98,27 +99,27 @@ def _years(b: NDArray[np.uint8], digit: _Mask) -> list[int]:
 
 
 def _dotted(b: NDArray[np.uint8], digit: _Mask) -> list[int]:
-    if b.size < 7:  # noqa: PLR2004 - "0.0.0.0"
+    if b.size < 7:
         return []
-    dots = np.flatnonzero((b[1:-1] == 46) & digit[:-2] & digit[2:]) + 1  # noqa: PLR2004 - "."
-    if dots.size < 3:  # noqa: PLR2004 - three dots
+    dots = np.flatnonzero((b[1:-1] == 46) & digit[:-2] & digit[2:]) + 1
+    if dots.size < 3:
         return []
-    near = (dots[1:-1] - dots[:-2] <= 4) & (dots[2:] - dots[1:-1] <= 4)  # noqa: PLR2004 - 3 digits
+    near = (dots[1:-1] - dots[:-2] <= 4) & (dots[2:] - dots[1:-1] <= 4)
     found: list[int] = dots[:-2][near].tolist()
     return found
 
 
 def _hyphened(b: NDArray[np.uint8]) -> list[int]:
-    if b.size < 15:  # noqa: PLR2004 - five hyphens, two characters between
+    if b.size < 15:
         return []
-    hyphen = b == 45  # noqa: PLR2004 - "-"
+    hyphen = b == 45
     run = hyphen[:-12] & hyphen[3:-9] & hyphen[6:-6] & hyphen[9:-3] & hyphen[12:]
     found: list[int] = np.flatnonzero(run).tolist()
     return found
 
 
 def _ibans(digit: _Mask, alpha: _Mask) -> list[int]:
-    if digit.size < 15:  # noqa: PLR2004 - the shortest IBAN (Norway)
+    if digit.size < 15:
         return []
     start = alpha[:-3] & alpha[1:-2] & digit[2:-1] & digit[3:]
     start[1:] &= ~(alpha | digit)[: start.size - 1]
@@ -127,7 +128,7 @@ def _ibans(digit: _Mask, alpha: _Mask) -> list[int]:
 
 
 def _pans(digit: _Mask, alpha: _Mask) -> list[int]:
-    if digit.size < 10:  # noqa: PLR2004 - ten characters
+    if digit.size < 10:
         return []
     end = digit.size - 9
     run = alpha[:end].copy()
@@ -158,7 +159,7 @@ def _runs(mask: _Mask, least: int) -> list[tuple[int, int]]:
 def spelled_at(folded: bytes) -> list[int]:
     """Find brackets before "at", as in ``name (at) example``."""
     b = np.frombuffer(folded, dtype=np.uint8)
-    if b.size < 4:  # noqa: PLR2004 - "(at)"
+    if b.size < 4:
         return []
     bracket = (b[:-3] == 40) | (b[:-3] == 91)
     near = (b[1:-2] == 97) & (b[2:-1] == 116)
@@ -190,7 +191,7 @@ def words_at(folded: bytes, words: Sequence[bytes]) -> list[int]:
 
 
 def has_controls(view: bytes, barriers: int) -> bool:
-    """Tell whether there are control characters other than tab, line feed, return and `barriers` NULs."""
+    """Tell whether there are controls other than tab, line feed, return and `barriers` NULs."""
     b = np.frombuffer(view, dtype=np.uint8)
     odd = ((b < 32) & (b != 9) & (b != 10) & (b != 13)) | (b == 127)
     return int(np.count_nonzero(odd)) != barriers

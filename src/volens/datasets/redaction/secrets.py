@@ -5,12 +5,12 @@ token format", April 2021; RFC 7519 for JWT; RFC 7468 for PEM; the prefixes of o
 documentation); the patterns are our own.
 """
 
+# ruff: noqa: RUF001 - words of other scripts are data here
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from volens.datasets.redaction.found import Found, before
 from volens.datasets.redaction.profiles import Entity
@@ -22,7 +22,7 @@ _MOST_KEY_CHARS = 65_536
 
 
 def private_key_at(text: str, at: int) -> Found | None:
-    """Find a private key block that begins at `at` (RFC 7468, 10-11); a cut-off block counts as far as it goes."""
+    """Find a private key block that begins at `at` (RFC 7468, 10-11), as far as it goes."""
     begin = _BEGIN.match(text, at)
     if begin is None:
         return None
@@ -49,8 +49,8 @@ _JWT = re.compile(r"eyJ[\w-]{8,8192}\.eyJ[\w-]{4,16384}(?:\.[\w-]{0,2048})?")  #
 _SENDGRID = re.compile(r"SG\.[\w-]{16,32}\.[\w-]{16,64}")
 _BOT = re.compile(r"\d{8,10}:[A-Za-z0-9_-]{35}(?![\w-])")
 _SECRET_WORDS = re.compile(
-    r"secret|token|passw|pwd|credential|api[ _-]?key|access[ _-]?key|private[ _-]?key|auth(?:orization)?\b"
-    r"|bearer|account ?key|passphrase|\bkey\b"
+    r"secret|token|passw|pwd|credential|api[ _-]?key|access[ _-]?key|private[ _-]?key"
+    r"|auth(?:orization)?\b|bearer|account ?key|passphrase|\bkey\b"
 )
 _LEAST_ENTROPY_BITS = 3.0
 _AROUND = re.compile(r"[A-Za-z0-9+/=_.~-]{1,512}")
@@ -110,8 +110,9 @@ def _random_looking(token: str) -> bool:
 
 
 _ASSIGNED = re.compile(
-    r"(?:(?P<key>key)|(?P<short>pass|pin(?: code)?)|pass(?:word|wd|wort|phrase|code)|pwd|secret|token|bearer"
-    r"|(?<=mot de )passe|(?<=contr)ase[ñn]a|kennwort|senha|wachtwoord|пароль|密码|パスワード|비밀번호)s?"
+    r"(?:(?P<key>key)|(?P<short>pass|pin(?: code)?)|pass(?:word|wd|wort|phrase|code)|pwd|secret"
+    r"|token|bearer|(?<=mot de )passe|(?<=contr)ase[ñn]a|kennwort|senha|wachtwoord"
+    r"|пароль|密码|パスワード|비밀번호)s?"
     r"[\"'`*\])]{0,3}\s{0,3}"
     r"(?P<by>:=|=>|={1,2}|:|：|是|は| - |(?<=\s)(?:is|was|ist|es|est|è|é)\s)\s{0,3}"
     r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`\x00]{4,128})",
@@ -156,9 +157,10 @@ _REACH = 24
 
 
 def assigned_at(text: str, at: int) -> Found | None:
-    """Find the value given to a password, key or token whose name is at `at` (``password = hunter2``).
+    """Find the value given to the password, key or token that is named at `at`.
 
-    After "is" or ":" a plain word stays (``password: required``); a value with a digit or a mark
+    In ``password = hunter2`` that is ``hunter2``. After "is" or ":" a plain word stays
+    (``password: required``); a value with a digit or a mark
     goes. Calls and template marks are code, not secrets.
     """
     near = text[at : at + _REACH]
