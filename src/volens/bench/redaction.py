@@ -23,6 +23,7 @@ from volens.datasets.redaction.profiles import STANDARD, STRICT, Entity, Profile
 from volens.datasets.redaction.redactor import Redactor, Span
 
 GOLD_FILE = Path("presidio-research") / "synth_dataset_v2.json.gz"
+PROSE_FILE = Path("oasst-sample") / "en_100_tree.jsonl"
 _KINDS = {
     "EMAIL_ADDRESS": Entity.EMAIL,
     "PHONE_NUMBER": Entity.PHONE,
@@ -185,6 +186,9 @@ def run(print_line: Callable[[str], None], data_dir: Path | None) -> dict[str, J
         gold = read_gold(data_dir)
         for profile in (STANDARD, STRICT):
             result[profile.name] = _quality(print_line, gold, profile)
+        prose = _prose(data_dir)
+        if prose:
+            result["prose_speed"] = _speed(print_line, "assistant conversations", prose)
         result["gold_speed"] = _speed(print_line, "gold set", [item.text for item in gold] * 4)
     result["clean_speed"] = _speed(print_line, "text without candidates", clean_texts(1_000))
     return result
@@ -241,6 +245,20 @@ def clean_texts(count: int) -> list[str]:
         "and season with salt, pepper and a little nutmeg. It keeps for 3 days in the fridge."
     )
     return [f"{number % 7} cups. " + "\n".join([line] * 8) for number in range(count)]
+
+
+def _prose(data_dir: Path) -> list[str]:
+    """Read the texts of 100 published conversation trees, if they are there."""
+    path = data_dir / PROSE_FILE
+    if not path.is_file():
+        return []
+    texts: list[str] = []
+    waiting = [json.loads(line)["prompt"] for line in path.read_text("utf-8").splitlines()]
+    while waiting:
+        message = waiting.pop()
+        texts.append(message["text"])
+        waiting += message.get("replies", [])
+    return texts
 
 
 def _speed(print_line: Callable[[str], None], what: str, texts: list[str]) -> dict[str, Json]:
