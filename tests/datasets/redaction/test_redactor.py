@@ -77,6 +77,7 @@ FOUND = [
     ('"api_key": "zxcvbnmq"', '"api_key": "[SECRET]"'),
     ("my password is tr0ub4dor&3!", "my password is [SECRET]!"),
     ("DB_PASSWORD=correcthorse", "DB_PASSWORD=[SECRET]"),
+    ('password == "hunter2"', 'password == "[SECRET]"'),
     ("https://bob:pa55@host.example/x", "https://[SECRET]/x"),
     ("postgres://app:s3cr3t@db:5432/x", "postgres://[SECRET]@db:5432/x"),
     ("密码：abc12345", "密码：[SECRET]"),
@@ -111,6 +112,16 @@ MADE_TOKENS = [
 ]
 
 STAYS = [
+    'if token == "struct":',
+    "one pass is needed: here",
+    "0.0072973525693 of it",
+    "0000 0001 2281",
+    "values[1::2] and a[10::20]",
+    "RFC 8785, 3.2.2.3 and section 7.1.12.1",
+    "the name server 8.8.8.8",
+    "token = self.next_token",
+    "f(password=password, token=token)",
+    "the key raises _DirectUrlRequiredKeyError",
     "order 1234567890123 shipped",
     "version 10.2.3.4 of it",
     "v1.2.3.4",

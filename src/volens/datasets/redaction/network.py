@@ -81,17 +81,22 @@ def user_info_at(text: str, at: int) -> Found | None:
 
 
 _IPV4 = re.compile(rf"{ALONE_BEFORE}(?<!\.)\d{{1,3}}(?:\.\d{{1,3}}){{3}}{ALONE_AFTER}(?!\.\d)")
-_VERSION_WORDS = re.compile(r"(?:\bv|version|release|firmware|build|==|>=|<=|~=)\s?[:=]?\s?\Z")
+_NUMBERING_WORDS = re.compile(
+    r"(?:\bv|version|release|firmware|build|==|>=|<=|~=|section|§|chapter|clause|paragraph|figure|table"
+    r"|rfc ?\d{1,5},?|ecma ?-?\d{1,3})\s?[:=]?\s?\Z"
+)
 _IPV6 = re.compile(
     rf"{ALONE_BEFORE}(?<![:.])[0-9A-Fa-f:]{{2,39}}(?:(?<=:)\d{{1,3}}(?:\.\d{{1,3}}){{3}})?{ALONE_AFTER}(?!:)"
 )
-_LEAST_GROUPS = 2
+_LEAST_OCTET = 10
+_LEAST_GROUPS, _LEAST_HEX = 2, 5  # ``a[1::2]`` is a slice
 
 
 def ipv4_at(text: str, at: int) -> Found | None:
     """Find an IPv4 address whose first dot is at `at`.
 
-    Addresses that point at nobody (unspecified, loopback, broadcast, netmasks) stay.
+    Addresses that point at nobody (unspecified, loopback, broadcast, netmasks) stay, and so do four
+    numbers below ten, which are section numbers, versions or public name servers.
     """
     start = at
     while start and at - start < 4 and text[start - 1].isdigit():  # noqa: PLR2004 - three digits
@@ -103,9 +108,11 @@ def ipv4_at(text: str, at: int) -> Found | None:
         address = IPv4Address(hit.group())
     except AddressValueError:
         return None
+    if max(address.packed) < _LEAST_OCTET:
+        return None
     if address.is_loopback or address.is_unspecified or hit.group().startswith("255.255."):
         return None
-    if _VERSION_WORDS.search(before(text, start, 12)):
+    if _NUMBERING_WORDS.search(before(text, start, 12)):
         return None
     return Found(hit.start(), hit.end(), Entity.IP)
 
@@ -124,7 +131,9 @@ def ipv6_at(text: str, at: int) -> Found | None:
         return None
     value = hit.group()
     groups = [group for group in value.split(":") if group]
-    if len(groups) < _LEAST_GROUPS or not any(char.isdigit() for char in value):
+    if len(groups) < _LEAST_GROUPS or len("".join(groups)) < _LEAST_HEX:
+        return None
+    if not any(char.isdigit() for char in value):
         return None
     try:
         address = IPv6Address(value)

@@ -21,7 +21,8 @@ _COUNTRY_CODE = re.compile(
     r"|8(?:[1246]|5[02356]|7[0-48]|8[0-368])|9(?:[0-58]|6[0-8]|7[0-7]|9[2-68])"
 )
 _INTERNATIONAL = re.compile(
-    r"(?<![0-9A-Za-z_+])(?:\+ ?|00[ .-]?)[1-9](?:[ .\-/]{0,2}\(?\d\)?){6,15}(?!\d)" + _EXTENSION
+    r"(?<![0-9A-Za-z_+])(?:\+ ?|(?<![.,])00[ .-]?)[1-9](?:[ .\-/]{0,2}\(?\d\)?){6,15}(?!\d)"
+    + _EXTENSION
 )
 _NORTH_AMERICAN = re.compile(
     r"(?<![0-9A-Za-z_.+/-])(?:1[ .-]?)?"
@@ -29,9 +30,9 @@ _NORTH_AMERICAN = re.compile(
     r"|[2-9]\d{2} [2-9]\d{2}[ -]\d{4}|[2-9]\d{2}-[2-9]\d{2} \d{4})(?!\d)" + _EXTENSION
 )
 _TRUNK = re.compile(
-    r"(?<![0-9A-Za-z_.,+/-])(?:\(0\d{1,4}\)[ -]?\d{2,4}(?:[ -]?\d{2,4}){1,3}"
-    r"|0\d{1,4}([ .\-/])\d{2,4}(?:\1\d{2,4}){1,3}|0\d{2,4}[-/ ]\d{5,8}"
-    r"|0\d{2,3}/\d{3,4} \d{3,4})(?![\d/])"
+    r"(?<![0-9A-Za-z_.,+/-])(?:\(0[1-9]\d{0,3}\)[ -]?\d{2,4}(?:[ -]?\d{2,4}){1,3}"
+    r"|0[1-9]\d{0,3}([ .\-/])\d{2,4}(?:\1\d{2,4}){1,3}|0[1-9]\d{1,3}[-/ ]\d{5,8}"
+    r"|0[1-9]\d{1,2}/\d{3,4} \d{3,4})(?![\d/])"
 )
 _CHINESE_MOBILE = re.compile(r"(?<![0-9A-Za-z_.+-])1[3-9]\d([ -])\d{4}\1\d{4}(?![0-9A-Za-z_-])")
 _NAMED = re.compile(r"(?<![0-9A-Za-z_.$€£¥])[+(]?\d(?:[ .\-/]?\(?\d\)?){5,14}(?!\d)" + _EXTENSION)
@@ -80,8 +81,10 @@ def _international(hit: re.Match[str]) -> Iterator[Found]:
     for mark in ("x", "e", "#"):
         number = number.partition(mark)[0]
     digits = "".join(char for char in number if char.isdigit())
-    digits = digits.removeprefix("00") if number[0] == "0" else digits
-    if not _LEAST_INTERNATIONAL <= len(digits) <= _MOST_INTERNATIONAL:
+    least = _LEAST_INTERNATIONAL
+    if number[0] == "0":
+        digits, least = digits[2:], _LEAST_TRUNK
+    if not least <= len(digits) <= _MOST_INTERNATIONAL:
         return
     if _COUNTRY_CODE.match(digits):
         yield Found(hit.start(), hit.end(), Entity.PHONE)

@@ -104,6 +104,8 @@ _CHARS_PER_SWITCH = 8
 def _random_looking(token: str) -> bool:
     """Tell a random token from words joined by hyphens, file names and dates."""
     switches = len(_SWITCH.findall(token))
+    if not any(char.isdigit() for char in token):
+        return False
     if switches < max(_LEAST_SWITCHES, len(token) // _CHARS_PER_SWITCH):
         return False
     return entropy_bits(token) >= _LEAST_ENTROPY_BITS
@@ -134,7 +136,7 @@ _CODE = re.compile(
     r"[(\[{<$%]|^(?:none|null|true|false|str|string|int|bytes|your|required|optional|undefined)\b",
     re.IGNORECASE,
 )
-_TRAILING = ",;.)]}>!?*"
+_TRAILING = ",;:.)]}>!?*"
 _LEAST_VALUE = 4
 KEYWORDS_LATIN = (
     b"pass",
@@ -172,10 +174,24 @@ def assigned_at(text: str, at: int) -> Found | None:
     value = hit["value"] if hit["quote"] else hit["value"].rstrip(_TRAILING)
     if len(value) < _LEAST_VALUE or _CODE.search(value):
         return None
-    if value.isalpha() and not hit["quote"] and not hit["by"].startswith("="):
+    if _WORD.fullmatch(value) and not (
+        hit["by"] != "==" if hit["quote"] else _looks_set(text, hit, value)
+    ):
         return None
     start = hit.start("value")
     return Found(start, start + len(value), Entity.SECRET)
+
+
+_WORD = re.compile(r"[^\W\d]+(?:\.[^\W\d]+)*")
+
+
+def _looks_set(text: str, hit: re.Match[str], value: str) -> bool:
+    """Tell a password that is a plain word (``DB_PASSWORD=correcthorse``) from a name in code."""
+    by, start = hit.span("by"), hit.start("value")
+    if hit["by"] != "=" or text[by[0] - 1] == " " or by[1] != start:
+        return False
+    ends = text[start + len(value) : start + len(value) + 1]
+    return ends not in {",", ")", ";"} and value.lower() not in text[hit.start() : start].lower()
 
 
 def _names_a_secret(hit: re.Match[str], ahead: str) -> bool:
