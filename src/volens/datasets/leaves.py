@@ -8,10 +8,9 @@ link the leaves of two datasets; whoever has it can ask every dataset, also afte
 from __future__ import annotations
 
 import hmac
-from collections.abc import Buffer
-from hashlib import sha256
 
 import numpy as np
+from numpy.typing import NDArray
 
 from volens.core.errors import InvalidInput
 from volens.core.ids import ID_BYTES
@@ -54,26 +53,27 @@ def manifest_leaf(secret: bytes, dataset: bytes, conversation: bytes) -> bytes:
     return hmac.digest(secret, LEAF_DOMAIN + dataset + conversation, "sha256")
 
 
-def sort_leaves(leaves: Buffer) -> bytes:
-    """Return the 32-byte leaves, end to end, in strictly rising order.
-
-    Takes about 64 bytes a leaf at its peak, besides the argument.
+def sort_in_place(rows: NDArray[np.bytes_]) -> None:
+    """Sort fixed-width rows that begin with a leaf by that leaf, without a copy.
 
     Raises:
-        InvalidInput: ``leaf_input`` on a broken length, ``duplicate_leaf`` if one stands twice.
+        InvalidInput: ``duplicate_leaf`` if a leaf stands twice.
     """
-    _check_whole(memoryview(leaves).nbytes)
-    column = np.frombuffer(leaves, dtype="S32").copy()
-    column.sort()
-    if len(column) > 1 and bool((column[1:] == column[:-1]).any()):
-        hint = "one conversation can stand in a dataset once"
-        raise InvalidInput("duplicate_leaf", "a leaf stands twice", hint=hint)
-    return column.tobytes()
+    # numpy compares fixed-width byte strings as unsigned bytes and takes the zero bytes that it
+    # leaves off at the end for the zeros they are.
+    rows.sort()
+    width = rows.dtype.itemsize
+    leaves = rows.view(np.uint8).reshape(-1, width)[:, :LEAF_BYTES]
+    for start in range(0, len(rows) - 1, _CHUNK_LEAVES):
+        part = leaves[start : start + _CHUNK_LEAVES + 1]
+        if bool((part[1:] == part[:-1]).all(axis=1).any()):
+            hint = "one conversation can stand in a dataset once"
+            raise InvalidInput("duplicate_leaf", "a leaf stands twice", hint=hint)
 
 
-def first_disorder(leaves: Buffer) -> int | None:
+def first_disorder(leaves: bytes | memoryview) -> int | None:
     """Return the place of the first leaf that does not come strictly after the one before it."""
-    _check_whole(memoryview(leaves).nbytes)
+    _check_whole(len(leaves))
     column = np.frombuffer(leaves, dtype="S32")
     wrong = np.flatnonzero(column[1:] <= column[:-1])
     return int(wrong[0]) + 1 if len(wrong) else None
@@ -88,14 +88,14 @@ class LeafTree:
 
     __slots__ = ("_chunk", "_chunk_levels", "_leaves", "_tops")
 
-    def __init__(self, leaves: Buffer) -> None:
+    def __init__(self, leaves: bytes | memoryview) -> None:
         """Hash every leaf once.
 
         Raises:
             InvalidInput: ``leaf_input`` unless `leaves` is a whole number of 32-byte leaves.
         """
-        self._leaves = memoryview(leaves).cast("B")
-        _check_whole(self._leaves.nbytes)
+        _check_whole(len(leaves))
+        self._leaves = leaves
         self._chunk = -1
         self._chunk_levels: list[bytes] = []
         level = b"".join(
@@ -109,7 +109,7 @@ class LeafTree:
     @property
     def size(self) -> int:
         """The number of leaves."""
-        return self._leaves.nbytes // LEAF_BYTES
+        return len(self._leaves) // LEAF_BYTES
 
     def leaf(self, index: int) -> bytes:
         """Return the leaf at `index`."""
@@ -128,7 +128,7 @@ class LeafTree:
         return inclusion_path(index, self.size, self._subtree)
 
     def find(self, leaf: bytes) -> tuple[int, bool]:
-        """Return where `leaf` stands, or would stand, and whether it is there; leaves are sorted."""
+        """Return where `leaf` stands (or would, in order) and whether it is there."""
         low, high = 0, self.size
         while low < high:
             middle = (low + high) // 2
@@ -151,7 +151,7 @@ class LeafTree:
         """Return the hashes of one chunk of leaves, level by level from the leaves up."""
         if chunk != self._chunk:
             start = chunk * _CHUNK_LEAVES * LEAF_BYTES
-            stop = min(start + _CHUNK_LEAVES * LEAF_BYTES, self._leaves.nbytes)
+            stop = min(start + _CHUNK_LEAVES * LEAF_BYTES, len(self._leaves))
             part = bytes(self._leaves[start:stop])
             hashes = [
                 leaf_hash(part[at : at + LEAF_BYTES]) for at in range(0, len(part), LEAF_BYTES)
@@ -161,11 +161,6 @@ class LeafTree:
                 levels.append(parent_level(levels[-1]))
             self._chunk, self._chunk_levels = chunk, levels
         return self._chunk_levels
-
-
-def leaves_digest(leaves: Buffer) -> bytes:
-    """Return the SHA-256 of a whole `manifest.leaves`."""
-    return sha256(leaves).digest()
 
 
 def _check_lengths(secret: bytes, *ids: bytes) -> None:
