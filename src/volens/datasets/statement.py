@@ -29,7 +29,6 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "tag:volens.example,2026:consent-basis/v1"
 """A tag URI (RFC 4151) on a name that is reserved for examples (RFC 2606): it names, and leads
 nowhere."""
-BASIS = "consent"
 _CODE = "statement_form"
 
 
@@ -125,7 +124,6 @@ def _document(statement: Statement) -> Json:
         "subject": [{"name": MANIFEST_FILE, "digest": {"sha256": statement.manifest_sha256.hex()}}],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
-            "basis": BASIS,
             "dataset": statement.dataset,
             "purpose": statement.purpose.value,
             "policy_sha256": statement.policy_sha256.hex(),
@@ -155,8 +153,7 @@ def _read(payload: bytes) -> Statement:
     digest = subject.object("digest")
     digest.exactly("sha256")
     basis = top.object("predicate")
-    basis.exactly("basis dataset purpose policy_sha256 merkle_root records log")
-    basis.constant("basis", BASIS)
+    basis.exactly("dataset purpose policy_sha256 merkle_root records log")
     return Statement(
         manifest_sha256=digest.digest("sha256"),
         dataset=basis.dataset("dataset"),
