@@ -33,7 +33,7 @@ def canonical_json(value: Json) -> bytes:
         InvalidInput: if `value` has no such form (NaN, a large integer, a lone surrogate, ...).
     """
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type] - the stub knows no Mapping
+        return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError) as error:
         raise InvalidInput("not_canonical", f"no canonical JSON form: {error}") from error
 

@@ -1,0 +1,302 @@
+"""The key store: epoch roots and key pages in a database of their own (``keys.db``).
+
+Nothing here opens without the key service, and nothing here is content. Objects of this class are
+handed to `sealing` and `opening` only; no other room calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    and_,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+
+from volens.core.errors import Unavailable, VerificationFailed
+from volens.core.ports import Entropy
+from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, open_envelope, seal_envelope
+from volens.crypto.keyservice import KeyService
+from volens.crypto.pages import ROWS_PER_PAGE, SALT_BYTES, Page, pack_page, unpack_page
+
+METADATA = MetaData()
+EPOCH_ROOT = Table(
+    "epoch_root",
+    METADATA,
+    Column("scope", String, primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+KEY_PAGE = Table(
+    "key_page",
+    METADATA,
+    Column("subject_no", Integer, primary_key=True, autoincrement=False),
+    Column("page", Integer, primary_key=True, autoincrement=False),
+    Column("scope", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+_FIRST_EPOCH = 1
+_UPDATE_PAGE = (
+    update(KEY_PAGE)
+    .where(
+        KEY_PAGE.c.subject_no == bindparam("at_subject"), KEY_PAGE.c.page == bindparam("at_page")
+    )
+    .values(sealed=bindparam("new_sealed"))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One person's keys, opened. `repr` shows none."""
+
+    key: bytes = field(repr=False)
+    salts: Mapping[bytes, bytes] = field(repr=False)
+    """Conversation id to salt, over all pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Whose keys: the person's row number and id (16 bytes), which the sealing binds."""
+
+    number: int
+    raw: bytes
+
+
+class KeyStore:
+    """Keeps account keys and salts, sealed under epoch roots that the key service wraps."""
+
+    def __init__(self, engine: Engine, service: KeyService, *, entropy: Entropy) -> None:
+        """Use tables in `engine`, made by `storage.engine.create_tables`."""
+        self._engine = engine
+        self._service = service
+        self._entropy = entropy
+        self._roots: dict[tuple[str, int], bytes] = {}
+
+    def open_scope(self, scope: str) -> None:
+        """Make the first epoch of `scope` if it has none.
+
+        The KEK is durable before the root it wraps, and the root before any page under it.
+        """
+        with self._engine.begin() as db:
+            known = db.execute(
+                select(EPOCH_ROOT.c.epoch).where(EPOCH_ROOT.c.scope == scope)
+            ).first()
+            if known is None:
+                self._service.create(scope, _FIRST_EPOCH)
+                root = self._entropy.draw(KEY_BYTES)
+                wrapped = self._service.wrap(
+                    scope, _FIRST_EPOCH, root, _root_binding(scope, _FIRST_EPOCH)
+                )
+                row = {"scope": scope, "epoch": _FIRST_EPOCH, "wrapped": wrapped}
+                db.execute(insert(EPOCH_ROOT).values(row))
+
+    def add_accounts(self, scope: str, holders: Sequence[Holder]) -> None:
+        """Draw an account key for each holder; durable when this returns."""
+        rows = []
+        with self._engine.begin() as db:
+            epoch = self._live_epoch(db, scope)
+            root = self._root(db, scope, epoch)
+            for holder in holders:
+                page = Page(account_key=self._entropy.draw(KEY_BYTES), salts={})
+                sealed = self._seal_page(root, page, holder, 0, scope, epoch)
+                rows.append(
+                    {
+                        "subject_no": holder.number,
+                        "page": 0,
+                        "scope": scope,
+                        "epoch": epoch,
+                        "sealed": sealed,
+                    }
+                )
+            # A row may be left from a creation that died before its person was stored.
+            db.execute(insert(KEY_PAGE).prefix_with("OR REPLACE"), rows)
+
+    def add_salts(self, wanted: Mapping[Holder, Sequence[bytes]]) -> dict[bytes, Account]:
+        """Draw a salt for each new conversation of each holder; durable when this returns.
+
+        Args:
+            wanted: for each holder, ids (16 bytes) of conversations that have no salt yet.
+
+        Returns:
+            For each holder's id, the account with all its salts.
+        """
+        accounts: dict[bytes, Account] = {}
+        with self._engine.begin() as db:
+            for holder, conversations in wanted.items():
+                accounts[holder.raw] = self._add_to(db, holder, conversations)
+        return accounts
+
+    def account(self, holder: Holder) -> Account:
+        """Return one person's keys.
+
+        Raises:
+            Unavailable: ``key_missing`` if there are none: never made, or erased.
+        """
+        with self._engine.connect() as db:
+            pages = self._pages(db, holder)
+            return _joined(pages)
+
+    def accounts(self, holders: Sequence[Holder]) -> Iterator[Account | None]:
+        """Yield the keys of each holder, in order; None where they are missing.
+
+        One scan for the batch; `holders` are sorted by number.
+        """
+        wanted = {holder.number: holder for holder in holders}
+        opened: dict[int, list[tuple[int, Page]]] = {}
+        with self._engine.connect() as db:
+            roots: dict[tuple[str, int], bytes] = {}
+            for number, page_no, scope, epoch, sealed in self._scan(db, list(wanted)):
+                root = roots.get((scope, epoch))
+                if root is None:
+                    root = roots[scope, epoch] = self._root(db, scope, epoch)
+                holder = wanted[number]
+                page = _open_page(root, sealed, holder, page_no, scope, epoch)
+                opened.setdefault(number, []).append((page_no, page))
+        for holder in holders:
+            pages = opened.get(holder.number)
+            yield _joined(pages) if pages else None
+
+    def _add_to(self, db: Connection, holder: Holder, conversations: Sequence[bytes]) -> Account:
+        pages = self._pages(db, holder)
+        salts = dict(_joined(pages).salts)
+        last_no, last = pages[-1]
+        scope, epoch = self._placed(db, holder)
+        root = self._root(db, scope, epoch)
+        fill = dict(last.salts)
+        key = last.account_key
+        for conversation in conversations:
+            if conversation in salts:
+                continue
+            if len(fill) == ROWS_PER_PAGE:
+                self._put(
+                    db, root, Page(account_key=key, salts=fill), holder, last_no, scope, epoch
+                )
+                last_no, fill, key = last_no + 1, {}, b""
+            fill[conversation] = salts[conversation] = self._entropy.draw(SALT_BYTES)
+        self._put(db, root, Page(account_key=key, salts=fill), holder, last_no, scope, epoch)
+        return Account(key=pages[0][1].account_key, salts=salts)
+
+    def _put(
+        self,
+        db: Connection,
+        root: bytes,
+        page: Page,
+        holder: Holder,
+        page_no: int,
+        scope: str,
+        epoch: int,
+    ) -> None:
+        row = {
+            "subject_no": holder.number,
+            "page": page_no,
+            "scope": scope,
+            "epoch": epoch,
+            "sealed": self._seal_page(root, page, holder, page_no, scope, epoch),
+        }
+        db.execute(insert(KEY_PAGE).prefix_with("OR REPLACE"), [row])
+
+    def _pages(self, db: Connection, holder: Holder) -> list[tuple[int, Page]]:
+        pages = []
+        for _, page_no, scope, epoch, sealed in self._scan(db, [holder.number]):
+            root = self._root(db, scope, epoch)
+            pages.append((page_no, _open_page(root, sealed, holder, page_no, scope, epoch)))
+        if not pages:
+            raise Unavailable("key_missing", "the person's keys are missing: erased or never made")
+        return pages
+
+    def _placed(self, db: Connection, holder: Holder) -> tuple[str, int]:
+        row = db.execute(
+            select(KEY_PAGE.c.scope, KEY_PAGE.c.epoch).where(
+                and_(KEY_PAGE.c.subject_no == holder.number, KEY_PAGE.c.page == 0)
+            )
+        ).one()
+        return row.scope, row.epoch
+
+    @staticmethod
+    def _scan(db: Connection, numbers: list[int]) -> Iterator[tuple[int, int, str, int, bytes]]:
+        columns = select(
+            KEY_PAGE.c.subject_no,
+            KEY_PAGE.c.page,
+            KEY_PAGE.c.scope,
+            KEY_PAGE.c.epoch,
+            KEY_PAGE.c.sealed,
+        ).order_by(KEY_PAGE.c.subject_no, KEY_PAGE.c.page)
+        for start in range(0, len(numbers), 900):  # SQLite's least limit is 999 variables
+            some = numbers[start : start + 900]
+            if len(some) == 1:
+                query = columns.where(KEY_PAGE.c.subject_no == some[0])
+            else:
+                query = columns.where(KEY_PAGE.c.subject_no.in_(some))
+            for row in db.execute(query):
+                yield row[0], row[1], row[2], row[3], row[4]
+
+    @staticmethod
+    def _live_epoch(db: Connection, scope: str) -> int:
+        query = select(EPOCH_ROOT.c.epoch).where(EPOCH_ROOT.c.scope == scope)
+        epoch = db.execute(query.order_by(EPOCH_ROOT.c.epoch.desc())).scalar()
+        if epoch is None:
+            raise Unavailable("key_scope_missing", f"the key scope {scope} was never opened")
+        return int(epoch)
+
+    def _root(self, db: Connection, scope: str, epoch: int) -> bytes:
+        root = self._roots.get((scope, epoch))
+        if root is None:
+            wrapped = db.execute(
+                select(EPOCH_ROOT.c.wrapped).where(
+                    and_(EPOCH_ROOT.c.scope == scope, EPOCH_ROOT.c.epoch == epoch)
+                )
+            ).scalar()
+            if wrapped is None:
+                raise Unavailable("key_missing", f"the epoch {epoch} of {scope} is gone")
+            root = self._service.unwrap(scope, epoch, wrapped, _root_binding(scope, epoch))
+            self._roots[scope, epoch] = root
+        return root
+
+    def _seal_page(
+        self, root: bytes, page: Page, holder: Holder, page_no: int, scope: str, epoch: int
+    ) -> bytes:
+        return seal_envelope(
+            root,
+            pack_page(page),
+            key_id=holder.raw,
+            nonce=self._entropy.draw(NONCE_BYTES),
+            associated=_page_binding(holder, page_no, scope, epoch),
+        )
+
+
+def _open_page(
+    root: bytes, sealed: bytes, holder: Holder, page_no: int, scope: str, epoch: int
+) -> Page:
+    binding = _page_binding(holder, page_no, scope, epoch)
+    return unpack_page(open_envelope(root, sealed, key_id=holder.raw, associated=binding))
+
+
+def _joined(pages: Sequence[tuple[int, Page]]) -> Account:
+    if [number for number, _ in pages] != list(range(len(pages))) or not pages[0][1].account_key:
+        raise VerificationFailed("key_pages", "a person's key pages are not complete")
+    if len(pages) == 1:
+        return Account(key=pages[0][1].account_key, salts=pages[0][1].salts)
+    salts = {conversation: salt for _, page in pages for conversation, salt in page.salts.items()}
+    return Account(key=pages[0][1].account_key, salts=salts)
+
+
+def _root_binding(scope: str, epoch: int) -> bytes:
+    return b"volens/epoch-root/v1\x00" + f"{scope}\x00{epoch}".encode()
+
+
+def _page_binding(holder: Holder, page_no: int, scope: str, epoch: int) -> bytes:
+    return b"volens/key-page/v1\x00" + holder.raw + f"{page_no}\x00{scope}\x00{epoch}".encode()

@@ -1,0 +1,79 @@
+"""Key pages: the one place where a person's account key and conversation salts lie, sealed.
+
+Page 0 holds the account key; every page holds up to 128 rows (conversation id, salt). A key of a
+conversation exists only as a function of both, so dropping a row, or page 0, drops keys. Pure bytes
+here; `keystore` keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from volens.core.errors import VerificationFailed
+from volens.crypto.envelope import derive
+
+MAGIC = b"VKP1"
+ROWS_PER_PAGE = 128
+ACCOUNT_KEY_BYTES = 32
+SALT_BYTES = 16
+_ID_BYTES = 16
+_ROW_BYTES = _ID_BYTES + SALT_BYTES
+_HEAD_BYTES = len(MAGIC) + ACCOUNT_KEY_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One key page, opened. `repr` shows no key."""
+
+    account_key: bytes = field(repr=False)
+    """32 bytes on page 0, empty on the others."""
+    salts: Mapping[bytes, bytes] = field(repr=False)
+    """Conversation id (16 bytes) to salt (16 bytes), in order of arrival."""
+
+
+def pack_page(page: Page) -> bytes:
+    """Write a page; equal pages give equal bytes."""
+    account_key = page.account_key or bytes(ACCOUNT_KEY_BYTES)
+    rows = b"".join(conversation + salt for conversation, salt in page.salts.items())
+    return MAGIC + account_key + rows
+
+
+def unpack_page(data: bytes) -> Page:
+    """Read a page.
+
+    Raises:
+        VerificationFailed: if `data` is not what `pack_page` writes.
+    """
+    body = data[_HEAD_BYTES:]
+    if data[: len(MAGIC)] != MAGIC or len(data) < _HEAD_BYTES or len(body) % _ROW_BYTES:
+        raise VerificationFailed("key_page_form", "not a key page")
+    salts = {
+        body[at : at + _ID_BYTES]: body[at + _ID_BYTES : at + _ROW_BYTES]
+        for at in range(0, len(body), _ROW_BYTES)
+    }
+    if len(salts) * _ROW_BYTES != len(body) or len(salts) > ROWS_PER_PAGE:
+        raise VerificationFailed("key_page_form", "a key page names a conversation twice")
+    account_key = data[len(MAGIC) : _HEAD_BYTES]
+    return Page(account_key=account_key if any(account_key) else b"", salts=salts)
+
+
+def conversation_keys(account_key: bytes, conversation: bytes, salt: bytes) -> tuple[bytes, bytes]:
+    """Return (conversation key, capture secret), 32 bytes each.
+
+    The halves of one derivation are independent: the capture secret is given to the person and
+    says nothing about the key.
+    """
+    both = derive(account_key, b"volens/conversation/v1", conversation + salt)
+    return both[:32], both[32:]
+
+
+def record_key(conversation_key: bytes, dataset: bytes, leaf: bytes) -> bytes:
+    """Return the 32-byte key of one record of a sealed dataset.
+
+    Args:
+        conversation_key: 32 bytes; without it no record key of the conversation can be had.
+        dataset: the dataset's id, 16 bytes.
+        leaf: the record's commitment in the manifest, 32 bytes.
+    """
+    return derive(conversation_key, b"volens/record/v1", dataset + leaf)[:32]

@@ -1,0 +1,196 @@
+"""The file operations a log needs, as a port, and their adapter for one folder.
+
+Names are relative paths with slashes; "" is the folder itself. The port is this small so that a
+test can stop the log before and after every single operation.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from volens.core.errors import Unavailable
+
+TEMPORARY = ".tmp"
+
+
+class FileReader(Protocol):
+    """Reads the files of one folder."""
+
+    def names(self) -> Iterator[str]:
+        """Return the names of all files at any depth, in any order."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return all bytes of a file.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+        """
+        ...
+
+
+class Files(FileReader, Protocol):
+    """Reads and writes the files of one folder that nobody else writes.
+
+    Each operation happens before the next one starts. What is called durable survives a crash of
+    the machine; what is not may survive, or not, or (appended bytes) in part.
+    """
+
+    def write(self, name: str, data: bytes) -> None:
+        """Create or overwrite a file, and its folders, with durable bytes.
+
+        The bytes are durable, the name is not before `sync_folder`; new folders are durable.
+        """
+        ...
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename a file over another in one step; durable after `sync_folder`."""
+        ...
+
+    def sync_folder(self, folder: str) -> None:
+        """Make the names in a folder durable."""
+        ...
+
+    def append(self, name: str, data: bytes) -> None:
+        """Write at the end of a file; durable after `sync`."""
+        ...
+
+    def sync(self, name: str) -> None:
+        """Make what was appended to a file durable."""
+        ...
+
+    def list(self, folder: str) -> list[str]:
+        """Return the names of the files right inside a folder; none if there is no folder."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or an empty folder; durable after `sync_folder` of its parent."""
+        ...
+
+    def close(self) -> None:
+        """Let others write."""
+        ...
+
+
+class DirectoryReader:
+    """A folder of the file system, for reading. Symbolic links count as files of no bytes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def names(self) -> Iterator[str]:
+        """Return the names of all files at any depth."""
+        for folder, folders, files in os.walk(self._directory):
+            linked = [name for name in folders if Path(folder, name).is_symlink()]
+            for name in [*files, *linked]:
+                yield Path(folder, name).relative_to(self._directory).as_posix()
+
+    def read(self, name: str) -> bytes:
+        """Return all bytes of a file."""
+        path = self._directory / name
+        return b"" if path.is_symlink() else path.read_bytes()
+
+
+class DirectoryFiles(DirectoryReader):
+    """A folder of the file system, for its one writer."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take the folder for writing, creating it if need be.
+
+        Raises:
+            Unavailable: ``log_in_use`` if another process has it.
+        """
+        super().__init__(directory)
+        if not directory.is_dir():
+            directory.mkdir(parents=True)
+            _sync(directory.parent)
+        self._lock = os.open(directory, os.O_RDONLY)
+        self._appending: dict[str, int] = {}
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            hint = "ask the process that has it, or stop it"
+            raise Unavailable("log_in_use", "another process writes this log", hint=hint) from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """Create or overwrite a file with durable bytes."""
+        path = self._directory / name
+        self._make(path.parent)
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename a file over another in one step."""
+        (self._directory / source).replace(self._directory / target)
+        if (old := self._appending.pop(target, None)) is not None:
+            os.close(old)
+
+    def sync_folder(self, folder: str) -> None:
+        """Make the names in a folder durable."""
+        _sync(self._directory / folder)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Write at the end of a file."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._descriptor(name), left) :]
+
+    def sync(self, name: str) -> None:
+        """Make what was appended to a file durable."""
+        os.fdatasync(self._descriptor(name))
+
+    def list(self, folder: str) -> list[str]:
+        """Return the names of the files right inside a folder."""
+        path = self._directory / folder
+        return sorted(one.name for one in path.iterdir() if one.is_file()) if path.is_dir() else []
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or an empty folder."""
+        path = self._directory / name
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let others write."""
+        for descriptor in self._appending.values():
+            os.close(descriptor)
+        self._appending.clear()
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = -1
+
+    def _descriptor(self, name: str) -> int:
+        if name not in self._appending:
+            flags = os.O_WRONLY | os.O_APPEND
+            self._appending[name] = os.open(self._directory / name, flags)
+        return self._appending[name]
+
+    def _make(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir()
+            _sync(folder.parent)
+
+
+def replace_durably(files: Files, name: str, data: bytes) -> None:
+    """Give a file new bytes in one step: after a crash it has the old bytes or the new ones."""
+    files.write(name + TEMPORARY, data)
+    files.replace(name + TEMPORARY, name)
+    files.sync_folder(name.rpartition("/")[0])
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

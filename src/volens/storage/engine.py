@@ -1,0 +1,89 @@
+"""SQLite databases, opened one way: durable, with deleted bytes overwritten, checked at the start.
+
+A rollback journal with ``synchronous=EXTRA`` is the default: SQLite's WAL-reset bug (fixed in
+3.51.3) can corrupt a database, and a WAL file keeps deleted bytes until it is reset. With 3.51.3 or
+later nothing changes until somebody measures a need. ``secure_delete=ON`` overwrites deleted
+content with zeros (https://sqlite.org/pragma.html#pragma_secure_delete).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.pool import NullPool, StaticPool
+
+from volens.core.errors import Unavailable
+
+_PRAGMAS = {
+    "journal_mode": ("DELETE", "delete"),
+    "synchronous": ("EXTRA", 3),
+    "secure_delete": ("ON", 1),
+    "foreign_keys": ("ON", 1),
+    "trusted_schema": ("OFF", 0),
+    "temp_store": ("MEMORY", 2),
+    "cell_size_check": ("ON", 1),
+}
+_BUSY_SECONDS = 10.0
+
+
+def open_database(path: Path, *, read_only: bool = False) -> Engine:
+    """Open the database at `path` with the settings asserted on every connection.
+
+    Args:
+        path: the file; made if absent, unless `read_only`.
+        read_only: open it so that no statement can write.
+
+    Raises:
+        Unavailable: ``database_missing``, or ``database_settings`` if the linked SQLite does not
+            take a setting that the promises rest on (on the first connection).
+    """
+    if read_only and not path.exists():
+        raise Unavailable("database_missing", f"there is no database at {path}")
+    mode = "ro" if read_only else "rwc"
+    uri = f"file:{_escape(path)}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        _set_up(connection, read_only=read_only)
+        return connection
+
+    pool = NullPool if read_only else StaticPool
+    engine = create_engine("sqlite://", creator=connect, poolclass=pool)
+    event.listen(engine, "begin", _begin_deferred if read_only else _begin_immediate)
+    return engine
+
+
+def create_tables(engine: Engine, metadata: MetaData) -> None:
+    """Make the tables that do not exist yet."""
+    metadata.create_all(engine)
+
+
+def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
+    for name, (wanted, reads_back) in _PRAGMAS.items():
+        if read_only and name == "journal_mode":
+            continue  # set in the file by the writer; a reader can't change it
+        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
+        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if found != reads_back:
+            connection.close()
+            raise Unavailable(
+                "database_settings",
+                f"SQLite {sqlite3.sqlite_version} does not take {name}={wanted} (says {found!r})",
+                hint="use a Python whose sqlite3 is built with its default options",
+            )
+
+
+def _escape(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_deferred(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -1,0 +1,48 @@
+"""Whole files, written durably: either the old bytes or the new ones, never a mixture."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` by `data`; when this returns, a power cut keeps it.
+
+    If it stops earlier, `path` is as it was, and a file ``.NAME.new`` may be left, which the next
+    call overwrites.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """As `write_durable`, readable by the owner only, in a folder of the owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_durable(path, data, mode=0o600)
+
+
+def read_private(path: Path) -> bytes | None:
+    """Return the file's bytes, or None if there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
