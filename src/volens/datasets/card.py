@@ -31,11 +31,15 @@ _FORMS = {
 }
 
 LIMITS = (
-    "The records show who said yes, not everybody: people who say yes may differ from those who "
-    "don't in language, place, age and subject. Don't take shares in here for shares among all.",
+    (
+        "The records show who said yes, not everybody: people who say yes may differ from those "
+        "who don't in language, place, age and subject. Shares in here are not shares among all."
+    ),
     "Removing names and numbers by machine misses some. Treat every record as personal data.",
-    "The proofs say that a conversation is, or is not, in this manifest under one capture. They "
-    "do not say that the same words never came in another way.",
+    (
+        "The proofs say that a conversation is, or is not, in this manifest under one capture. "
+        "They do not say that the same words never came in another way."
+    ),
     "What was learned from a record stays in a model after the record is gone.",
 )
 
@@ -66,9 +70,11 @@ def _body(manifest: Manifest) -> str:
     counts = manifest.counts
     parts = [
         f"# {title(manifest)}\n",
-        f"Conversations for the purpose `{manifest.purpose.value}`, chosen under the policy "
-        f"`{manifest.policy.name}` version `{manifest.policy.version}`. A record is here only if "
-        f"the rules in force at the time permitted this purpose.\n",
+        (
+            f"Conversations for the purpose `{manifest.purpose.value}`, chosen under the policy "
+            f"`{manifest.policy.name}` version `{manifest.policy.version}`. A record is here only "
+            f"if the rules in force at the time permitted this purpose.\n"
+        ),
         "## What is in it\n",
         _table(
             ("what", "how much"),
@@ -92,9 +98,11 @@ def _body(manifest: Manifest) -> str:
         parts += ["## Your duty\n", f"{manifest.recall}\n"]
     parts += [
         "## Check it\n",
-        "`manifest.json` binds every file. `volens verify FOLDER --key KEY` recomputes all of it "
-        "offline, with nothing but this folder and the public key of the log "
-        f"`{manifest.log.origin}`.\n",
+        (
+            "`manifest.json` binds every file. `volens verify FOLDER --key KEY` recomputes all of "
+            "it offline, with nothing but this folder and the public key of the log "
+            f"`{manifest.log.origin}`.\n"
+        ),
         f"- dataset: `{manifest.dataset}`\n- Merkle root: `{manifest.merkle_root.hex()}`\n",
     ]
     return "\n".join(parts)
@@ -120,9 +128,7 @@ def _excluded(manifest: Manifest) -> str:
         return "Nothing was left out.\n"
     rows = [
         (f"`{reason}`", f"{count}")
-        for reason, count in sorted(
-            manifest.excluded.items(), key=lambda item: (-item[1], item[0])
-        )
+        for reason, count in sorted(manifest.excluded.items(), key=lambda item: (-item[1], item[0]))
     ]
     return _table(("reason", "conversations"), rows)
 

@@ -154,7 +154,9 @@ def _field(identifier: str, meaning: str, path: str, form: Format, place: str) -
 
 def _responsible(manifest: Manifest) -> dict[str, Json]:
     """Return the terms of Croissant RAI 1.0 that the manifest can answer."""
-    left_out = ", ".join(f"{reason}: {count}" for reason, count in sorted(manifest.excluded.items()))
+    left_out = ", ".join(
+        f"{reason}: {count}" for reason, count in sorted(manifest.excluded.items())
+    )
     return {
         "rai:dataCollection": "Conversations of people with an assistant. Each was opened for this "
         "dataset only after the rules in force permitted this purpose for it.",
@@ -168,8 +170,10 @@ def _responsible(manifest: Manifest) -> dict[str, Json]:
             "Conversations are personal data, also after redaction. People may speak of anything."
         ],
         "rai:dataReleaseMaintenancePlan": [
-            "Not updated. A record whose owner takes the yes back is revoked; holders of a copy in "
-            "the clear must delete it when its removal is announced."
+            (
+                "Not updated. A record whose owner takes the yes back is revoked; holders of a "
+                "copy in the clear must delete it when its removal is announced."
+            )
         ],
     }
 

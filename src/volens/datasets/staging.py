@@ -31,7 +31,6 @@ from volens.datasets.attachments import Attachments, verify_attachments
 from volens.datasets.card import render_card
 from volens.datasets.croissant import render_croissant
 from volens.datasets.durable import (
-    check_absent,
     claim_staging,
     digest_file,
     discard,
@@ -197,7 +196,9 @@ class Staging:
     def _check_phase(self, *, finished: bool) -> None:
         if not self._open or (self._manifest is not None) is not finished:
             hint = "open, write, finish, seal: in this order, each of the last two once"
-            raise InvalidInput("staging_phase", f"not the moment for this on {self._out}", hint=hint)
+            raise InvalidInput(
+                "staging_phase", f"not the moment for this on {self._out}", hint=hint
+            )
 
     def _write_plain(self, batch: RecordBatch, order: NDArray[np.int64]) -> None:
         if self._shard is None or self._shard_filled >= self._shard_bytes:
@@ -261,9 +262,7 @@ class Staging:
             policy=facts.policy,
             format=self._form,
             redaction=facts.redaction,
-            counts=Counts(
-                records=self._records, turns=self._turns, payload_bytes=self._payload
-            ),
+            counts=Counts(records=self._records, turns=self._turns, payload_bytes=self._payload),
             languages=named_languages(self._languages),
             excluded=dict(excluded),
             merkle_root=LeafTree(leaves_path.read_bytes()).root(),
