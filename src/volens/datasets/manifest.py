@@ -207,7 +207,7 @@ def parse_manifest(data: bytes) -> Manifest:
         software=top.text("software"),
         recall=top.text("recall"),
     )
-    if top.raw["disclosure"] is not manifest.discloses:
+    if top.member("disclosure") is not manifest.discloses:
         raise top.wrong("disclosure", f"does not fit the format {manifest.format.value}")
     if bool(manifest.recall) is not manifest.discloses:
         raise top.wrong("recall", f"does not fit the format {manifest.format.value}")

@@ -274,7 +274,7 @@ def _placed(leaves: LeafTree, index: int) -> Json:
 
 
 def _read_placed(top: Members, name: str) -> Placed | None:
-    if top.raw[name] is None:
+    if top.member(name) is None:
         return None
     placed = top.object(name)
     placed.exactly("leaf index path")

@@ -109,7 +109,7 @@ def _open(envelope: bytes, hint: str) -> tuple[bytes, bytes]:
     top = Members(read_canonical(envelope), "envelope", _CODE)
     top.exactly("payload payloadType signatures")
     top.constant("payloadType", PAYLOAD_TYPE)
-    signatures = top.raw["signatures"]
+    signatures = top.member("signatures")
     if not isinstance(signatures, list) or len(signatures) != 1:
         raise top.wrong("signatures", "is not one signature")
     one = Members(signatures[0], "envelope.signatures", _CODE)
@@ -144,7 +144,7 @@ def _read(payload: bytes) -> Statement:
     top.exactly("_type subject predicateType predicate")
     top.constant("_type", STATEMENT_TYPE)
     top.constant("predicateType", PREDICATE_TYPE)
-    subjects = top.raw["subject"]
+    subjects = top.member("subject")
     if not isinstance(subjects, list) or len(subjects) != 1:
         raise top.wrong("subject", "is not one file")
     subject = Members(subjects[0], "statement.subject", _CODE)
