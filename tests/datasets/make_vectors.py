@@ -1,4 +1,4 @@
-"""Write the vectors of this room (`python -m tests.datasets.make_vectors`); they stay as they are."""
+"""Write the vectors of this room (`python -m tests.datasets.make_vectors`); they are to stay."""
 
 import shutil
 from pathlib import Path
