@@ -18,6 +18,8 @@ TILE_WIDTH = 1 << TILE_HEIGHT
 TILE_BYTES = TILE_WIDTH * HASH_BYTES
 MAX_ENTRY_BYTES = 2**16 - 1
 MAX_LEVEL = 63
+TILE_LEVELS = 8
+"""As many as a tree of 2^63 leaves has."""
 _PATH = re.compile(
     r"tile/(?P<level>entries|0|[1-9]\d?)/(?P<index>(?:x\d{3}/)*\d{3})(?:\.p/(?P<width>[1-9]\d{0,2}))?",
     re.ASCII,
@@ -62,19 +64,12 @@ def parse_tile_path(path: str) -> TileName:
     raise InvalidInput("tile_path", f"not the path of a tile: {path[:80]!r}")
 
 
-def tiles_of(size: int) -> Iterator[TileName]:
-    """Return the tiles of a tree of `size` leaves: bundles first, then levels from 0 upwards.
-
-    Full tiles come in order of their index, a partial one last in its level.
-    """
-    level, count = 0, size
-    while count:
-        for kind in (None, 0) if level == 0 else (level,):
-            for index in range(count // TILE_WIDTH):
-                yield TileName(level=kind, index=index)
-            if count % TILE_WIDTH:
-                yield TileName(level=kind, index=count // TILE_WIDTH, width=count % TILE_WIDTH)
-        level, count = level + 1, count // TILE_WIDTH
+def level_tiles(level: int | None, count: int) -> Iterator[TileName]:
+    """Return the tiles of a level that holds `count` hashes (or entries), in order."""
+    for index in range(count // TILE_WIDTH):
+        yield TileName(level=level, index=index)
+    if count % TILE_WIDTH:
+        yield TileName(level=level, index=count // TILE_WIDTH, width=count % TILE_WIDTH)
 
 
 def tile_levels(packed: bytes) -> tuple[bytes, ...]:
