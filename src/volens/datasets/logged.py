@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from volens.core.errors import InvalidInput, VerificationFailed
-from volens.log.checkpoint import Checkpoint, open_checkpoint
+from volens.log.checkpoint import Checkpoint
 from volens.log.entries import Entry, parse_entry
 from volens.log.kinds import EntryKind
-from volens.log.merkle import leaf_hash, verify_inclusion
-from volens.log.note import Verifier, from_base64
-
-_FIRST_LINE = "c2sp.org/tlog-proof@v1"
+from volens.log.note import Verifier
+from volens.log.proof import parse_tlog_proof, verify_tlog_proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +33,10 @@ def verify_logged(entry: bytes, proof: bytes, *, kind: EntryKind, verifier: Veri
     Raises:
         VerificationFailed: ``logged_entry`` or a code of `volens.log`.
     """
-    index, path, note = _parse_proof(proof)
-    checkpoint = open_checkpoint(note, [verifier]).checkpoint
-    size, root = checkpoint.size, checkpoint.root
-    verify_inclusion(leaf_hash(entry), index=index, size=size, proof=path, root=root)
+    parsed = parse_tlog_proof(proof)
+    if parsed.extra is not None:
+        raise VerificationFailed("logged_entry", "the proof carries data that nobody signed")
+    checkpoint = verify_tlog_proof(entry, proof, [verifier])
     try:
         found = parse_entry(entry)
     except InvalidInput as error:
@@ -46,17 +44,4 @@ def verify_logged(entry: bytes, proof: bytes, *, kind: EntryKind, verifier: Veri
     if found.kind is not kind:
         wanted = f"the entry is {found.kind.value}, not {kind.value}"
         raise VerificationFailed("logged_entry", wanted)
-    return Logged(entry=found, index=index, checkpoint=checkpoint)
-
-
-def _parse_proof(data: bytes) -> tuple[int, tuple[bytes, ...], bytes]:
-    """Return index, inclusion proof and checkpoint of a tlog-proof (C2SP tlog-proof v1)."""
-    head, blank, note = data.partition(b"\n\n")
-    try:
-        first, index, *path = head.decode("ascii").split("\n")
-        number = int(index.removeprefix("index "))
-        if not blank or first != _FIRST_LINE or index != f"index {number}":
-            raise ValueError("not a proof")  # noqa: TRY301 - one door out
-        return number, tuple(from_base64(part) for part in path), note
-    except ValueError as error:
-        raise VerificationFailed("logged_entry", f"not a tlog-proof: {error}") from error
+    return Logged(entry=found, index=parsed.index, checkpoint=checkpoint)
