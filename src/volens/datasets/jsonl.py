@@ -85,6 +85,10 @@ class LinesShard:
         if self._side is not None:
             self._side.close()
 
+    def abandon(self) -> None:
+        """Close the files as they are."""
+        self.close()
+
 
 def scan_lines(path: Path, form: Format) -> Iterator[Tally]:
     """Yield the leaves and counts of a file, some thousand lines at a time.

@@ -58,6 +58,16 @@ class ParquetShard:
         self._writer.close()
         self._file.close()
 
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        pyarrow, _ = _load()
+        try:
+            self._writer.close()
+        except (pyarrow.ArrowException, OSError, ValueError):
+            self._writer.is_open = False  # else its destructor would try again
+        finally:
+            self._file.close()
+
 
 def scan_parquet(path: Path) -> Iterator[Tally]:
     """Yield the leaves and counts of a file, row group by row group, checking every column.

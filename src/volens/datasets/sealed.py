@@ -75,6 +75,11 @@ class SealedWriter:
         columns = rows.view(np.uint8).reshape(-1, ROW_BYTES)
         return np.ascontiguousarray(columns[:, :LEAF_BYTES])
 
+    def abandon(self) -> None:
+        """Close the files as they are; they are about to be removed."""
+        self._data.close()
+        self._spool.close()
+
 
 class SealedReader:
     """Both files, mapped into memory; every access is checked against their bounds.

@@ -36,3 +36,7 @@ class Shard(Protocol):
     def close(self) -> None:
         """Complete and close the files."""
         ...
+
+    def abandon(self) -> None:
+        """Close the files as they are; they are about to be removed. Closed ones stay closed."""
+        ...

@@ -115,6 +115,9 @@ class Staging:
         """Remove everything, unless it was sealed."""
         if self._open:
             self._open = False
+            for part in (self._shard, self._sealed):
+                if part is not None:
+                    part.abandon()
             discard(self._folder, self._lock)
 
     def write(self, batch: RecordBatch | SealedBatch) -> int:
