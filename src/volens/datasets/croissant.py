@@ -37,7 +37,7 @@ _CONTEXT: dict[str, Json] = {  # Croissant 1.1, Appendix 1, with the terms that 
     **{term: f"cr:{term}" for term in _OWN_TERMS.split()},
 }
 _MEDIA_TYPES = {
-    ".parquet": "application/vnd.apache.parquet",
+    ".parquet": "application/x-parquet",
     ".jsonl": "application/jsonlines",
 }
 _OCTETS = "application/octet-stream"
@@ -58,6 +58,7 @@ def render_croissant(manifest: Manifest) -> bytes:
         "identifier": manifest.dataset,
         "version": "1.0.0",
         "license": {"@type": "sc:CreativeWork", "name": _terms(manifest)},
+        "citeAs": f"{title(manifest)}, made by {manifest.log.origin}.",
         "creator": {"@type": "sc:Organization", "name": manifest.log.origin},
         "dateCreated": format_moment(manifest.created),
         "datePublished": format_moment(manifest.created),
@@ -111,14 +112,14 @@ def _record_set(form: Format, number: int, path: str) -> Json:
         if form is Format.SHAREGPT
         else ("messages", "role", "content")
     )
-    fields = [_turns_field(name, path, form, turns, {role: "who speaks", text: "what is said"})]
+    fields = [_turns_field(name, path, turns, {role: "who speaks", text: "what is said"})]
     leaf = {Format.HF: "record", Format.TRL: "record", Format.SHAREGPT: "id"}.get(form)
     if leaf is not None:
-        fields.insert(0, _field(f"{name}/{leaf}", "the leaf of the manifest", path, form, leaf))
+        fields.insert(0, _field(f"{name}/{leaf}", "the leaf of the manifest", path, leaf))
     return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
 
 
-def _turns_field(name: str, path: str, form: Format, turns: str, parts: dict[str, str]) -> Json:
+def _turns_field(name: str, path: str, turns: str, parts: dict[str, str]) -> Json:
     return {
         "@type": "cr:Field",
         "@id": f"{name}/{turns}",
@@ -127,21 +128,17 @@ def _turns_field(name: str, path: str, form: Format, turns: str, parts: dict[str
         "isArray": True,
         "arrayShape": "-1",
         "subField": [
-            _field(f"{name}/{turns}/{part}", meaning, path, form, f"{turns}[*].{part}")
+            _field(f"{name}/{turns}/{part}", meaning, path, f"{turns}[*].{part}")
             for part, meaning in parts.items()
         ],
     }
 
 
-def _field(identifier: str, meaning: str, path: str, form: Format, place: str) -> Json:
+def _field(identifier: str, meaning: str, path: str, place: str) -> Json:
     column, _, inner = place.partition("[*].")
-    source: dict[str, Json] = {"fileObject": {"@id": path}}
-    if form is Format.HF:
-        source["extract"] = {"column": column}
-        if inner:
-            source["transform"] = {"jsonPath": inner}
-    else:
-        source["extract"] = {"jsonPath": f"$.{place}"}
+    source: dict[str, Json] = {"fileObject": {"@id": path}, "extract": {"column": column}}
+    if inner:
+        source["transform"] = {"jsonPath": inner}
     return {
         "@type": "cr:Field",
         "@id": identifier,

@@ -175,9 +175,8 @@ def _verify_rows(folder: Path, manifest: Manifest, leaves: bytes) -> None:
         found += tally.leaves
         turns += tally.turns
         payload += tally.payload_bytes
-    rows = np.frombuffer(bytes(found), dtype="S32").copy()
-    sort_in_place(rows)
-    if rows.tobytes() != leaves:
+    sort_in_place(np.frombuffer(found, dtype="S32"))
+    if found != leaves:
         raise VerificationFailed("rows", f"{DATA_FOLDER}: the rows are not those of {LEAVES_FILE}")
     counts = manifest.counts
     if manifest.format is not Format.SEALED and turns != counts.turns:
