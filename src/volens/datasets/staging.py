@@ -173,6 +173,11 @@ class Staging:
         self._manifest = manifest
         return manifest
 
+    def leaves(self) -> bytes:
+        """Return the sorted leaves of a finished dataset, 32 bytes each."""
+        self._check_phase(finished=True)
+        return (self._folder / LEAVES_FILE).read_bytes()
+
     def seal(self, attachments: Attachments, verifier: Verifier) -> Path:
         """Add the signed and logged parts, check them against the manifest, move all to `out`.
 
