@@ -47,7 +47,7 @@ from volens.gate.gate import Asker, Gate, Selection
 from volens.log.checkpoint import open_checkpoint
 from volens.log.kinds import AccessAction, AccessReason, Actor, EntryKind
 from volens.log.note import Signer
-from volens.log.proof import TlogProof, format_tlog_proof, prove_entry
+from volens.log.proof import TlogProof, format_tlog_proof
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.files import write_durable
@@ -302,7 +302,7 @@ class DatasetBuilder:
             statement=sign_statement(manifest, self._signer),
             checkpoint=note,
             done_entry=self._log.entry(index),
-            done_proof=prove_entry(self._log, index),
+            done_proof=self._log.prove(index),
         )
 
     def _keep(
@@ -315,10 +315,12 @@ class DatasetBuilder:
         """Keep what proofs and withdrawals need; the manifest last: with it the folder counts."""
         folder = self._kept / manifest.dataset
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        order = np.argsort(np.frombuffer(b"".join(part for part, _ in rows), dtype="S32"))
+        written = np.frombuffer(b"".join(part for part, _ in rows), dtype="S32")
         numbers = np.concatenate([np.zeros(0, dtype=np.int64), *(part for _, part in rows)])
+        sorter = np.argsort(written)  # a plain form may have left out what it can't carry
+        kept = np.searchsorted(written, np.frombuffer(leaves, dtype="S32"), sorter=sorter)
         write_durable(folder / LEAVES_FILE, leaves)
-        write_durable(folder / ROWS_FILE, numbers[order].astype("<i8").tobytes())
+        write_durable(folder / ROWS_FILE, numbers[sorter[kept]].astype("<i8").tobytes())
         write_durable(folder / STATEMENT_FILE, attachments.statement)
         write_durable(folder / CHECKPOINT_KEPT, attachments.checkpoint)
         write_durable(folder / MANIFEST_FILE, manifest.to_bytes())
