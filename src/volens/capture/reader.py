@@ -1,0 +1,356 @@
+"""Read files and folders of exports: the one door of this room.
+
+Procedure for each bundle (files that lie beside one another):
+    1. look at the first records of each file and decide by their shape what it is;
+    2. read what the small files say about the others (account, ratings);
+    3. read each conversation file record by record; a bad record costs itself only;
+    4. report each file after its items.
+
+Nothing raises for what a file holds. An import is resumed by reading again: every conversation
+comes with the same (source, source_id), and the caller skips what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from volens.capture import (
+    chatgpt,
+    claude,
+    librechat,
+    mtbench,
+    oasst,
+    openai_chat,
+    openwebui,
+    sharegpt,
+    taskmaster,
+    volens_jsonl,
+)
+from volens.capture.archives import CHUNK, Bundle, Entry, bundles, describe, shown, stored_size
+from volens.capture.detect import NOT_CONVERSATIONS, recognise, wrapped
+from volens.capture.model import DEFAULT, Captured, FileReport, Format, Limits, Skipped, Tally
+from volens.capture.splitting import Broken, Raw, split_records
+from volens.capture.threads import Context, Draft
+from volens.capture.values import account_id, first_string, members, read_value
+from volens.core.canonical import Json
+from volens.core.errors import InvalidInput, VolensError
+
+Item = Captured | Skipped | FileReport
+OnProgress = Callable[[int, int], None]
+Reader = Callable[[Mapping[str, Json], Context, Limits], Draft]
+
+_READERS: Mapping[Format, Reader] = {
+    Format.CHATGPT: chatgpt.read_record,
+    Format.CLAUDE: claude.read_record,
+    Format.LIBRECHAT: librechat.read_record,
+    Format.MT_BENCH: mtbench.read_record,
+    Format.OPENAI_CHAT: openai_chat.read_record,
+    Format.OPEN_WEBUI: openwebui.read_record,
+    Format.SHAREGPT: sharegpt.read_record,
+    Format.TASKMASTER: taskmaster.read_record,
+    Format.VOLENS: volens_jsonl.read_record,
+}
+_PROBED = 20  # records looked at before a file counts as unknown
+_SMALL_FILES = frozenset({Format.CHATGPT_USER, Format.CHATGPT_FEEDBACK})
+_WHY = {
+    "duplicate_key": "a member stands twice in one object; readers would disagree on it",
+    "json_depth": "nested too deeply",
+    "json_encoding": "not UTF-8",
+    "json_number": "a number that JSON doesn't have or that readers would round",
+    "json_size": "the record is larger than the limit on one conversation",
+    "json_surrogate": "half a surrogate pair stands in a string",
+    "json_syntax": "not JSON",
+    "record_shape": "not the shape of the other records",
+    "record_size": "the record is larger than the limit on one conversation",
+    "trailing_bytes": "something follows the end of the list",
+    "truncated": "the file ends in the middle; download it again, what came before is read",
+}
+# what a record of an unforeseen shape can set off in code that expects another one
+_UNFORESEEN = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Probe:
+    """What one file is, and what to say if it is not read."""
+
+    entry: Entry
+    form: Format
+    reason: str = ""
+    why: str = ""
+
+
+def measure(paths: Sequence[Path], limits: Limits = DEFAULT) -> int:
+    """Return the bytes on disk that `read_paths` would go through; 0 for what is not there."""
+    return sum(stored_size(Path(path), limits) for path in paths)
+
+
+def read_paths(
+    paths: Sequence[Path],
+    limits: Limits = DEFAULT,
+    on_progress: OnProgress | None = None,
+) -> Iterator[Item]:
+    """Yield the conversations in `paths`, what was left out, and a report after each file.
+
+    Args:
+        paths: files (JSON, JSON Lines, gzip, zip) and folders; folders are walked.
+        limits: the most that is accepted.
+        on_progress: called with bytes read and bytes in all, both as stored on disk.
+    """
+    progress = _Progress(measure(paths, limits) if on_progress else 0, on_progress)
+    for path in paths:
+        start = progress.done
+        yield from _read_path(Path(path), limits, progress)
+        progress.settle(start + stored_size(Path(path), limits) if on_progress else 0)
+
+
+def _read_path(path: Path, limits: Limits, progress: _Progress) -> Iterator[Item]:
+    try:
+        with bundles(path, limits) as found:
+            for bundle in found:
+                yield from _read_bundle(bundle, limits, progress)
+    except (OSError, ValueError):  # a path that no file system takes
+        place = shown(str(path))
+        item = Skipped(place=place, reason="unreadable", message="the path can't be read")
+        tally = Tally(limits)
+        yield tally.skip(item)
+        yield tally.report(place, Format.UNKNOWN, item.message)
+
+
+class _Progress:
+    """Bytes gone through, never more than there are and never fewer than before."""
+
+    def __init__(self, total: int, on_progress: OnProgress | None) -> None:
+        self.done = 0
+        self._total = total
+        self._tell = on_progress
+
+    def settle(self, done: int) -> None:
+        if self._tell is not None:
+            self.done = max(self.done, min(done, self._total))
+            self._tell(self.done, self._total)
+
+
+def _read_bundle(bundle: Bundle, limits: Limits, progress: _Progress) -> Iterator[Item]:
+    probes = [_probe(entry, limits) for entry in bundle.entries]
+    context = Context()
+    for probe in probes:
+        if probe.form in _SMALL_FILES:
+            context = _learn(probe, context, limits)
+    for probe in probes:
+        yield from _read_entry(probe, context, limits, progress)
+    if bundle.refused or bundle.is_zip:
+        tally = Tally(limits)
+        for refusal in bundle.refused:
+            yield tally.skip(refusal)
+        form = _container(bundle)
+        why = f"{len(bundle.refused)} refused" if bundle.refused else "all its files were looked at"
+        if not bundle.is_zip and not bundle.is_folder:
+            why = bundle.refused[0].message
+        yield tally.report(bundle.place, form, why)
+
+
+def _container(bundle: Bundle) -> Format:
+    if bundle.is_zip:
+        return Format.ZIP
+    return Format.FOLDER if bundle.is_folder else Format.UNKNOWN
+
+
+def _probe(entry: Entry, limits: Limits) -> _Probe:
+    """Decide what a file is by the shape of its first records."""
+    entry = replace(entry, spent=type(entry.spent)())  # looking doesn't use up the limit
+    head = b""
+    try:
+        for chunk in entry.chunks(limits):
+            head += chunk
+            if len(head) >= CHUNK:
+                break
+        if not head.strip():
+            return _Probe(entry=entry, form=Format.EMPTY, why="the file is empty")
+        form = Format.UNKNOWN
+        seen = 0
+        for raw in split_records(entry.chunks(limits), limits):
+            seen += 1
+            form = _form_of(raw, limits)
+            if form not in {Format.UNKNOWN, Format.EMPTY} or seen >= _PROBED:
+                break
+        if not seen:
+            form = Format.EMPTY
+    except VolensError as error:
+        reason, why = error.code, error.message
+        if error.code == "not_json":
+            reason, why = describe(head)
+        return _Probe(entry=entry, form=Format.UNKNOWN, reason=reason, why=why)
+    if form is Format.UNKNOWN:
+        why = "JSON, but no conversation format that is known; see docs/formats/import.md"
+        return _Probe(entry=entry, form=form, reason="unknown_format", why=why)
+    return _Probe(entry=entry, form=form, why=NOT_CONVERSATIONS.get(form, ""))
+
+
+def _form_of(raw: Raw | Broken, limits: Limits) -> Format:
+    if isinstance(raw, Broken):
+        return Format.UNKNOWN
+    try:
+        value = read_value(raw.data, limits)
+    except InvalidInput:
+        return Format.UNKNOWN
+    form = recognise(value)
+    inner = wrapped(value) if form is Format.UNKNOWN else None
+    if inner is None:
+        return form
+    forms = [recognise(item) for item in inner[1][:_PROBED]]
+    known = [form for form in forms if form in _READERS]
+    return known[0] if known else (Format.UNKNOWN if inner[1] else Format.EMPTY)
+
+
+def _learn(probe: _Probe, context: Context, limits: Limits) -> Context:
+    """Add what a small file says; what can't be read of it is left out."""
+    account = context.account
+    ratings = dict(context.ratings)
+    try:
+        for raw in split_records(probe.entry.chunks(limits), limits):
+            if isinstance(raw, Broken):
+                continue
+            try:
+                record = members(read_value(raw.data, limits))
+            except InvalidInput:
+                continue
+            if probe.form is Format.CHATGPT_USER:
+                account = account or account_id(first_string(record, "id", "email"))
+            elif found := chatgpt.read_feedback(record):
+                # of two ratings of one message the lower one counts
+                ratings[found[0]] = min(found[1], ratings.get(found[0], 1))
+            if len(ratings) > limits.members:
+                break
+    except VolensError:
+        pass
+    return Context(account=account, ratings=ratings)
+
+
+def _read_entry(
+    probe: _Probe, context: Context, limits: Limits, progress: _Progress
+) -> Iterator[Item]:
+    entry = probe.entry
+    tally = Tally(limits)
+    base = progress.done
+    why = probe.why
+    if probe.form is Format.UNKNOWN:
+        yield tally.skip(Skipped(place=entry.place, reason=probe.reason, message=why))
+    elif probe.form in _READERS or probe.form is Format.OASST:
+        chunks = entry.chunks(limits, lambda at: progress.settle(base + at))
+        for item in _read_records(entry.place, probe.form, chunks, context, limits):
+            if isinstance(item, Captured):
+                tally.read += 1
+                yield item
+            else:
+                yield tally.skip(item)
+        left_out = sum(tally.counts.values())
+        why = f"{tally.read} read" + (f", {left_out} left out" if left_out else "")
+    progress.settle(base + entry.stored_bytes)
+    yield tally.report(entry.place, probe.form, why)
+
+
+def _read_records(
+    place: str, form: Format, chunks: Iterator[bytes], context: Context, limits: Limits
+) -> Iterator[Captured | Skipped]:
+    skipped: list[Skipped] = []
+    values = _values(place, chunks, limits, skipped)
+    if form is Format.OASST:
+        numbered = (
+            oasst.Numbered(index=index, size=size, record=members(value))
+            for index, size, value in values
+        )
+        for run in oasst.group_messages(numbered, limits):
+            yield from _drain(skipped)
+            yield _convert(f"{place}[{run[0].index}]", partial(_tree, run, context, limits))
+    else:
+        for index, _, value in values:
+            yield from _drain(skipped)
+            yield from _one_or_many(f"{place}[{index}]", form, value, context, limits)
+    yield from _drain(skipped)
+
+
+def _tree(run: list[oasst.Numbered], context: Context, limits: Limits) -> Draft:
+    if run[-1].size < 0:
+        raise InvalidInput("record_size", "the tree is larger than the limit on one conversation")
+    return oasst.read_messages([item.record for item in run], context, limits)
+
+
+def _drain(skipped: list[Skipped]) -> Iterator[Skipped]:
+    yield from skipped
+    skipped.clear()
+
+
+def _values(
+    place: str, chunks: Iterator[bytes], limits: Limits, skipped: list[Skipped]
+) -> Iterator[tuple[int, int, Json]]:
+    """Yield number, size and value of each good record; put the others on `skipped`."""
+    index = -1
+    try:
+        for raw in split_records(chunks, limits):
+            index = raw.index
+            if isinstance(raw, Broken):
+                skipped.append(_left_out(f"{place}[{index}]", raw.reason))
+                continue
+            try:
+                value = read_value(raw.data, limits)
+            except InvalidInput as error:
+                skipped.append(_left_out(f"{place}[{index}]", error.code))
+                continue
+            yield index, len(raw.data), value
+    except VolensError as error:
+        message = f"{error.message}; what came before is read"
+        skipped.append(Skipped(place=f"{place}[{index + 1}]", reason=error.code, message=message))
+
+
+def _left_out(place: str, reason: str) -> Skipped:
+    return Skipped(place=place, reason=reason, message=_WHY.get(reason, "not readable as JSON"))
+
+
+def _one_or_many(
+    place: str, form: Format, value: Json, context: Context, limits: Limits
+) -> Iterator[Captured | Skipped]:
+    """Read a record, or the records in a document's list of them."""
+    own = recognise(value)
+    inner = wrapped(value) if own is Format.UNKNOWN else None
+    if inner is not None:
+        name, listed = inner
+        context = replace(context, group=context.group or name == "chats")
+        for number, item in enumerate(listed):
+            yield _one(f"{place}.{name}[{number}]", form, item, context, limits)
+        return
+    yield _one(place, form, value, context, limits)
+
+
+def _one(
+    place: str, form: Format, value: Json, context: Context, limits: Limits
+) -> Captured | Skipped:
+    record = members(value)
+    found = recognise(value)
+    if found not in {form, Format.UNKNOWN, Format.EMPTY} or not record:
+        return _left_out(place, "record_shape")
+    if form is Format.CHATGPT or found is form:
+        return _convert(place, partial(_READERS[form], record, context, limits))
+    return _left_out(place, "record_shape")
+
+
+def _convert(place: str, read: Callable[[], Draft]) -> Captured | Skipped:
+    try:
+        draft = read()
+    except InvalidInput as error:
+        message = f"{error.message} ({error.hint})" if error.hint else error.message
+        if error.code == "time_form":
+            message = "a time is not written like 2026-01-31T09:30:00.000Z"
+        return Skipped(place=place, reason=error.code, message=message)
+    except _UNFORESEEN:
+        return _left_out(place, "record_shape")
+    return Captured(conversation=draft.conversation, account=draft.account, place=place)
