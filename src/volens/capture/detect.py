@@ -74,7 +74,8 @@ _EXACT: tuple[tuple[Format, frozenset[str]], ...] = (
 def _fits(form: Format, record: Mapping[str, Json]) -> bool:
     """Look one level deeper where a form's member names are common words."""
     if form is Format.CHATGPT:
-        return isinstance(record["mapping"], Mapping)
+        mapping = members(record["mapping"])
+        return any({"message", "children"} & members(node).keys() for node in mapping.values())
     if form is Format.OPEN_WEBUI:
         return isinstance(record["chat"], Mapping)
     if form is Format.SHAREGPT:

@@ -54,8 +54,7 @@ def _read_deep(data: bytes, limits: Limits) -> Json:
     try:
         for event, value in ijson.basic_parse(data, use_float=True):
             if event == "map_key":
-                if value in stack[-1]:
-                    raise InvalidInput("duplicate_key", "a member stands twice")
+                _refuse_again(value, stack[-1])
                 keys[-1] = value
             elif event in _CLOSINGS:
                 stack.pop()
@@ -92,6 +91,11 @@ def _grow(
         keys.append("")
         if len(stack) > limits.depth + 1:
             raise InvalidInput("json_depth", "too deeply nested")
+
+
+def _refuse_again(name: str, into: list[Json] | dict[str, Json]) -> None:
+    if name in into:
+        raise InvalidInput("duplicate_key", "a member stands twice")
 
 
 def _check_number(value: Json) -> None:
