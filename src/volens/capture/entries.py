@@ -92,7 +92,7 @@ class Entry:
     def _position(self, opened: Opened, own: int) -> int:
         """Return about how many stored bytes were gone through."""
         if isinstance(opened, gzip.GzipFile):
-            return opened.fileobj.tell() if opened.fileobj is not None else 0
+            return os.lseek(opened.fileno(), 0, os.SEEK_CUR)
         return self.stored_bytes * own // max(self.declared_bytes, own, 1)
 
     def _check(self, own: int, limits: Limits) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from volens.capture import chatgpt
 from volens.capture.archives import bundles, stored_size
 from volens.capture.detect import NOT_CONVERSATIONS, recognise, wrapped
-from volens.capture.entries import CHUNK, Bundle, Entry, describe, shown
+from volens.capture.entries import CHUNK, Bundle, Entry, Spent, describe, shown
 from volens.capture.model import DEFAULT, Captured, FileReport, Format, Limits, Skipped, Tally
 from volens.capture.records import CONVERSATIONS, read_records
 from volens.capture.splitting import Broken, Raw, split_records
@@ -121,10 +121,10 @@ def _container(bundle: Bundle) -> Format:
 
 def _probe(entry: Entry, limits: Limits) -> _Probe:
     """Decide what a file is by the shape of its first records."""
-    entry = replace(entry, spent=type(entry.spent)())  # looking doesn't use up the limit
+    looked_at = replace(entry, spent=Spent())  # looking doesn't use up the limit
     head = b""
     try:
-        for chunk in entry.chunks(limits):
+        for chunk in looked_at.chunks(limits):
             head += chunk
             if len(head) >= CHUNK:
                 break
@@ -132,7 +132,7 @@ def _probe(entry: Entry, limits: Limits) -> _Probe:
             return _Probe(entry=entry, form=Format.EMPTY, why="the file is empty")
         form = Format.UNKNOWN
         seen = 0
-        for raw in split_records(entry.chunks(limits), limits):
+        for raw in split_records(looked_at.chunks(limits), limits):
             seen += 1
             form = _form_of(raw, limits)
             if form not in {Format.UNKNOWN, Format.EMPTY} or seen >= _PROBED:

@@ -15,6 +15,7 @@ from volens.capture.model import Limits
 from volens.core.errors import InvalidInput
 
 _SPACE = b" \t\r\n"
+_BLANK_BYTES = 64 * 1024
 _BODY = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _INSIDE = re.compile(
@@ -48,13 +49,7 @@ def split_records(chunks: Iterable[bytes], limits: Limits) -> Iterator[Raw | Bro
             chunks raise.
     """
     stream = iter(chunks)
-    head = bytearray()
-    for chunk in stream:
-        head += chunk.lstrip(_SPACE) if not head else chunk
-        if head and (
-            head[0] != ord("{") or head.count(b"\n") > 1 or len(head) > limits.record_bytes
-        ):
-            break
+    head = _head(stream, limits)
     if not head:
         raise InvalidInput("empty_file", "the file is empty")
     if head[0] == ord("["):
@@ -67,6 +62,23 @@ def split_records(chunks: Iterable[bytes], limits: Limits) -> Iterator[Raw | Bro
             yield from _Cutter(head, stream, limits).documents()
     else:
         raise InvalidInput("not_json", "the file does not start like JSON")
+
+
+def _head(stream: Iterator[bytes], limits: Limits) -> bytearray:
+    """Return as much of the start as tells lines from one document."""
+    head = bytearray()
+    newline = -1
+    for chunk in stream:
+        start = len(head)
+        head += chunk if head else chunk.lstrip(_SPACE)
+        newline = head.find(b"\n", start) if newline < 0 else newline
+        if head and head[0] != ord("{"):
+            break
+        if newline >= 0 and (chunk.strip(_SPACE) if newline < start else head[newline:].strip()):
+            break
+        if len(head) - max(newline, 0) > (_BLANK_BYTES if newline >= 0 else limits.record_bytes):
+            break
+    return head
 
 
 def _is_lines(head: bytes) -> bool:
