@@ -96,7 +96,9 @@ def chatgpt_node(
     }
 
 
-def chatgpt(*nodes: dict[str, object], current: str | None = None, **more: object) -> dict[str, object]:
+def chatgpt(
+    *nodes: dict[str, object], current: str | None = None, **more: object
+) -> dict[str, object]:
     return {
         "conversation_id": "c-1",
         "title": "A title",

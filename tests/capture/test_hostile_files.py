@@ -1,7 +1,7 @@
 """Files made to break an importer: each is refused by name and costs nothing else."""
 
 import gzip
-import io
+import hashlib
 import json
 import os
 import stat
@@ -23,6 +23,7 @@ from tests.capture.reading import (
     read_json,
 )
 from volens.capture.model import Format, Limits
+from volens.capture.reader import read_paths
 from volens.vault.model import ROOT, TurnFlag
 
 MEBIBYTE = 1024 * 1024
@@ -35,6 +36,15 @@ def make_zip(folder: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Pat
         for name, data in members:
             archive.writestr(name, data)
     return path
+
+
+def hash_of(number: int) -> str:
+    """Text that doesn't shrink well."""
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def reason_at(outcome: Outcome, ending: str) -> str:
@@ -76,7 +86,7 @@ def test_a_bomb_never_takes_more_memory_than_one_record_may(tmp_path: Path) -> N
 
 
 def test_members_together_stop_at_the_total(tmp_path: Path) -> None:
-    data = os.urandom(0) + b"\n".join([GOOD] * 2000)
+    data = b"\n".join([GOOD] * 2000)
     path = make_zip(tmp_path, *((f"{n}.jsonl", data) for n in range(4)))
     outcome = read(path, limits=Limits(total_bytes=3 * len(data)))
     assert outcome.reasons == {"inflated_size": 1}
@@ -178,7 +188,7 @@ def test_a_zip_cut_short_is_refused_with_what_to_do(tmp_path: Path, kept: float)
 
 
 def test_a_member_with_broken_bytes_keeps_what_came_out_before(tmp_path: Path) -> None:
-    lines = b"\n".join(json.dumps(chat_line(os.urandom(40).hex())).encode() for _ in range(4000))
+    lines = b"\n".join(json.dumps(chat_line(hash_of(n))).encode() for n in range(4000))
     path = make_zip(tmp_path, ("a.jsonl", lines))
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 64] = b"\xff" * 64
@@ -189,7 +199,7 @@ def test_a_member_with_broken_bytes_keeps_what_came_out_before(tmp_path: Path) -
 
 
 def test_a_gzip_cut_short_keeps_what_came_out_before(tmp_path: Path) -> None:
-    lines = b"\n".join(json.dumps(chat_line(os.urandom(40).hex())).encode() for _ in range(4000))
+    lines = b"\n".join(json.dumps(chat_line(hash_of(n))).encode() for n in range(4000))
     packed = gzip.compress(lines)
     outcome = read_bytes(tmp_path, packed[: len(packed) // 2])
     assert 1000 < len(outcome.captured) < 4000
@@ -387,6 +397,7 @@ def test_zips_and_gzips_in_a_folder_are_read_in_place(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_chain_of_a_hundred_thousand_messages_is_read(tmp_path: Path) -> None:
     count = 100_000
     nodes = [
@@ -445,33 +456,27 @@ def test_a_branch_whose_parent_is_missing_is_kept_as_broken_off(tmp_path: Path) 
     ]
 
 
-def test_reading_is_a_stream(tmp_path: Path) -> None:
+def test_reading_takes_the_memory_of_one_record_not_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "many.json"
     with path.open("wb") as file:
         file.write(b"[")
-        for n in range(20_000):
-            file.write((b"," if n else b"") + json.dumps(chat_line("x" * 1000, str(n))).encode())
+        for n in range(3000):
+            line = json.dumps(chat_line("x" * 5000, str(n))).encode()
+            file.write((b"," if n else b"") + line)
         file.write(b"]")
     tracemalloc.start()
-    counted = sum(report.read for report in read(path).reports[:1])
-    tracemalloc.reset_peak()
-    from volens.capture.reader import read_paths
-
-    streamed = sum(1 for _ in read_paths([path]))
+    yielded = sum(1 for _ in read_paths([path]))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert counted == 20_000
-    assert streamed == 20_001
-    assert peak < 4 * MEBIBYTE
+    assert yielded == 3001
+    assert path.stat().st_size > 14 * MEBIBYTE
+    assert peak < MEBIBYTE
 
 
 def test_an_opened_file_is_closed_when_reading_stops_early(tmp_path: Path) -> None:
     path = make_zip(tmp_path, ("a.jsonl", b"\n".join([GOOD] * 5000)))
-    from volens.capture.reader import read_paths
-
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     reading = read_paths([path])
     next(reading)
     reading.close()
-    assert len(os.listdir("/proc/self/fd")) == before
-    assert io.DEFAULT_BUFFER_SIZE
+    assert open_files() == before

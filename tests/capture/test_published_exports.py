@@ -5,13 +5,20 @@ import json
 import zipfile
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tests.capture.reading import DATA, needs_data, read
 from volens.capture.model import Format
 from volens.capture.reader import measure, read_paths
 from volens.core.purposes import Signal
-from volens.vault.model import ROOT, Conversation, Role, Turn, TurnFlag, pack_payload, unpack_payload
+from volens.vault.model import (
+    ROOT,
+    Conversation,
+    Role,
+    Turn,
+    TurnFlag,
+    pack_payload,
+    unpack_payload,
+)
 
 pytestmark = needs_data
 EXPORTS = DATA / "exports"
@@ -21,6 +28,14 @@ NONE = TurnFlag.NONE
 
 def nature(conversation: Conversation) -> list[tuple[Role, TurnFlag, int]]:
     return [(turn.role, turn.flags, turn.parent) for turn in conversation.turns]
+
+
+def sharded_records() -> list[dict]:
+    with zipfile.ZipFile(SHARDED) as archive:
+        return [
+            *json.loads(archive.read("conversations-000.json")),
+            *json.loads(archive.read("conversations-001.json")),
+        ]
 
 
 def texts(turns: tuple[Turn, ...]) -> list[str]:
@@ -51,14 +66,12 @@ def test_the_sharded_export_keeps_each_message_once_in_its_place_in_the_tree() -
     outcome = read(SHARDED)
     by_id = {item.source_id: item for item in outcome.conversations}
     nodes = branches = 0
-    with zipfile.ZipFile(SHARDED) as archive:
-        for name in ("conversations-000.json", "conversations-001.json"):
-            for record in json.loads(archive.read(name)):
-                mapping = record.get("mapping", {})
-                nodes += len(mapping)
-                branches += sum(len(node["children"]) > 1 for node in mapping.values())
-                if mapping:
-                    assert_same_tree(mapping, record["current_node"], by_id[record["id"]])
+    for record in sharded_records():
+        mapping = record.get("mapping", {})
+        nodes += len(mapping)
+        branches += sum(len(node["children"]) > 1 for node in mapping.values())
+        if mapping:
+            assert_same_tree(mapping, record["current_node"], by_id[record["id"]])
     assert (nodes, branches) == (793, 169)
     assert sum(len(item.turns) for item in outcome.conversations) == 793 - 60
 
@@ -70,9 +83,7 @@ def assert_same_tree(mapping: dict, current: str, conversation: Conversation) ->
         if node["message"]
     }
     assert Counter(texts(conversation.turns)) == Counter(said.values())
-    edges = Counter(
-        (said[key], said.get(mapping[key]["parent"])) for key in said
-    )
+    edges = Counter((said[key], said.get(mapping[key]["parent"])) for key in said)
     read_edges = Counter(
         (turn.text, None if turn.parent == ROOT else conversation.turns[turn.parent].text)
         for turn in conversation.turns
@@ -91,10 +102,7 @@ def test_the_sharded_export_joins_ratings_signals_and_the_account() -> None:
     ratings = Counter(turn.rating for item in outcome.conversations for turn in item.turns)
     assert ratings == {0: 723, 1: 5, -1: 5}
     assert {item.account for item in outcome.captured} == {"user-abc123"}
-    with zipfile.ZipFile(SHARDED) as archive:
-        records = json.loads(archive.read("conversations-000.json"))
-        records += json.loads(archive.read("conversations-001.json"))
-    said_no = {record["id"] for record in records if record.get("is_do_not_remember")}
+    said_no = {record["id"] for record in sharded_records() if record.get("is_do_not_remember")}
     read_no = {c.source_id for c in outcome.conversations if c.signal is Signal.DO_NOT_REMEMBER}
     assert said_no
     assert read_no == said_no
@@ -225,15 +233,16 @@ def test_an_oasst_path_follows_the_best_ranked_reply() -> None:
 
 def test_taskmaster_gives_each_dialogue_and_leaves_scores_alone() -> None:
     outcome = read(DATA / "taskmaster4")
-    expected: Counter[tuple[Role, str]] = Counter()
-    dialogues = 0
+    dialogues = []
     for index in range(5):
         with gzip.open(DATA / "taskmaster4" / f"data_0{index}.json.gz") as file:
-            for record in json.load(file):
-                dialogues += 1
-                for said in record["utterances"]:
-                    expected[Role[said["speaker"].upper()], said["text"]] += 1
-    assert len(outcome.captured) == dialogues == 2500
+            dialogues += json.load(file)
+    expected = Counter(
+        (Role[said["speaker"].upper()], said["text"])
+        for record in dialogues
+        for said in record["utterances"]
+    )
+    assert len(outcome.captured) == len(dialogues) == 2500
     read_back = Counter((t.role, t.text) for c in outcome.conversations for t in c.turns)
     assert read_back == expected
     assert expected.total() == 9389
@@ -250,9 +259,12 @@ def test_sharegpt_gives_five_hundred_conversations_of_two_thousand_turns() -> No
         for turn in record["conversations"]
     )
     names = {Role.USER: "human", Role.ASSISTANT: "gpt"}
-    assert Counter(
-        (names[turn.role], turn.text.strip()) for c in outcome.conversations for turn in c.turns
-    ) == said
+    assert (
+        Counter(
+            (names[turn.role], turn.text.strip()) for c in outcome.conversations for turn in c.turns
+        )
+        == said
+    )
     assert said.total() == 2000
     assert len({item.source_id for item in outcome.conversations}) == 500
 
@@ -287,7 +299,7 @@ def test_a_second_import_gives_the_same_ids_and_values() -> None:
     assert read(EXPORTS).captured == read(EXPORTS).captured
 
 
-def test_progress_grows_to_the_whole(tmp_path: Path) -> None:
+def test_progress_grows_to_the_whole() -> None:
     seen: list[tuple[int, int]] = []
     paths = [DATA / "taskmaster4", SHARDED, EXPORTS / "claude-ai"]
     for _ in read_paths(paths, on_progress=lambda done, total: seen.append((done, total))):
