@@ -396,6 +396,19 @@ def test_oasst_messages_are_grouped_by_tree_and_the_deleted_lose_their_words(
     assert (second.source_id, second.signal) == ("p9", Signal.EXCLUDED)
 
 
+def test_messages_of_a_tree_that_lie_apart_are_refused_not_taken_for_another(
+    tmp_path: Path,
+) -> None:
+    def line(key: str, parent: str | None, tree: str) -> dict[str, object]:
+        base = {"message_id": key, "parent_id": parent, "role": "prompter", "text": key}
+        return base | {"message_tree_id": tree}
+
+    lines = [line("1", None, "1"), line("2", None, "2"), line("3", "1", "1")]
+    outcome = read_json(tmp_path, lines)
+    assert [item.source_id for item in outcome.conversations] == ["1", "2"]
+    assert outcome.reasons == {"split_tree": 1}
+
+
 def test_a_sharegpt_id_counts_in_its_file_only(tmp_path: Path) -> None:
     def record(text: str) -> dict[str, object]:
         return {"id": "identity_0", "conversations": [{"from": "human", "value": text}]}

@@ -21,6 +21,7 @@ from volens.capture.values import (
     string,
 )
 from volens.core.canonical import Json
+from volens.core.errors import InvalidInput
 from volens.core.purposes import Signal
 from volens.vault.model import Role, TurnFlag
 
@@ -36,8 +37,13 @@ def read_messages(records: Sequence[Mapping[str, Json]], context: Context, limit
     A message may hold its answers in `replies`, or each answer may name its `parent_id`.
 
     Raises:
-        InvalidInput: ``source_id``, ``no_turns`` or as `threads.assemble`.
+        InvalidInput: ``split_tree``, ``source_id``, ``no_turns`` or as `threads.assemble`.
     """
+    if records[0].get("parent_id"):
+        message = (
+            "the tree's first message is elsewhere; sort the file by tree, first message first"
+        )
+        raise InvalidInput("split_tree", message)
     messages: list[tuple[Mapping[str, Json], str | None]] = []
     waiting = [
         (members(record.get("prompt")) or record, string(record.get("parent_id")) or None)
@@ -126,7 +132,7 @@ class Numbered:
 
 
 def group_messages(records: Iterable[Numbered], limits: Limits) -> Iterator[list[Numbered]]:
-    """Yield runs of neighbouring records of the same tree.
+    """Yield runs of neighbouring records of the same tree; a first message starts a new one.
 
     Memory stays bounded: a run beyond the limit on one conversation loses its records' content
     and comes out one record too long, so that reading it is refused.
@@ -137,7 +143,7 @@ def group_messages(records: Iterable[Numbered], limits: Limits) -> Iterator[list
         record = numbered.record
         own = first_string(record, "message_tree_id")
         own = own or (tree if record.get("parent_id") else string(record.get("message_id")))
-        if run and own != tree:
+        if run and (own != tree or not record.get("parent_id")):
             yield run
             run = []
         if not run:

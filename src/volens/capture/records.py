@@ -129,7 +129,7 @@ def _one_or_many(
     """Read a record, or the records in a document's list of them."""
     own = recognise(value)
     inner = wrapped(value) if own is Format.UNKNOWN else None
-    if inner is not None:
+    if inner is not None and any(recognise(item) is form for item in inner[1]):
         name, listed = inner
         context = replace(context, group=context.group or name == "chats")
         for number, item in enumerate(listed):
