@@ -3,10 +3,15 @@
 import gzip
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import ijson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -194,6 +199,54 @@ def test_deep_and_shallow_reading_agree(value: object, levels: int) -> None:
     assert outcomes[0] == outcomes[1]
     if outcomes[0] not in ("json_number", "json_surrogate", "json_syntax"):
         assert outcomes[0] == value
+
+
+@pytest.mark.parametrize("backend", ["python", "yajl2_c"])
+def test_deep_reading_does_not_depend_on_the_parser_behind_it(backend: str) -> None:
+    if backend not in ijson.ALL_BACKENDS:  # a tuple of names
+        pytest.skip("this parser is not installed")
+    asked = f"""
+import ijson
+from volens.capture.model import Limits
+from volens.capture.values import read_value
+from volens.core.errors import InvalidInput
+assert ijson.backend_name == {backend!r}
+for inside in {DEEP_CASES!r}:
+    try:
+        found = read_value(b"[" * 900 + inside + b"]" * 900, Limits())
+        for _ in range(900):
+            (found,) = found
+        print(ascii(found))
+    except InvalidInput as error:
+        print(error.code)
+"""
+    environment = {**os.environ, "IJSON_BACKEND": backend, "PYTHONPATH": str(SOURCES)}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env=environment, capture_output=True, check=True, text=True
+    )
+    assert done.stdout.splitlines() == [
+        "{'a': [1, 2.5, True, None, '\\U0001f600']}",
+        "duplicate_key",
+        "json_surrogate",
+        "json_surrogate",
+        "json_syntax",
+        "json_number",
+        "json_syntax",
+        "json_syntax",
+    ]
+
+
+DEEP_CASES = [
+    b'{"a": [1, 2.5, true, null, "\\ud83d\\ude00"]}',
+    b'{"a": 1, "a": 2}',
+    b'"\\ud83d"',
+    b'{"\\ude00": 1}',
+    b"NaN",
+    b"9007199254740993",
+    b'"\xff"',
+    b"1 1",
+]
+SOURCES = Path(__file__).resolve().parents[2] / "src"
 
 
 def published() -> list[bytes]:

@@ -68,6 +68,13 @@ def test_what_stood_before_the_bomb_went_off_is_kept(tmp_path: Path) -> None:
     assert outcome.reasons == {"inflated_ratio": 1}
 
 
+def test_many_small_bombs_are_one_bomb(tmp_path: Path) -> None:
+    data = GOOD + b"\n" + b" " * (4 * MEBIBYTE)
+    outcome = read(make_zip(tmp_path, *((f"{n}.jsonl", data) for n in range(10))))
+    assert outcome.reasons["inflated_ratio"] >= 5
+    assert outcome.captured
+
+
 def test_a_gzip_bomb_stops_at_the_ratio(tmp_path: Path) -> None:
     outcome = read_bytes(tmp_path, gzip.compress(GOOD + b"\n" + b" " * (24 * MEBIBYTE)))
     assert outcome.reasons == {"inflated_ratio": 1}

@@ -204,11 +204,23 @@ def test_the_librechat_export_is_one_straight_line_of_six() -> None:
     assert captured.account == "65f1ad8c90523874d2d409f8"
 
 
+def oasst_texts() -> list[str]:
+    lines = (DATA / "oasst-sample" / "en_100_tree.jsonl").read_text().splitlines()
+    waiting = [json.loads(line)["prompt"] for line in lines]
+    found = []
+    while waiting:
+        message = waiting.pop()
+        found.append(message["text"])
+        waiting += message["replies"]
+    return found
+
+
 def test_both_files_of_oasst_trees_give_the_same_hundred_conversations() -> None:
     folder = DATA / "oasst-sample"
     trees = read(folder / "en_100_tree.jsonl").conversations
     messages = read(folder / "en_100_message.jsonl").conversations
     assert len(trees) == len(messages) == 100
+    assert Counter(t.text for item in trees for t in item.turns) == Counter(oasst_texts())
     assert sum(len(item.turns) for item in trees) == 1167
     assert {(t.source, t.source_id): t.turns for t in trees} == {
         (m.source, m.source_id): m.turns for m in messages

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.capture.reading import chatgpt, chatgpt_message, chatgpt_node, read, read_json
+from tests.capture.reading import chat_line, chatgpt, chatgpt_message, chatgpt_node, read, read_json
 from volens.core.purposes import Signal
 from volens.vault.model import ROOT, Conversation, Role, TurnFlag
 
@@ -374,6 +374,31 @@ def test_a_chat_line_is_taken_apart(tmp_path: Path) -> None:
         (Role.ASSISTANT, "no", NONE),
     ]
     assert outcome.captured[0].account == "me"
+
+
+def test_several_names_in_a_chat_line_are_several_people(tmp_path: Path) -> None:
+    messages = [
+        {"role": "user", "name": "ann", "content": "mine"},
+        {"role": "user", "name": "bob", "content": "theirs"},
+    ]
+    flags = [f for _, _, f in said(read_json(tmp_path, {"messages": messages, "user": "ann"}).only)]
+    assert flags == [NONE, OTHERS]
+    flags = [f for _, _, f in said(read_json(tmp_path, {"messages": messages}).only)]
+    assert flags == [OTHERS, OTHERS]
+    flags = [f for _, _, f in said(read_json(tmp_path, {"messages": messages[:1]}).only)]
+    assert flags == [NONE]
+
+
+def test_an_account_file_speaks_for_its_own_kind_of_export_and_only_when_alone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "one.json").write_text('{"id": "user-1", "email": "a@b.c"}')
+    (tmp_path / "line.json").write_text(json.dumps(chat_line("q")))
+    (tmp_path / "tree.json").write_text(json.dumps([chatgpt(chatgpt_node("a", None))]))
+    accounts = {item.conversation.source: item.account for item in read(tmp_path).captured}
+    assert accounts == {"openai-chat": None, "chatgpt": "user-1"}
+    (tmp_path / "two.json").write_text('{"id": "user-2", "email": "b@b.c"}')
+    assert {item.account for item in read(tmp_path).captured} == {None}
 
 
 def test_oasst_messages_are_grouped_by_tree_and_the_deleted_lose_their_words(

@@ -53,7 +53,7 @@ def read_record(record: Mapping[str, Json], context: Context, limits: Limits) ->
     if not isinstance(mapping, Mapping):
         raise InvalidInput("no_mapping", "the entry has no `mapping`, so no messages")
     source_id = identifier(record, "conversation_id", "id")
-    account = context.account or account_id(record.get("user_id"))
+    account = account_id(record.get("user_id")) or context.account
     parents = _parents(mapping)
     strangers = _strangers(mapping, account, context)
     names: list[str] = []

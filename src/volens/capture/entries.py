@@ -35,9 +35,10 @@ OnPosition = Callable[[int], None]
 
 @dataclass(slots=True)
 class Spent:
-    """Inflated bytes of one archive so far, over all its members."""
+    """Inflated bytes of one archive so far, over all its members, and its stored bytes."""
 
     inflated: int = 0
+    stored: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,11 @@ class Entry:
     def _check(self, own: int, limits: Limits) -> None:
         if own > limits.member_bytes or self.spent.inflated > limits.total_bytes:
             raise InvalidInput("inflated_size", "inflates beyond the limit")
-        if own > limits.ratio_floor_bytes and own > limits.ratio * self.stored_bytes:
+        floor = limits.ratio_floor_bytes
+        is_bomb = own > floor and own > limits.ratio * self.stored_bytes
+        # many small members, each below the floor, are a bomb together
+        together = self.spent.inflated > floor + limits.ratio * self.spent.stored
+        if is_bomb or (together and self.spent.stored > 0):
             raise InvalidInput("inflated_ratio", "inflates like a bomb")
 
 

@@ -40,10 +40,8 @@ def read_messages(records: Sequence[Mapping[str, Json]], context: Context, limit
         InvalidInput: ``split_tree``, ``source_id``, ``no_turns`` or as `threads.assemble`.
     """
     if records[0].get("parent_id"):
-        message = (
-            "the tree's first message is elsewhere; sort the file by tree, first message first"
-        )
-        raise InvalidInput("split_tree", message)
+        hint = "sort the file by tree, first message first"
+        raise InvalidInput("split_tree", "the tree's first message is elsewhere", hint=hint)
     messages: list[tuple[Mapping[str, Json], str | None]] = []
     waiting = [
         (members(record.get("prompt")) or record, string(record.get("parent_id")) or None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from volens.capture.inline import split_answer
 from volens.capture.model import Limits
@@ -30,7 +31,11 @@ def read_record(record: Mapping[str, Json], context: Context, limits: Limits) ->
         InvalidInput: ``no_turns``, ``too_many_turns`` or ``turn_size``.
     """
     said = [members(value) for value in elements(record.get("messages"))]
-    turns = chain((piece for message in said for piece in _pieces(message)), limits)
+    account = account_id(record.get("user")) or account_id(record.get("user_id"))
+    people = {string(message.get("name")) for message in said if message.get("role") == "user"}
+    # of several people who speak, only the one with the account's id is not a stranger
+    strangers = people - {account} if len(people) > 1 else set[str]()
+    turns = chain((piece for message in said for piece in _pieces(message, strangers)), limits)
     own = first_string(record, "id", "conversation_id", "custom_id")[:100]
     return Draft(
         conversation=conversation(
@@ -41,13 +46,11 @@ def read_record(record: Mapping[str, Json], context: Context, limits: Limits) ->
             created=moment(record.get("created_at")) or moment(record.get("created")),
             signal=strictest(read_signal(record), read_signal(members(record.get("metadata")))),
         ),
-        account=account_id(record.get("user"))
-        or account_id(record.get("user_id"))
-        or context.account,
+        account=account or context.account,
     )
 
 
-def _pieces(message: Mapping[str, Json]) -> Iterator[Piece]:
+def _pieces(message: Mapping[str, Json], strangers: AbstractSet[str | None]) -> Iterator[Piece]:
     role = _ROLES.get(string(message.get("role")))
     at = moment(message.get("created_at"))
     reasoning = first_string(message, "reasoning_content", "reasoning")
@@ -61,6 +64,8 @@ def _pieces(message: Mapping[str, Json]) -> Iterator[Piece]:
         yield Piece(role=Role.TOOL, text=text, flags=TurnFlag.THIRD_PARTY, at=at)
     else:
         flags = TurnFlag.HIDDEN if role is Role.SYSTEM else TurnFlag.NONE
+        if role is Role.USER and string(message.get("name")) in strangers:
+            flags |= TurnFlag.THIRD_PARTY
         yield Piece(role=role, text=text, flags=flags, at=at)
     for other in _file_texts(message.get("content")):
         yield Piece(role=Role.TOOL, text=other, flags=TurnFlag.THIRD_PARTY, at=at)

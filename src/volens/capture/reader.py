@@ -12,7 +12,7 @@ comes with the same (source, source_id), and the caller skips what it has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,11 +24,13 @@ from volens.capture.model import DEFAULT, Captured, FileReport, Format, Limits, 
 from volens.capture.records import CONVERSATIONS, read_records
 from volens.capture.splitting import Broken, Raw, split_records
 from volens.capture.threads import Context
-from volens.capture.values import account_id, first_string, members, read_value
+from volens.capture.values import NOTHING, account_id, first_string, members, read_value
+from volens.core.canonical import Json
 from volens.core.errors import InvalidInput, VolensError
 
 Item = Captured | Skipped | FileReport
 OnProgress = Callable[[int, int], None]
+Ratings = dict[tuple[str, str], int]
 _PROBED = 20  # records looked at before a file counts as unknown
 _SMALL_FILES = frozenset({Format.CHATGPT_USER, Format.CHATGPT_FEEDBACK})
 
@@ -96,12 +98,18 @@ class _Progress:
 
 def _read_bundle(bundle: Bundle, limits: Limits, progress: _Progress) -> Iterator[Item]:
     probes = [_probe(entry, limits) for entry in bundle.entries]
-    context = Context()
+    accounts: set[str] = set()
+    ratings: Ratings = {}
     for probe in probes:
         if probe.form in _SMALL_FILES:
-            context = _learn(probe, context, limits)
+            _learn(probe, accounts, ratings, limits)
+    # two accounts in one folder: whose each conversation is, can't be known
+    account = accounts.pop() if len(accounts) == 1 else None
+    context = Context(account=account, ratings=ratings)
     for probe in probes:
-        yield from _read_entry(probe, context, limits, progress)
+        # what a ChatGPT export's small files say is about that export's conversations only
+        own = context if probe.form is Format.CHATGPT else Context()
+        yield from _read_entry(probe, own, limits, progress)
     if bundle.refused or bundle.is_zip:
         tally = Tally(limits)
         for refusal in bundle.refused:
@@ -166,28 +174,28 @@ def _form_of(raw: Raw | Broken, limits: Limits) -> Format:
     return known[0] if known else (Format.UNKNOWN if inner[1] else Format.EMPTY)
 
 
-def _learn(probe: _Probe, context: Context, limits: Limits) -> Context:
+def _learn(probe: _Probe, accounts: set[str], ratings: Ratings, limits: Limits) -> None:
     """Add what a small file says; what can't be read of it is left out."""
-    account = context.account
-    ratings = dict(context.ratings)
     try:
         for raw in split_records(probe.entry.chunks(limits), limits):
-            if isinstance(raw, Broken):
+            if isinstance(raw, Broken) or len(ratings) > limits.members:
                 continue
-            try:
-                record = members(read_value(raw.data, limits))
-            except InvalidInput:
-                continue
+            record = _record(raw, limits)
             if probe.form is Format.CHATGPT_USER:
-                account = account or account_id(first_string(record, "id", "email"))
+                found_account = account_id(first_string(record, "id", "email"))
+                accounts |= {found_account} if found_account else set()
             elif found := chatgpt.read_feedback(record):
                 # of two ratings of one message the lower one counts
                 ratings[found[0]] = min(found[1], ratings.get(found[0], 1))
-            if len(ratings) > limits.members:
-                break
     except VolensError:
-        pass
-    return Context(account=account, ratings=ratings)
+        return
+
+
+def _record(raw: Raw, limits: Limits) -> Mapping[str, Json]:
+    try:
+        return members(read_value(raw.data, limits))
+    except InvalidInput:
+        return NOTHING
 
 
 def _read_entry(

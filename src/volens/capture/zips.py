@@ -33,6 +33,7 @@ def zip_bundles(path: Path, limits: Limits, stack: ExitStack, *, follow: bool) -
     place = shown(str(path))
     try:
         raw = open_regular(path, stack, follow=follow)
+        size = os.fstat(raw.fileno()).st_size
         _check_directory(raw, limits)
         archive = stack.enter_context(zipfile.ZipFile(raw))
         infos = archive.infolist()
@@ -48,13 +49,12 @@ def zip_bundles(path: Path, limits: Limits, stack: ExitStack, *, follow: bool) -
         refused = Skipped(place=place, reason="corrupt_archive", message=message)
         yield Bundle(place=place, refused=(refused,), is_zip=True)
         return
-    yield from _member_bundles(archive, infos, place)
+    yield from _member_bundles(archive, infos, place, Spent(stored=size))
 
 
 def _member_bundles(
-    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], place: str
+    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], place: str, spent: Spent
 ) -> Iterator[Bundle]:
-    spent = Spent()
     folders: dict[str, list[Entry]] = {}
     refused: list[Skipped] = []
     overlapping = _overlapping(infos)
