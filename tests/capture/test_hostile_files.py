@@ -185,6 +185,20 @@ def test_a_table_of_contents_too_large_to_read_refuses_the_zip_unread(tmp_path: 
     assert outcome.reasons == {"too_many_members": 1}
 
 
+def test_a_zip64_table_of_contents_is_measured_too(tmp_path: Path) -> None:
+    path = make_zip(tmp_path, *((f"{n}{'x' * 900}.jsonl", GOOD) for n in range(20)))
+    data = path.read_bytes()
+    end = data.rindex(b"PK\x05\x06")
+    size, start = struct.unpack_from("<II", data, end + 12)
+    # APPNOTE 4.3.14 and 4.3.15: the large record and where it is
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 20, 20, size, start)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, end, 1)
+    last = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 2**32 - 1, 2**32 - 1, 0)
+    path.write_bytes(data[:end] + record + locator + last)
+    assert len(read(path).captured) == 20
+    assert read(path, limits=Limits(members=5)).reasons == {"too_many_members": 1}
+
+
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.99])
 def test_a_zip_cut_short_is_refused_with_what_to_do(tmp_path: Path, kept: float) -> None:
     path = make_zip(tmp_path, ("a.jsonl", GOOD * 20))

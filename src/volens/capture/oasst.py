@@ -95,7 +95,7 @@ def _piece(message: Mapping[str, Json], account: str | None) -> Piece:
     if message.get("review_result") is False:
         flags |= TurnFlag.INCOMPLETE
     # a deleted message keeps its place in the tree and loses its words
-    is_deleted = message.get("deleted") not in {None, False}
+    is_deleted = message.get("deleted") is not None and message.get("deleted") is not False
     return Piece(
         role=Role.TOOL if role is None else role,
         text="" if is_deleted else string(message.get("text")),
