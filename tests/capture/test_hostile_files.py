@@ -494,6 +494,32 @@ def test_reading_takes_the_memory_of_one_record_not_of_the_file(tmp_path: Path) 
     assert peak < MEBIBYTE
 
 
+def test_a_file_of_nothing_but_bad_lines_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(GOOD + b"\n" + b"x\n" * 30_000)
+    tracemalloc.start()
+    yielded = sum(1 for _ in read_paths([path]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert yielded == 30_002
+    assert peak < MEBIBYTE
+
+
+def test_a_tree_over_the_limit_is_refused_and_the_next_one_read(tmp_path: Path) -> None:
+    def line(tree: str, parent: str | None, key: str) -> dict[str, object]:
+        ids = {"message_tree_id": tree, "message_id": key, "parent_id": parent}
+        return ids | {"role": "prompter", "text": "x" * 1000}
+
+    lines = [
+        line("a", None, "a"),
+        *(line("a", "a", f"a{n}") for n in range(9)),
+        line("b", None, "b"),
+    ]
+    outcome = read_json(tmp_path, lines, limits=Limits(record_bytes=5000))
+    assert [item.source_id for item in outcome.conversations] == ["b"]
+    assert outcome.reasons == {"record_size": 1}
+
+
 def test_an_opened_file_is_closed_when_reading_stops_early(tmp_path: Path) -> None:
     path = make_zip(tmp_path, ("a.jsonl", b"\n".join([GOOD] * 5000)))
     before = open_files()
