@@ -120,6 +120,17 @@ def open_checkpoint(
     return SignedCheckpoint(checkpoint=checkpoint, note=note)
 
 
+def check_witnesses(signed: SignedCheckpoint, wanted: int) -> None:
+    """Refuse a checkpoint that fewer than `wanted` different known witnesses cosigned.
+
+    Raises:
+        VerificationFailed: ``too_few_witnesses``.
+    """
+    if (found := len(set(signed.cosigned))) < wanted:
+        message = f"{found} known witnesses cosigned, {wanted} are wanted"
+        raise VerificationFailed("too_few_witnesses", message)
+
+
 def _parse_size(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > len(str(MAX_SIZE)):
         raise ValueError("not a tree size")

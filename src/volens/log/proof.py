@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from volens.core.errors import VerificationFailed
-from volens.log.checkpoint import Checkpoint, open_checkpoint
+from volens.log.checkpoint import Checkpoint, check_witnesses, open_checkpoint
 from volens.log.merkle import HASH_BYTES, leaf_hash, verify_inclusion
 from volens.log.note import Verifier, from_base64, parse_note, to_base64
 
@@ -80,9 +80,7 @@ def verify_tlog_proof(
     parsed = parse_tlog_proof(proof)
     leaf = leaf_hash(entry)  # tlog-proof, "Verifying a tlog proof", step 1
     signed = open_checkpoint(parsed.checkpoint, verifiers, origin=origin)  # steps 2 and 3
-    if len(set(signed.cosigned)) < witnesses:
-        message = f"{len(set(signed.cosigned))} known witnesses cosigned, {witnesses} are wanted"
-        raise VerificationFailed("too_few_witnesses", message)
+    check_witnesses(signed, witnesses)
     checkpoint = signed.checkpoint
     verify_inclusion(  # step 4
         leaf, index=parsed.index, size=checkpoint.size, proof=parsed.path, root=checkpoint.root

@@ -11,8 +11,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from volens.core.errors import InvalidInput, NotFound, Unavailable, VerificationFailed
 from volens.log.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, sign_checkpoint
@@ -114,17 +112,6 @@ class TransparencyLog:
         log._pending = fresh
         log.publish()
         return log
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let another process open the log. Entries not yet published stay durable."""

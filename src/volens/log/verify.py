@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from volens.core.errors import InvalidInput, VerificationFailed
-from volens.log.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
+from volens.log.checkpoint import Checkpoint, SignedCheckpoint, check_witnesses, open_checkpoint
 from volens.log.entries import parse_entry
 from volens.log.files import DirectoryReader, FileReader
 from volens.log.merkle import HASH_BYTES, leaf_hash
@@ -55,6 +55,7 @@ def verify_directory(
     directory: Path,
     verifiers: Sequence[Verifier],
     *,
+    witnesses: int = 0,
     entry: ParseEntry = parse_entry,
     allow_unknown_signatures: bool = False,
 ) -> LogReport:
@@ -62,6 +63,7 @@ def verify_directory(
     return verify_log(
         DirectoryReader(directory),
         verifiers,
+        witnesses=witnesses,
         entry=entry,
         allow_unknown_signatures=allow_unknown_signatures,
     )
@@ -71,6 +73,7 @@ def verify_log(
     files: FileReader,
     verifiers: Sequence[Verifier],
     *,
+    witnesses: int = 0,
     entry: ParseEntry = parse_entry,
     allow_unknown_signatures: bool = False,
 ) -> LogReport:
@@ -79,6 +82,7 @@ def verify_log(
     Args:
         files: the log's folder.
         verifiers: the log's key and those of its witnesses.
+        witnesses: how many different known witnesses must have cosigned the checkpoint.
         entry: raises `InvalidInput` unless the bytes are an entry; strict by default.
         allow_unknown_signatures: pass over signatures of keys that are not given.
 
@@ -86,6 +90,7 @@ def verify_log(
         VerificationFailed: at the first difference, naming the file and the place.
     """
     signed = open_checkpoint(read_known(files.read, CHECKPOINT), verifiers)
+    check_witnesses(signed, witnesses)
     unknown = tuple(one.name for one in signed.note.unknown)
     if unknown and not allow_unknown_signatures:
         hint = "give the keys of the witnesses, or allow unknown signatures"

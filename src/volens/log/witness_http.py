@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from volens.core.errors import InvalidInput, Unavailable, VerificationFailed, VolensError
@@ -40,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
     """POST <prefix>/add-checkpoint and GET <prefix>/<origin hash>/checkpoint."""
 
     answers: Witness
-    timeout: float | None = 10
+    timeout: ClassVar[float | None] = 10  # seconds
     server_version = "volens-witness"
     sys_version = ""
 
