@@ -1,5 +1,6 @@
 """Proofs of membership and absence: what holds, and what must never hold."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -308,6 +309,20 @@ def test_an_unknown_member_is_refused() -> None:
     made = case(5)
     refused(edited(made.prove(made.world.people[0]), lambda d: d.update(note="x")))
     refused(edited(made.prove(made.world.people[0]), lambda d: d["capture"].update(note="x")))
+    refused(edited(made.prove(made.world.people[0]), lambda d: d["member"].update(note="x")))
+
+
+def test_no_neighbours_need_a_manifest_that_is_empty_by_number_and_by_root() -> None:
+    for members, records in ((3, 0), (0, 3)):
+        made = case(members)
+        counts = Counts(records=records, turns=0, payload_bytes=0)
+        lying = dataclasses.replace(made.manifest, counts=counts)
+        statement = json.loads(sign_statement(lying, SIGNER))
+
+        def lie(document: dict[str, Any], statement: Any = statement) -> None:  # noqa: ANN401 - JSON
+            document |= {"statement": statement, "left": None, "right": None}
+
+        refused(edited(made.prove(made.world.people[11]), lie))
 
 
 def test_an_unsorted_manifest_can_lie_about_absence_which_is_why_folders_are_verified() -> None:

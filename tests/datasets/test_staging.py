@@ -171,6 +171,49 @@ def test_parts_that_do_not_fit_are_refused_before_anything_is_published(tmp_path
     verify_dataset(tmp_path / "out", SIGNER.verifier)
 
 
+def test_after_a_failed_write_nothing_can_be_finished(tmp_path: Path) -> None:
+    """Some lines of the batch are in the file by then, others not."""
+    world = World()
+    ref, _ = world.begin()
+    with Staging.open(tmp_path / "out", Format.TRL) as staging:
+        good = batch_of(leaves(world))
+        broken = RecordBatch(
+            leaves=good.leaves,
+            turn_offsets=good.turn_offsets,
+            roles=good.roles,
+            text=good.text[:-1] + b"\xff",
+            text_offsets=good.text_offsets,
+        )
+        with pytest.raises(InvalidInput, match="UTF-8"):
+            staging.write(broken)
+        for step in (lambda: staging.write(good), lambda: staging.finish(world.facts(ref))):
+            with pytest.raises(InvalidInput, match="moment"):
+                step()
+
+
+def test_an_error_of_the_disk_names_the_folder(tmp_path: Path) -> None:
+    with Staging.open(tmp_path / "out", Format.TRL) as staging:
+        (staging_path(tmp_path / "out") / "data").rmdir()
+        with pytest.raises(Unavailable) as caught:
+            staging.write(batch_of(leaves(World())))
+    assert caught.value.code == "storage"
+
+
+def test_a_link_in_the_place_of_the_staging_folder_is_not_followed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "keep").write_text("x")
+    staging_path(tmp_path / "out").symlink_to(mine)
+    with pytest.raises(Unavailable):
+        Staging.open(tmp_path / "out", Format.TRL)
+    assert (mine / "keep").read_text() == "x"
+
+
+def test_what_is_staged_is_for_its_owner_only(tmp_path: Path) -> None:
+    World().build(tmp_path / "out", Format.TRL)
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+
+
 def test_one_conversation_can_not_stand_in_a_dataset_twice(tmp_path: Path) -> None:
     world = World()
     ref, _ = world.begin()

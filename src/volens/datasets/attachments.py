@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from volens.core.errors import VerificationFailed
 from volens.datasets.logged import Logged, verify_logged
@@ -92,11 +91,6 @@ def _verify_done(manifest: Manifest, done: Logged) -> None:
     for name, value in wanted.items():
         if done.entry.fields.get(name) != value:
             _refuse(DONE_ENTRY_FILE, f"{name} is not what the manifest says")
-
-
-def manifest_digest(data: bytes) -> bytes:
-    """Return the digest of a manifest as statements name it."""
-    return sha256(data).digest()
 
 
 def _refuse(name: str, what: str) -> None:

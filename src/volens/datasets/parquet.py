@@ -24,12 +24,8 @@ class ParquetShard:
     """One Parquet file; each batch becomes one row group."""
 
     def __init__(self, path: Path) -> None:
-        """Begin a file that must not exist.
-
-        Raises:
-            Unavailable: ``pyarrow_missing`` if the extra is not installed.
-        """
-        pyarrow, parquet = _load()
+        """Begin a file that must not exist."""
+        pyarrow, parquet = require_pyarrow()
         self._schema = _schema(pyarrow)
         self._file = path.open("xb")
         self._writer = parquet.ParquetWriter(
@@ -46,7 +42,7 @@ class ParquetShard:
         Raises:
             InvalidInput: ``batch_text`` if a text is not UTF-8 or the batch holds 2 GiB.
         """
-        pyarrow, _ = _load()
+        pyarrow, _ = require_pyarrow()
         if len(order):
             table = pyarrow.Table.from_arrays(_columns(pyarrow, batch), schema=self._schema)
             if not (len(order) == len(batch) and bool((np.diff(order) == 1).all())):
@@ -60,7 +56,7 @@ class ParquetShard:
 
     def abandon(self) -> None:
         """Close the file as it is."""
-        pyarrow, _ = _load()
+        pyarrow, _ = require_pyarrow()
         try:
             self._writer.close()
         except (pyarrow.ArrowException, OSError, ValueError):
@@ -76,7 +72,7 @@ def scan_parquet(path: Path) -> Iterator[Tally]:
         Unavailable: ``pyarrow_missing`` if the extra is not installed.
         VerificationFailed: ``data_form`` naming the row group.
     """
-    pyarrow, parquet = _load()
+    pyarrow, parquet = require_pyarrow()
     with path.open("rb") as file:
         try:
             reader = parquet.ParquetFile(file)
@@ -88,8 +84,12 @@ def scan_parquet(path: Path) -> Iterator[Tally]:
             raise _refused(path, f"not readable as Parquet: {error}") from error
 
 
-def _load() -> tuple[Any, Any]:
-    """Import pyarrow when it is first needed: the other forms do without it."""
+def require_pyarrow() -> tuple[Any, Any]:
+    """Import pyarrow and its Parquet part when they are first needed: other forms do without.
+
+    Raises:
+        Unavailable: ``pyarrow_missing`` if the extra is not installed.
+    """
     try:
         import pyarrow as pa  # noqa: PLC0415 - an optional extra
         import pyarrow.parquet as pq  # noqa: PLC0415 - an optional extra
