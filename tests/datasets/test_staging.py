@@ -1,5 +1,6 @@
 """A folder appears whole or not at all, whatever stops the build and whenever."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,13 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.datasets.world import OTHER_SIGNER, SIGNER, World, batch_of, sealed_batch_of
+from tests.datasets.world import (
+    OTHER_SIGNER,
+    POLICY,
+    SIGNER,
+    World,
+    batch_of,
+    sealed_batch_of,
+)
 from volens.core.errors import InvalidInput, Unavailable, VerificationFailed
 from volens.datasets.durable import staging_path
+from volens.datasets.leaves import LeafTree
 from volens.datasets.manifest import parse_manifest
 from volens.datasets.model import Format, RecordBatch
 from volens.datasets.staging import Staging
 from volens.datasets.verify import verify_dataset
+from volens.log.kinds import DatasetFormat, EntryKind
 
 
 def leaves(world: World, members: int = 10) -> list[bytes]:
@@ -169,6 +179,32 @@ def test_parts_that_do_not_fit_are_refused_before_anything_is_published(tmp_path
         assert not (tmp_path / "out").exists()
         staging.seal(world.attach(manifest), SIGNER.verifier)
     verify_dataset(tmp_path / "out", SIGNER.verifier)
+
+
+def test_an_entry_that_was_logged_before_the_build_began_is_refused(tmp_path: Path) -> None:
+    world = World()
+    early, _ = world.begin()
+    done = world.log.append(
+        EntryKind.DATASET_DONE,
+        intent=early.intent,
+        dataset=b"\x33" * 32,
+        manifest_root=LeafTree(b"".join(sorted(leaves(world)))).root(),
+        records=10,
+        format=DatasetFormat.JSONL,
+        policy_hash=POLICY.sha256,
+        disclosure=True,
+    )
+    ref, _ = world.begin()
+    with Staging.open(tmp_path / "out", Format.TRL) as staging:
+        staging.write(batch_of(leaves(world)))
+        manifest = staging.finish(world.facts(dataclasses.replace(ref, intent=early.intent)))
+        honest = world.attach(manifest)
+        old = dataclasses.replace(
+            honest, done_entry=world.log.entries[done], done_proof=world.log.proof(done)
+        )
+        with pytest.raises(VerificationFailed, match="older than the checkpoint"):
+            staging.seal(old, SIGNER.verifier)
+        staging.seal(honest, SIGNER.verifier)
 
 
 def test_after_a_failed_write_nothing_can_be_finished(tmp_path: Path) -> None:
