@@ -263,7 +263,10 @@ def test_a_parquet_file_with_other_rows_or_columns_is_found(tmp_path: Path) -> N
     def named(changed: list[str]) -> object:
         return table.set_column(0, table.field(0), [arrow.array(changed)])
 
+    said = table["messages"].to_pylist()
+    said[0][0]["role"] = "wizard"
     edits = {
+        "other role": table.set_column(1, table.field(1), [arrow.array(said, table.field(1).type)]),
         "capitals": named([name.upper() for name in names]),
         "shifted": named([names[0] + names[1][:1], names[1][1:], *names[2:]]),
         "spaced": named([" " + names[0], *names[1:]]),
