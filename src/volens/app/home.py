@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -180,6 +181,8 @@ def open_home(
     lock = HomeLock(folder / "lock") if writing else None
     if lock is not None:
         lock.acquire(wait_seconds=wait_seconds)
+    else:
+        _roll_back_left_overs(folder)
     try:
         return Home(
             folder,
@@ -194,3 +197,20 @@ def open_home(
         if lock is not None:
             lock.release()
         raise
+
+
+def _roll_back_left_overs(folder: Path) -> None:
+    """Undo a transaction that a killed owner left behind: a reader alone may not.
+
+    If somebody owns the home, the transaction is theirs and alive, and nothing is done.
+    """
+    databases = [folder / "main.db", folder / "keys" / "keys.db"]
+    if not any(path.with_name(f"{path.name}-journal").exists() for path in databases):
+        return
+    with HomeLock(folder / "lock") as lock, suppress(Unavailable):
+        lock.acquire()
+        for path in databases:
+            engine = open_database(path)
+            with engine.connect() as db:
+                db.exec_driver_sql("SELECT count(*) FROM sqlite_schema")
+            engine.dispose()
