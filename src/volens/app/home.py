@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from volens.app.identity import (
     IDENTITY,
@@ -25,7 +25,6 @@ from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
-from volens.datasets.build import DatasetBuilder
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
@@ -38,6 +37,9 @@ from volens.storage.lock import HomeLock
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault.store import Vault
 from volens.vault.subjects import SubjectStore
+
+if TYPE_CHECKING:
+    from volens.datasets.build import DatasetBuilder
 
 LOCK_WAIT_SECONDS = 5.0
 
@@ -121,12 +123,15 @@ class Home:
             if self._lock is not None:
                 self._lock.release()
 
-    def datasets(self) -> DatasetBuilder:
+    def datasets(self) -> "DatasetBuilder":
         """Return the builder of a home opened for writing.
 
         Raises:
             Unavailable: ``read_only``.
         """
+        # Most commands build nothing, and the tables of redaction take long to load.
+        from volens.datasets.build import DatasetBuilder  # noqa: PLC0415 - see above
+
         return DatasetBuilder(
             self.gate,
             self.vault,
