@@ -123,7 +123,7 @@ class Home:
             if self._lock is not None:
                 self._lock.release()
 
-    def datasets(self) -> "DatasetBuilder":
+    def datasets(self) -> DatasetBuilder:
         """Return the builder of a home opened for writing.
 
         Raises:
