@@ -18,6 +18,8 @@ from volens.core.errors import InvalidInput
 from volens.core.time import from_millis
 
 _SHALLOW = 200  # levels that the standard reader may recurse into
+_LONG_STRING_BYTES = 256 * 1024
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _BCP_47 = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 _HIGH, _LOW, _AFTER = 0xD800, 0xDC00, 0xE000
@@ -33,6 +35,8 @@ def read_value(data: bytes, limits: Limits) -> Json:
         InvalidInput: with a code of `core.canonical.read_strict`; a code names the fault, and the
             message may hold content, so only the code goes further.
     """
+    if len(data) > _LONG_STRING_BYTES and _has_long_string(data):
+        return _read_deep(data, limits)
     try:
         return read_strict(
             data, max_bytes=limits.record_bytes, max_depth=min(_SHALLOW, limits.depth)
@@ -43,6 +47,11 @@ def read_value(data: bytes, limits: Limits) -> Json:
         if error.code != "json_depth":
             raise
     return _read_deep(data, limits)
+
+
+def _has_long_string(data: bytes) -> bool:
+    """Tell whether one string would cost the standard reader's depth check much memory."""
+    return any(found.end() - found.start() > _LONG_STRING_BYTES for found in _STRING.finditer(data))
 
 
 def _read_deep(data: bytes, limits: Limits) -> Json:
