@@ -20,9 +20,9 @@ from volens.core.time import from_millis
 _SHALLOW = 200  # levels that the standard reader may recurse into
 _LONG_STRING_BYTES = 256 * 1024
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_NO_SURROGATE = re.compile(rb"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F]))*+", re.DOTALL)
+_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _BCP_47 = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
-_HIGH, _LOW, _AFTER = 0xD800, 0xDC00, 0xE000
 _MAX_ID = 200
 _CLOSINGS = frozenset({"end_map", "end_array"})
 NOTHING: Mapping[str, Json] = {}
@@ -61,7 +61,8 @@ def _read_deep(data: bytes, limits: Limits) -> Json:
     stack: list[list[Json] | dict[str, Json]] = [root]
     keys: list[str] = [""]
     try:
-        for event, value in ijson.basic_parse(data, use_float=True):
+        # one buffer: a string that spans several is scanned again from its start each time
+        for event, value in ijson.basic_parse(data, use_float=True, buf_size=len(data) + 1):
             if event == "map_key":
                 _refuse_again(value, stack[-1])
                 keys[-1] = value
@@ -117,17 +118,14 @@ def _check_number(value: Json) -> None:
 
 def _refuse_lone_surrogates(data: bytes) -> None:
     """Raise on an escaped half of a pair; the C reader would write a question mark for it."""
-    wanted_at = -1
-    for found in _ESCAPE.finditer(data):
-        code = int(found[1], 16) if found[1] else 0
-        is_low = _LOW <= code < _AFTER
-        if is_low != (found.start() == wanted_at):
+    at = 0
+    while at < len(data):
+        plain = _NO_SURROGATE.match(data, at)
+        at = plain.end() if plain else at
+        pair = _PAIR.match(data, at)
+        if pair is None and at < len(data):
             raise InvalidInput("json_surrogate", "a lone surrogate")
-        if wanted_at >= 0 and not is_low:
-            raise InvalidInput("json_surrogate", "a lone surrogate")
-        wanted_at = found.end() if _HIGH <= code < _LOW else -1
-    if wanted_at >= 0:
-        raise InvalidInput("json_surrogate", "a lone surrogate")
+        at = pair.end() if pair else at
 
 
 def members(value: Json) -> Mapping[str, Json]:
