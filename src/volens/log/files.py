@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from volens.core.errors import Unavailable
+from volens.storage.files import sync_folder
 
 TEMPORARY = ".tmp"
 _MODE = 0o644
@@ -115,7 +116,7 @@ class DirectoryFiles(DirectoryReader):
         super().__init__(directory)
         if not directory.is_dir():
             directory.mkdir(parents=True)
-            _sync(directory.parent)
+            sync_folder(directory.parent)
         self._lock = os.open(directory, os.O_RDONLY)
         self._appending: dict[str, int] = {}
         self._made: set[str] = set()
@@ -156,7 +157,7 @@ class DirectoryFiles(DirectoryReader):
 
     def sync_folder(self, folder: str) -> None:
         """Make the names in a folder durable."""
-        _sync(self._directory / folder)
+        sync_folder(self._directory / folder)
 
     def append(self, name: str, data: bytes) -> None:
         """Write at the end of a file."""
@@ -208,7 +209,7 @@ class DirectoryFiles(DirectoryReader):
         if not folder.is_dir():
             self._make(folder.parent)
             folder.mkdir()
-            _sync(folder.parent)
+            sync_folder(folder.parent)
 
 
 def replace_durably(files: Files, name: str, data: bytes) -> None:
@@ -222,11 +223,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
