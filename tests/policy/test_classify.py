@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ from volens.policy.model import GrantState, ReasonCode, TierState
 
 JUNK = "no such word"
 PURPOSES = [*(purpose.value for purpose in Purpose), JUNK]
-HASHES = sorted({notice.hash for notice in tiers_pack().notices}) + ["f" * 64]
+HASHES = [*sorted({notice.hash for notice in tiers_pack().notices}), "f" * 64]
 NAMES = st.sampled_from(["", "one", "two"])
 PURPOSE_SETS = st.frozensets(st.sampled_from(PURPOSES), max_size=6)
 
@@ -121,15 +122,7 @@ def naive(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> dict[str, str |
     words["realm"] = "same" if s.realm == u.realm != JUNK else "crossing"
     grown = s.age_band == "adult" or (s.age_band == "unknown" and s.region == "us")
     words["age"] = "cleared" if grown and s.region != JUNK else "not_cleared"
-    if s.organisation is None:
-        needs = s.plan in {"business", "enterprise", "gov"}
-        words["organisation"] = "not_instructed" if needs else "none"
-    else:
-        contract = u.purpose in {"provide_service", "keep_history", "safety_monitoring"}
-        ok = (contract or u.purpose in s.organisation.instructed) and (
-            u.purpose not in s.organisation.removed
-        )
-        words["organisation"] = "instructed" if ok else "not_instructed"
+    words["organisation"] = naive_organisation(s, u)
     if s.status != "active":
         words["block"] = "closed" if s.status == JUNK else s.status
     else:
@@ -142,6 +135,16 @@ def naive(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> dict[str, str |
     present = mechanism in u.mechanisms if mechanism else u.exception_open
     words["support"] = "present" if present else "absent"
     return words
+
+
+def naive_organisation(s: SubjectFacts, u: UseFacts) -> str:
+    if s.organisation is None:
+        return "not_instructed" if s.plan in {"business", "enterprise", "gov"} else "none"
+    contract = u.purpose in {"provide_service", "keep_history", "safety_monitoring"}
+    ok = (contract or u.purpose in s.organisation.instructed) and (
+        u.purpose not in s.organisation.removed
+    )
+    return "instructed" if ok else "not_instructed"
 
 
 def naive_tier(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> str:
@@ -187,7 +190,14 @@ def naive_grant(s: SubjectFacts, u: UseFacts) -> str:
             if u.purpose == "partner_training" and "" in {g.run, g.partner}:
                 fits = False
             states.add("active_named_match" if fits else "scope_mismatch")
-    order = ["active_named_match", "active", "stale_notice", "scope_mismatch", "expired", "withdrawn"]
+    order = (
+        "active_named_match",
+        "active",
+        "stale_notice",
+        "scope_mismatch",
+        "expired",
+        "withdrawn",
+    )
     return next((state for state in order if state in states), "none")
 
 
@@ -300,15 +310,14 @@ def test_a_use_from_elsewhere_is_denied_with_its_reason(
 
 
 def test_a_new_account_starts_with_training_off_on_every_plan() -> None:
-    for plan in tiers_pack().plans:
-        for tier in (None, *Tier):
-            everything = OrganisationFacts(instructed=frozenset(PURPOSES))
-            new = subject(plan=plan, tier=tier, organisation=everything)
-            for purpose, info in tiers_pack().purposes.items():
-                if info.legal_basis == "consent":
-                    decision = tiers_policy().decide(new, PLAIN, use(purpose))
-                    assert not decision.permit
-                    assert ReasonCode.NO_GRANT in decision.reasons
+    everything = OrganisationFacts(instructed=frozenset(PURPOSES))
+    asked = [p for p, info in tiers_pack().purposes.items() if info.legal_basis == "consent"]
+    assert len(asked) == 6
+    for plan, tier, purpose in product(tiers_pack().plans, (None, *Tier), asked):
+        new = subject(plan=plan, tier=tier, organisation=everything)
+        decision = tiers_policy().decide(new, PLAIN, use(purpose))
+        assert not decision.permit
+        assert ReasonCode.NO_GRANT in decision.reasons
 
 
 def test_an_organisation_account_needs_the_instruction_and_the_grant() -> None:
