@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from volens.core.canonical import canonical_json
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.purposes import PROHIBITED, Purpose
 from volens.policy.pack import PackKind
-from volens.policy.packs import SHIPPED, list_packs, load_pack, next_version_from
+from volens.policy.packs import SHIPPED, list_packs, load_pack, next_version_from, version_in_force
 
 TOML, CEDAR, FORM, INVALID = "pack.toml", "policy.cedar", "pack_form", "policy_invalid"
 HISTORY = ["acceptable-use-2023", "usage-policy-2024", "clarifications-2025-02", "tiers-2025-05"]
@@ -202,6 +203,16 @@ def test_the_history_is_shipped_in_order() -> None:
     ends = [next_version_from(load_pack("consent-first", version)) for version in HISTORY]
     assert ends == [*starts[1:], None]
     assert len(load_pack("consent-first", "usage-policy-2024").changes) == 4
+
+
+def test_the_version_in_force_is_the_last_that_has_begun() -> None:
+    for item in list_packs():
+        if item.name == "consent-first":
+            assert version_in_force(item.name, item.effective_from) == item.version
+    just_before = load_pack("consent-first").effective_from - timedelta(seconds=1)
+    assert version_in_force("consent-first", just_before) == HISTORY[-2]
+    with pytest.raises(NotFound):
+        version_in_force("consent-first", datetime(2020, 1, 1, tzinfo=UTC))
 
 
 def test_comparison_packs_can_never_be_put_in_force() -> None:
