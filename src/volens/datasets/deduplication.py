@@ -21,6 +21,8 @@ from volens.core.errors import InvalidInput
 FINGERPRINT_BYTES = 16
 _BLANKS = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 _BETWEEN = b"\x1f"
+_OTHER_BLANKS = _BLANKS.replace(_BETWEEN, b"")
+_LOWER = bytes(range(256)).lower()
 _SHINGLE_BYTES = 8
 _SKETCH = 128
 _SMALLEST = 16
@@ -55,6 +57,14 @@ def fingerprint(key: bytes, texts: Sequence[str]) -> bytes:
 
 def _joined(texts: Sequence[str]) -> bytes:
     return _BETWEEN.join([normalise(text) for text in texts])
+
+
+def _joined_utf8(texts: Sequence[bytes]) -> bytes:
+    """Do as `_joined` does for the same texts as UTF-8: one pass if they are ASCII."""
+    joined = _BETWEEN.join(texts)
+    if joined.isascii() and joined.count(_BETWEEN) == len(texts) - 1:
+        return joined.translate(_LOWER, _OTHER_BLANKS)
+    return _joined([text.decode("utf-8") for text in texts])
 
 
 def _digest(key: bytes, data: bytes) -> bytes:
@@ -145,9 +155,15 @@ class Deduplicator:
         Raises:
             InvalidInput: ``subject_twice`` if the subject's records were already over.
         """
+        return self._first_time(subject_key, _joined(texts))
+
+    def first_time_utf8(self, subject_key: bytes, texts: Sequence[bytes]) -> bool:
+        """Do as `first_time`, for texts in UTF-8."""
+        return self._first_time(subject_key, _joined_utf8(texts))
+
+    def _first_time(self, subject_key: bytes, data: bytes) -> bool:
         if subject_key != self._subject:
             self._begin(subject_key)
-        data = _joined(texts)
         digest = _digest(self._key, data)
         if digest in self._exact or digest in self._public:
             return False
