@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, cast
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from volens.core.ports import Clock, Entropy
 from volens.core.purposes import Purpose
 from volens.datasets.attachments import Attachments, logged_format
 from volens.datasets.deduplication import Deduplicator
-from volens.datasets.leaves import LeafTree
+from volens.datasets.leaves import LeafTree, sort_in_place
 from volens.datasets.manifest import (
     LEAVES_FILE,
     MANIFEST_FILE,
@@ -35,7 +37,7 @@ from volens.datasets.manifest import (
     PolicyRef,
     parse_manifest,
 )
-from volens.datasets.model import Format
+from volens.datasets.model import LEAF_BYTES, Format
 from volens.datasets.proofs import Capture, capture_path, make_proof
 from volens.datasets.redaction.profiles import DEFAULT_PROFILE, Profile
 from volens.datasets.redaction.redactor import Redactor
@@ -57,6 +59,7 @@ from volens.vault.subjects import Subject
 CHECKPOINT_KEPT = "checkpoint"
 ROWS_FILE = "rows.bin"
 MAX_ATTEMPTS = 5
+_ROW = np.dtype([("leaf", f"S{LEAF_BYTES}"), ("number", "<i8")])
 _ASKER = Asker(actor=Actor.SERVICE, action=AccessAction.BUILD, reason=AccessReason.DATASET_BUILD)
 
 
@@ -206,7 +209,7 @@ class DatasetBuilder:
                 Deduplicator(key=self._entropy.draw(32), threshold=1.0),
                 timer=timer,
             )
-            rows = self._fill(staging, source, selection, form, on_progress, timer)
+            rows = self._spool(staging, source, selection, form, on_progress, timer)
             excluded = {
                 **{reason.value: count for reason, count in selection.excluded.items()},
                 **{name: count for name, count in source.excluded.items() if count},
@@ -229,7 +232,7 @@ class DatasetBuilder:
             attempts=attempt,
         )
 
-    def _fill(
+    def _spool(
         self,
         staging: Staging,
         source: RecordSource,
@@ -237,9 +240,10 @@ class DatasetBuilder:
         form: Format,
         on_progress: Callable[[int, int], None] | None,
         timer: Timer,
-    ) -> list[tuple[bytes, np.ndarray]]:
-        """Write all records; return (leaves, conversation numbers) of each batch."""
-        rows: list[tuple[bytes, np.ndarray]] = []
+    ) -> IO[bytes]:
+        """Write all records; return a nameless file of (leaf, conversation number) for each."""
+        self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+        spool = cast("IO[bytes]", TemporaryFile(dir=self._kept))  # noqa: SIM115 - `_keep` reads it
         opened = 0
         for batch in self._gate.open(selection):
             prepared = source.prepare(batch)
@@ -251,11 +255,14 @@ class DatasetBuilder:
             else:
                 with timer("write"):
                     staging.write(prepared.records)
-            rows.append((prepared.records.leaves, prepared.numbers))
+            rows = np.empty(len(prepared.numbers), dtype=_ROW)
+            rows["leaf"] = np.frombuffer(prepared.records.leaves, dtype="S32")
+            rows["number"] = prepared.numbers
+            spool.write(rows.tobytes())
             opened += batch.size
             if on_progress is not None:
                 on_progress(opened, selection.permitted)
-        return rows
+        return spool
 
     def _facts(
         self,
@@ -310,17 +317,21 @@ class DatasetBuilder:
         manifest: Manifest,
         attachments: Attachments,
         leaves: bytes,
-        rows: list[tuple[bytes, np.ndarray]],
+        spool: IO[bytes],
     ) -> None:
         """Keep what proofs and withdrawals need; the manifest last: with it the folder counts."""
         folder = self._kept / manifest.dataset
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        written = np.frombuffer(b"".join(part for part, _ in rows), dtype="S32")
-        numbers = np.concatenate([np.zeros(0, dtype=np.int64), *(part for _, part in rows)])
-        sorter = np.argsort(written)  # a plain form may have left out what it can't carry
-        kept = np.searchsorted(written, np.frombuffer(leaves, dtype="S32"), sorter=sorter)
+        with spool:
+            spool.seek(0)
+            rows = np.frombuffer(bytearray(spool.read()), dtype=f"S{_ROW.itemsize}")
+        sort_in_place(rows)
+        written = rows.view(_ROW)
+        if len(written) * LEAF_BYTES != len(leaves):  # a plain form left out what it can't carry
+            kept = np.searchsorted(written["leaf"], np.frombuffer(leaves, dtype="S32"))
+            written = written[kept]
         write_durable(folder / LEAVES_FILE, leaves)
-        write_durable(folder / ROWS_FILE, numbers[sorter[kept]].astype("<i8").tobytes())
+        write_durable(folder / ROWS_FILE, written["number"].tobytes())
         write_durable(folder / STATEMENT_FILE, attachments.statement)
         write_durable(folder / CHECKPOINT_KEPT, attachments.checkpoint)
         write_durable(folder / MANIFEST_FILE, manifest.to_bytes())

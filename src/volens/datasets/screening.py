@@ -14,6 +14,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,7 +253,7 @@ def _check_text(batch: PackedBatch) -> None:
     if batch.texts.isascii():
         return
     places = batch.text_starts[batch.turn_starts].tolist()
-    for index, (begin, end) in enumerate(zip(places, places[1:], strict=False)):
+    for index, (begin, end) in enumerate(pairwise(places)):
         text = batch.texts[begin:end]
         try:
             if not text.isascii():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,15 +32,25 @@ from volens.policy.classify import (
 )
 from volens.policy.decision import Policy
 from volens.policy.model import encode
+from volens.storage.engine import driver_of
 from volens.vault.subjects import Subject, SubjectStore
-from volens.vault.tables import CONVERSATION, SUBJECT
+from volens.vault.tables import CONVERSATION
 
 _PEOPLE_AT_ONCE = 10_000
+_SUBJECTS = """
+SELECT s.no, s.id, s.plan, s.region, s.tier, s.realm, s.age_band, s.status, s.organisation,
+       c.grants, c.objected
+FROM subject AS s
+LEFT JOIN consent_state AS c ON c.purpose = ? AND c.subject = s.id
+ORDER BY s.no
+"""  # consent_state has one row for each subject and purpose at most: its primary key
 _SCOPE_FIELD = {
     ScopeKind.DATASET.value: "dataset",
     ScopeKind.RUN.value: "run",
     ScopeKind.PARTNER.value: "partner",
 }
+
+Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +174,8 @@ class FactSource:
             Denied: ``table_expired`` if the policy version has ended.
         """
         purpose = known_purpose(use.purpose)
-        counts = self._conversation_counts()
         numbers, codes, ends = self._classes(policy, self.use_facts(use, at))
-        each = np.array([counts.get(number, 0) for number in numbers.tolist()], dtype=np.int64)
+        each = self._conversation_counts(numbers)
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(each)])
         bitmap = ConsentBitmap(
             policy,
@@ -178,39 +188,40 @@ class FactSource:
         )
         return Census(bitmap=bitmap, numbers=numbers, offsets=offsets)
 
-    def _conversation_counts(self) -> dict[int, int]:
-        query = select(CONVERSATION.c.subject_no, func.count()).group_by(CONVERSATION.c.subject_no)
+    def _conversation_counts(self, numbers: Int64s) -> Int64s:
+        """Return how many conversations each of the subjects `numbers` (rising) has."""
+        query = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
+        pairs = array("q")
         with self._engine.connect() as db:
-            return {row[0]: row[1] for row in db.execute(query)}
+            for row in driver_of(db).execute(query):
+                pairs.extend(row)
+        counted = np.frombuffer(pairs, dtype=np.int64).reshape(-1, 2)
+        places = np.searchsorted(numbers, counted[:, 0])
+        known = places < len(numbers)
+        known[known] = numbers[places[known]] == counted[known, 0]
+        counts = np.zeros(len(numbers), dtype=np.int64)
+        counts[places[known]] = counted[known, 1]
+        return counts
 
     def _classes(
         self, policy: Policy, use: UseFacts
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        states = self._ledger.bulk_states(Purpose(use.purpose))
-        self._lay_over(states, use.purpose)
+    ) -> tuple[Int64s, npt.NDArray[np.int32], Int64s]:
+        """Return number, class code and end of each subject; equal facts are classified once."""
         instructions = self._subjects.instructions()
         notices = published_notices(policy)
+        journaled = self._journaled(use.purpose)
         seen: dict[tuple[object, ...], tuple[int, int]] = {}
-        numbers, codes, ends = [], [], []
-        columns = select(
-            SUBJECT.c.no,
-            SUBJECT.c.id,
-            SUBJECT.c.plan,
-            SUBJECT.c.region,
-            SUBJECT.c.tier,
-            SUBJECT.c.realm,
-            SUBJECT.c.age_band,
-            SUBJECT.c.status,
-            SUBJECT.c.organisation,
-        ).order_by(SUBJECT.c.no)
+        numbers, codes, ends = array("q"), array("i"), array("q")
         with self._engine.connect() as db:
-            for number, raw, *attributes in db.execute(columns).yield_per(10_000):
-                state = states.get(raw, ("[]", False))
-                key = (*attributes, state)
-                known = seen.get(key)
+            for number, raw, *key in driver_of(db).execute(_SUBJECTS, (use.purpose,)):
+                if raw in journaled:
+                    key[-2:] = journaled[raw]
+                known = seen.get(tuple(key))
                 if known is None:
+                    *attributes, grants, objected = key
+                    state = ("[]" if grants is None else grants, bool(objected))
                     facts = _facts(attributes, state, use.purpose, instructions, notices)
-                    known = seen[key] = _classified(policy, facts, use)
+                    known = seen[tuple(key)] = _classified(policy, facts, use)
                 numbers.append(number)
                 codes.append(known[0])
                 ends.append(known[1])
@@ -220,15 +231,14 @@ class FactSource:
             np.array(ends, dtype=np.int64),
         )
 
-    def _lay_over(self, states: dict[bytes, tuple[str, bool]], purpose: str) -> None:
-        """Lay the journal's negative acts over the states of the tables."""
-        for event in self._ledger.pending():
-            if event.purpose == purpose:
-                state = self._ledger.states(event.subject)[event.purpose]
-                states[parse_id(IdKind.SUBJECT, event.subject)] = (
-                    grants_text(state),
-                    state.objected,
-                )
+    def _journaled(self, purpose: str) -> dict[bytes, tuple[str, bool]]:
+        """Return the states of those whose negative acts the journal still holds."""
+        return {
+            parse_id(IdKind.SUBJECT, event.subject): (grants_text(state), state.objected)
+            for event in self._ledger.pending()
+            if event.purpose == purpose
+            for state in (self._ledger.states(event.subject)[event.purpose],)
+        }
 
     def _overrides(
         self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
