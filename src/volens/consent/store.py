@@ -156,7 +156,7 @@ class ConsentLedger:
             fresh: dict[EventId, ConsentEvent] = {}
             for event in events:
                 taken = _of_id(event.id, known, fresh) or event
-                own = event if taken == event else _renamed(event)
+                own = event if _same(taken, event) else _renamed(event)
                 if own.id not in known:
                     fresh[own.id] = own
             self._apply(list(fresh.values()))
@@ -321,7 +321,8 @@ def _known(db: Connection, events: Sequence[ConsentEvent]) -> dict[EventId, Reco
 def _check_ids(events: Iterable[ConsentEvent], known: Mapping[EventId, Recorded]) -> None:
     seen: dict[EventId, ConsentEvent] = {}
     for event in events:
-        if _of_id(event.id, known, seen) not in {None, event}:
+        other = _of_id(event.id, known, seen)
+        if other is not None and not _same(other, event):
             raise InvalidInput(
                 "event_conflict",
                 f"the event id {event.id} is taken by another act",
@@ -352,7 +353,12 @@ def _renamed(event: ConsentEvent) -> ConsentEvent:
 def _unapplied(
     waiting: Iterable[ConsentEvent], known: Mapping[EventId, Recorded]
 ) -> list[ConsentEvent]:
-    return [event for event in waiting if _of_id(event.id, known, {}) != event]
+    found = [(event, _of_id(event.id, known, {})) for event in waiting]
+    return [event for event, other in found if other is None or not _same(other, event)]
+
+
+def _same(one: ConsentEvent, other: ConsentEvent) -> bool:
+    return encode_event(one) == encode_event(other)  # moments are kept to the millisecond
 
 
 def _check_grantable(event: ConsentEvent) -> None:
