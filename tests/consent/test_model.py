@@ -1,5 +1,6 @@
 """What choices add up to: pure folding, at exact moments."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -133,10 +134,8 @@ def test_a_changed_byte_is_never_read_as_the_same_event(
     written = bytearray(encode_event(event))
     place = data.draw(st.integers(0, len(written) - 1))
     written[place] ^= data.draw(st.integers(1, 255))
-    try:
+    with contextlib.suppress(InvalidInput):
         assert decode_event(bytes(written)) != event
-    except InvalidInput:
-        pass
 
 
 @pytest.mark.parametrize(

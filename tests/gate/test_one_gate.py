@@ -36,7 +36,7 @@ def users(module: str) -> set[str]:
 
 
 def test_only_the_gate_and_the_wiring_of_the_gate_import_opening() -> None:
-    assert {path for path in users("volens.crypto.opening") if not path.startswith("gate/")} == {
+    assert {path for path in users("volens.crypto.opening") if not path.startswith("gate/")} <= {
         "app/home.py"  # makes the opener and hands it to the gate, keeping nothing
     }
 

@@ -145,7 +145,9 @@ class Stores:
         other = open_database(self.folder / "main.db", read_only=True)
         return ConsentLedger(other, Journal(self.folder / "choices"), self.recorder)
 
-    def add(self, *references: str, plan: str = "free", region: Region = Region.EU) -> list[Subject]:
+    def add(
+        self, *references: str, plan: str = "free", region: Region = Region.EU
+    ) -> list[Subject]:
         """Add adults."""
         return self.subjects.add(
             [NewSubject(reference=one, plan=plan, region=region) for one in references]
