@@ -280,7 +280,7 @@ def test_an_entry_of_another_kind_is_no_capture(entry: int) -> None:
     log = made.world.log
     person = made.world.people[0]
     proof = made.prove(person, entry=log.entries[entry], proof=log.proof(entry, made.size))
-    with pytest.raises(VerificationFailed, match="not capture.done"):
+    with pytest.raises(VerificationFailed, match=r"not capture\.done"):
         check(proof)
 
 
