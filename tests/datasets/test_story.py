@@ -1,4 +1,6 @@
-"""One dataset from capture to a person's proof, through a log on disk."""
+"""One dataset from hashlib import sha256
+from capture to a person's proof, through a log on disk.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -75,6 +77,7 @@ class Diary:
             intent=manifest.log.intent,
             dataset=b"\x33" * 32,
             manifest_root=manifest.merkle_root,
+            manifest_hash=sha256(manifest.to_bytes()).digest(),
             records=manifest.counts.records,
             format=logged_format(manifest.format),
             policy_hash=manifest.policy.sha256,
