@@ -1,8 +1,7 @@
-"""One dataset from hashlib import sha256
-from capture to a person's proof, through a log on disk.
-"""
+"""One dataset from capture to a person's proof, through a log on disk."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
