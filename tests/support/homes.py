@@ -123,9 +123,7 @@ class Parts:
             self.ledger = ConsentLedger(
                 self.main, Journal(where.folder / "journal" / "choices"), recorder
             )
-            self.subjects = SubjectStore(
-                self.main, sealer, recorder, clock=clock, entropy=entropy
-            )
+            self.subjects = SubjectStore(self.main, sealer, recorder, clock=clock, entropy=entropy)
             self.vault = Vault(
                 self.main, sealer, recorder, tenant=tenant, clock=clock, entropy=entropy
             )
