@@ -244,6 +244,23 @@ def test_a_leaf_that_stands_twice_is_found(tmp_path: Path) -> None:
     assert refused(out).code == "leaves"
 
 
+def test_another_number_or_digest_of_leaves_is_found(tmp_path: Path) -> None:
+    world, out = World(), tmp_path / "out"
+    world.build(out, Format.TRL)
+    sign_again(out, world, **counted(out, records=9))
+    assert refused(out).code == "leaves"
+    sign_again(out, world, **counted(out, records=10), leaves_sha256=b"\x66" * 32)
+    assert refused(out).code == "leaves"
+
+
+def test_a_file_of_another_size_than_the_manifest_says_is_found(tmp_path: Path) -> None:
+    world, out = World(), tmp_path / "out"
+    manifest = world.build(out, Format.TRL)
+    longer = dataclasses.replace(manifest.files["README.md"], size_bytes=1)
+    sign_again(out, world, files={**manifest.files, "README.md": longer})
+    assert refused(out).code == "file_size"
+
+
 def test_another_root_than_that_of_the_leaves_is_found(tmp_path: Path) -> None:
     world, out = World(), tmp_path / "out"
     world.build(out, Format.TRL)
@@ -252,12 +269,24 @@ def test_another_root_than_that_of_the_leaves_is_found(tmp_path: Path) -> None:
 
 
 def test_a_parquet_file_with_other_rows_or_columns_is_found(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     world, out = World(), tmp_path / "out"
     world.build(out, Format.HF)
     path = next(out.glob("data/*.parquet"))
     table = parquet.read_table(path)
+    names = table["record"].to_pylist()
+
+    def named(changed: list[str]) -> object:
+        return table.set_column(0, table.field(0), [arrow.array(changed)])
+
+    said = table["messages"].to_pylist()
+    said[0][0]["role"] = "wizard"
     edits = {
+        "other role": table.set_column(1, table.field(1), [arrow.array(said, table.field(1).type)]),
+        "capitals": named([name.upper() for name in names]),
+        "shifted": named([names[0] + names[1][:1], names[1][1:], *names[2:]]),
+        "spaced": named([" " + names[0], *names[1:]]),
         "dropped": table.slice(1),
         "swapped in": table.take([0, *range(len(table) - 1)]),
         "other column": table.append_column("extra", table["record"]),
