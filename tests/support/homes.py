@@ -27,6 +27,7 @@ from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
+from volens.datasets.build import DatasetBuilder
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
@@ -144,7 +145,21 @@ class Parts:
                 clock=clock,
             )
             self.ledger.drain()
+            self.recorder = recorder
+            self._signer = load_signer(identity, custody)
             self._opened = opened.pop_all()
+
+    def builder(self, where: Place) -> DatasetBuilder:
+        return DatasetBuilder(
+            self.gate,
+            self.vault,
+            self.log,
+            self.recorder,
+            self._signer,
+            kept=where.folder / "datasets",
+            clock=where.clock,
+            entropy=SystemEntropy(),
+        )
 
     def __enter__(self) -> Self:
         return self
