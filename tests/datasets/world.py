@@ -37,7 +37,7 @@ SIGNER = Signer(name=ORIGIN, seed=bytes(range(32)))
 OTHER_SIGNER = Signer(name=ORIGIN, seed=bytes(range(1, 33)))
 TEXTS = (
     ("How do I boil an egg?", "Eight minutes for a hard one."),
-    ("Wie spät ist es? \u2028 ☕", "Zwölf Uhr."),
+    ("今何時ですか。\u2028 ☕", "正午です。"),
     ('line\nbreak "quoted" \\ slash', "\x7f\x85 end"),
 )
 
