@@ -187,7 +187,14 @@ def naive_grant(s: SubjectFacts, u: UseFacts) -> str:
             if u.purpose == "partner_training" and "" in {g.run, g.partner}:
                 fits = False
             states.add("active_named_match" if fits else "scope_mismatch")
-    order = ["active_named_match", "active", "stale_notice", "scope_mismatch", "expired", "withdrawn"]
+    order = [
+        "active_named_match",
+        "active",
+        "stale_notice",
+        "scope_mismatch",
+        "expired",
+        "withdrawn",
+    ]
     return next((state for state in order if state in states), "none")
 
 

@@ -28,7 +28,9 @@ POLICY_ERROR = (False, (ReasonCode.POLICY_ERROR,), ())
 def erring(rule: str) -> Policy:
     """Return the shipped policy with one rule whose condition errs first of all."""
     cedar = tiers_pack().cedar
-    head = re.search(rf'@id\("{rule}"\).*?\n(?:permit|forbid) \((.*?)resource\s*\)', cedar, re.DOTALL)
+    head = re.search(
+        rf'@id\("{rule}"\).*?\n(?:permit|forbid) \((.*?)resource\s*\)', cedar, re.DOTALL
+    )
     assert head
     broken = cedar[: head.end()] + "\n" + ERRING + cedar[head.end() :]
     return Policy(replace(tiers_pack(), cedar=broken))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from volens.app.identity import (
     IDENTITY,
@@ -24,7 +25,6 @@ from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
-from volens.datasets.build import DatasetBuilder
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
@@ -37,6 +37,9 @@ from volens.storage.lock import HomeLock
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault.store import Vault
 from volens.vault.subjects import SubjectStore
+
+if TYPE_CHECKING:
+    from volens.datasets.build import DatasetBuilder
 
 LOCK_WAIT_SECONDS = 5.0
 
@@ -126,6 +129,9 @@ class Home:
         Raises:
             Unavailable: ``read_only``.
         """
+        # Most commands build nothing, and the tables of redaction take long to load.
+        from volens.datasets.build import DatasetBuilder  # noqa: PLC0415 - see above
+
         return DatasetBuilder(
             self.gate,
             self.vault,
@@ -180,6 +186,8 @@ def open_home(
     lock = HomeLock(folder / "lock") if writing else None
     if lock is not None:
         lock.acquire(wait_seconds=wait_seconds)
+    else:
+        _roll_back_left_overs(folder)
     try:
         return Home(
             folder,
@@ -194,3 +202,20 @@ def open_home(
         if lock is not None:
             lock.release()
         raise
+
+
+def _roll_back_left_overs(folder: Path) -> None:
+    """Undo a transaction that a killed owner left behind: a reader alone may not.
+
+    If somebody owns the home, the transaction is theirs and alive, and nothing is done.
+    """
+    databases = [folder / "main.db", folder / "keys" / "keys.db"]
+    if not any(path.with_name(f"{path.name}-journal").exists() for path in databases):
+        return
+    with HomeLock(folder / "lock") as lock, suppress(Unavailable):
+        lock.acquire()
+        for path in databases:
+            engine = open_database(path)
+            with engine.connect() as db:
+                db.exec_driver_sql("SELECT count(*) FROM sqlite_schema")
+            engine.dispose()
