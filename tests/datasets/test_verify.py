@@ -244,6 +244,23 @@ def test_a_leaf_that_stands_twice_is_found(tmp_path: Path) -> None:
     assert refused(out).code == "leaves"
 
 
+def test_another_number_or_digest_of_leaves_is_found(tmp_path: Path) -> None:
+    world, out = World(), tmp_path / "out"
+    world.build(out, Format.TRL)
+    sign_again(out, world, **counted(out, records=9))
+    assert refused(out).code == "leaves"
+    sign_again(out, world, **counted(out, records=10), leaves_sha256=b"\x66" * 32)
+    assert refused(out).code == "leaves"
+
+
+def test_a_file_of_another_size_than_the_manifest_says_is_found(tmp_path: Path) -> None:
+    world, out = World(), tmp_path / "out"
+    manifest = world.build(out, Format.TRL)
+    longer = dataclasses.replace(manifest.files["README.md"], size_bytes=1)
+    sign_again(out, world, files={**manifest.files, "README.md": longer})
+    assert refused(out).code == "file_size"
+
+
 def test_another_root_than_that_of_the_leaves_is_found(tmp_path: Path) -> None:
     world, out = World(), tmp_path / "out"
     world.build(out, Format.TRL)

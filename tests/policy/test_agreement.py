@@ -1,7 +1,9 @@
 """Table, Cedar and the reference rule give one answer: verdict and reasons."""
 
 import random
+import re
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from volens.policy.model import (
     DIGITS,
     PURPOSE_CLASSES,
     ClassAttributes,
+    GrantState,
     ReasonCode,
+    TierState,
     decode,
     encode,
     every_class,
@@ -42,6 +46,21 @@ def test_codes_and_attributes_are_one_to_one(code: int) -> None:
 def test_codes_of_one_purpose_are_consecutive() -> None:
     codes = [encode(attributes) for attributes in every_class(Purpose.BATCH_TRAINING)]
     assert codes == list(range(codes[0], codes[0] + PURPOSE_CLASSES))
+
+
+def test_a_code_is_the_one_that_the_format_page_gives() -> None:
+    attributes = ClassAttributes(
+        purpose=Purpose.BATCH_TRAINING, tier=TierState.PUBLIC, grant=GrantState.ACTIVE
+    )
+    assert encode(attributes) == 594720
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "policy-pack.md").read_text("utf-8")
+    assert "code 594720" in page
+    assert f"{CLASS_COUNT:,} in all" in page
+    assert f"has {PURPOSE_CLASSES:,} classes" in page
+    for name, values in DIGITS[1:]:
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{name}` | `"))
+        words = line.partition(" | ")[2].partition(";")[0].partition(":")[0]
+        assert re.findall(r"`(\w+)`", words) == list(values)
 
 
 @pytest.mark.parametrize("code", [-1, CLASS_COUNT])

@@ -8,10 +8,12 @@ import pytest
 
 from tests.policy.packs import AT, PLAIN, grant, notice_hash, subject, tiers_pack, tiers_policy, use
 from volens.core.errors import Denied, InvalidInput
-from volens.core.purposes import Purpose
+from volens.core.purposes import PROHIBITED, Purpose
+from volens.policy.admission import grid
 from volens.policy.cedar import CONTEXT, Answer, Engine
 from volens.policy.decision import Policy, judge
 from volens.policy.model import ClassAttributes, GrantState, ReasonCode, Support, TierState
+from volens.policy.reference import decide_reference
 
 BEST = ClassAttributes(
     purpose=Purpose.BATCH_TRAINING,
@@ -134,6 +136,28 @@ def test_nothing_is_answered_past_the_end_of_a_version() -> None:
     with pytest.raises(Denied) as caught:
         policy.table().decision(0, AT)
     assert caught.value.code == "table_expired"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_rule_is_idle_without_it_some_answer_changes(rule: str) -> None:
+    cedar = tiers_pack().cedar
+    lone = re.search(rf'@id\("{rule}"\).*?;\n', cedar, re.DOTALL)
+    assert lone
+    pack = replace(tiers_pack(), cedar=cedar.replace(lone[0], ""))
+    policy = Policy(pack)
+    prohibited = (replace(BEST, purpose=purpose) for purpose in PROHIBITED)
+    for attributes in (*prohibited, replace(BEST, purpose=None), *grid()):
+        decision = policy.decide_class(attributes)
+        if (decision.permit, decision.reasons) != decide_reference(pack, attributes):
+            return
+    pytest.fail(f"nothing depends on {rule}")
+
+
+def test_facts_that_cannot_be_read_are_a_deny() -> None:
+    naive = AT.replace(tzinfo=None)
+    facts = subject(grants=grant(Purpose.BATCH_TRAINING))
+    decision = tiers_policy().decide(facts, PLAIN, use(Purpose.BATCH_TRAINING, at=naive))
+    assert (decision.permit, decision.reasons) == (False, (ReasonCode.POLICY_ERROR,))
 
 
 def test_a_grant_that_will_end_bounds_the_decision() -> None:

@@ -101,7 +101,7 @@ def read_rules(cedar: str, *, base: bool, file: str) -> tuple[Rule, ...]:
             that is not known, or a reason code that does not exist.
     """
     rules = []
-    for policy in _static_policies(cedar, file).values():
+    for policy in _static_policies(cedar, file):
         notes = policy.annotations
         name = notes.get("id", "")
         where = f"{file}: the rule {name or policy.id!r}"
@@ -135,14 +135,15 @@ def read_rules(cedar: str, *, base: bool, file: str) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _static_policies(cedar: str, file: str) -> Mapping[str, cedarpy.pst.Template]:
+def _static_policies(cedar: str, file: str) -> list[cedarpy.pst.Template]:
+    """Return the rules in the order of the file (Cedar numbers them policy0, policy1, ...)."""
     try:
         parsed = cedarpy.policies_to_pst(cedar)
     except ValueError as error:
         raise InvalidInput("policy_invalid", f"{file}: not Cedar: {error}") from error
     if parsed.templates or parsed.template_links:
         raise InvalidInput("policy_invalid", f"{file}: templates (?principal) are not taken")
-    return parsed.static_policies
+    return sorted(parsed.static_policies.values(), key=lambda policy: (len(policy.id), policy.id))
 
 
 def permitted_actions(cedar: str, file: str) -> dict[str, frozenset[str] | None]:
@@ -151,7 +152,7 @@ def permitted_actions(cedar: str, file: str) -> dict[str, frozenset[str] | None]
     None stands for a head that names no action at all, and so covers every one.
     """
     heads: dict[str, frozenset[str] | None] = {}
-    for policy in _static_policies(cedar, file).values():
+    for policy in _static_policies(cedar, file):
         if policy.effect != "permit":
             continue
         scope = policy.action

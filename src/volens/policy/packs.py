@@ -96,6 +96,18 @@ def load_pack(path_or_name: str | Path, version: str | None = None) -> Pack:
     return read_pack(_read_folder(chosen[-1].folder))
 
 
+def version_in_force(name: str, at: datetime) -> str:
+    """Return the version of the shipped pack `name` that is in force at `at`.
+
+    Raises:
+        NotFound: ``pack_unknown`` if there is no such pack, or none of its versions has begun.
+    """
+    begun = [item for item in list_packs() if item.name == name and item.effective_from <= at]
+    if not begun:
+        raise NotFound("pack_unknown", f"no version of {name!r} is in force at {at.isoformat()}")
+    return begun[-1].version
+
+
 def next_version_from(pack: Pack) -> datetime | None:
     """Return when the next shipped version of the same pack takes effect; None if there is none."""
     later = [
