@@ -4,8 +4,6 @@ import hashlib
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.docs.pages import ROOT, rows, vectors
 from tests.support.ports import SeededEntropy
 from volens.app import policies
@@ -13,7 +11,7 @@ from volens.app.identity import Identity
 from volens.consent import store as consent_store
 from volens.consent.model import Act, decode_event, encode_event
 from volens.core.ids import IdKind, format_id, parse_id
-from volens.core.purposes import Realm
+from volens.core.purposes import Purpose, Realm, Signal
 from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
@@ -23,6 +21,18 @@ from volens.crypto.keyservice import FileKeyService
 from volens.crypto.pages import Page, conversation_keys, pack_page, record_key, unpack_page
 from volens.datasets import leaves
 from volens.log.entries import FIELDS, commit
+from volens.log.kinds import (
+    AccessAction,
+    AccessOutcome,
+    AccessReason,
+    Actor,
+    CaptureSource,
+    ChangedField,
+    DatasetFormat,
+    GrantScope,
+    KeyEvent,
+    ReceiptKind,
+)
 from volens.storage.journal import Journal
 from volens.vault import tables
 from volens.vault.model import Role, TurnFlag, unpack_payload
@@ -170,10 +180,6 @@ def test_the_page_of_the_home_names_every_table_and_column() -> None:
         assert f"`{name}` ({', '.join(column.name for column in table.columns)})" in text
 
 
-PAGE_OF_ENTRIES = ROOT / "docs/formats/log-entries.md"
-
-
-@pytest.mark.skipif(not PAGE_OF_ENTRIES.exists(), reason="the page of log entries is not here yet")
 def test_the_page_of_log_entries_names_every_kind_and_field() -> None:
     told = {
         kind.strip("`"): sorted(re.findall(r"`(\w+)`:", fields))
@@ -181,3 +187,16 @@ def test_the_page_of_log_entries_names_every_kind_and_field() -> None:
         if re.fullmatch(r"`[a-z]+\.[a-z_]+`", kind)
     }
     assert told == {kind.value: sorted(fields) for kind, fields in FIELDS.items()}
+
+
+def test_the_page_of_log_entries_lists_every_word() -> None:
+    lists = (
+        *(AccessAction, AccessOutcome, AccessReason, Actor, CaptureSource, ChangedField),
+        *(DatasetFormat, GrantScope, KeyEvent, Purpose, ReceiptKind, Signal),
+    )
+    told = {
+        name: words.strip("`").split("`, `")
+        for name, words in rows("docs/formats/log-entries.md", 2)
+        if re.fullmatch(r"[A-Z][a-zA-Z]+", name)
+    }
+    assert told == {one.__name__: [word.value for word in one] for one in lists}
