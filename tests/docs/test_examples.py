@@ -21,7 +21,7 @@ from tests.docs.pages import FENCE, ROOT, pages
 EXIT = re.compile(r"\s+# exit (\d)$")
 MARK = "\x1e"
 SHIM = """#!/bin/sh
-exec {python} -c 'from volens.cli.main import main; main()' "$@"
+exec {python} -c 'import sys; from volens.cli.main import main; sys.exit(main())' "$@"
 """
 
 
