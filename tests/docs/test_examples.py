@@ -47,8 +47,6 @@ def environment(folder: Path) -> dict[str, str]:
         "NO_COLOR": "1",
         "TERM": "dumb",
         "OMP_NUM_THREADS": "1",
-        "VOLENS_HOME": str(folder / "home"),
-        "VOLENS_KEK_DIR": str(folder / "keys"),
     }
 
 
