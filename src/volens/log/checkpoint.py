@@ -38,8 +38,6 @@ class Checkpoint:
             raise InvalidInput("checkpoint_line", "an origin or extension line is empty or broken")
         if not 0 <= self.size <= MAX_SIZE or len(self.root) != HASH_BYTES:
             raise InvalidInput("checkpoint_tree", f"no tree of {self.size} with such a root")
-        if self.size == 0 and self.root != EMPTY_ROOT:
-            raise InvalidInput("checkpoint_tree", "an empty tree has another root")
 
     def text(self) -> str:
         """Return the text of the note (tlog-checkpoint, "Note text")."""
@@ -117,7 +115,20 @@ def open_checkpoint(
             "checkpoint_origin",
             f"no known key of the log {checkpoint.origin[:80]!r} signed its checkpoint",
         )
+    if checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT:
+        raise VerificationFailed("empty_root", "a checkpoint of size 0 has another tree's root")
     return SignedCheckpoint(checkpoint=checkpoint, note=note)
+
+
+def check_witnesses(signed: SignedCheckpoint, wanted: int) -> None:
+    """Refuse a checkpoint that fewer than `wanted` different known witnesses cosigned.
+
+    Raises:
+        VerificationFailed: ``too_few_witnesses``.
+    """
+    if (found := len(set(signed.cosigned))) < wanted:
+        message = f"{found} known witnesses cosigned, {wanted} are wanted"
+        raise VerificationFailed("too_few_witnesses", message)
 
 
 def _parse_size(text: str) -> int:

@@ -11,8 +11,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from volens.core.errors import InvalidInput, NotFound, Unavailable, VerificationFailed
 from volens.log.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, sign_checkpoint
@@ -20,12 +18,11 @@ from volens.log.files import TEMPORARY, DirectoryFiles, Files, replace_durably
 from volens.log.merkle import EMPTY_ROOT, consistency_path, inclusion_path
 from volens.log.note import KeyType, Signer, Verifier, format_note, open_note
 from volens.log.pending import Pending, parse_pending, pending_header, pending_record
-from volens.log.tiles import TILE_HEIGHT, TILE_LEVELS, TILE_WIDTH, TileName
+from volens.log.proof import TlogProof, format_tlog_proof
+from volens.log.publishing import CHECKPOINT, PENDING, finish_publishing, write_tiles
+from volens.log.tiles import TILE_WIDTH
 from volens.log.tree import TileTree, load_tree, read_known
 from volens.log.verify import LogReport, verify_log
-
-CHECKPOINT = "checkpoint"
-PENDING = "pending"
 
 
 class TransparencyLog:
@@ -110,21 +107,11 @@ class TransparencyLog:
             if name.endswith(TEMPORARY):
                 files.remove(name)
         if not fresh and (pending.base < tree.size or pending.torn_bytes):
-            log._finish(pending.base)  # stopped between the checkpoint and what follows it
+            # it was stopped between the checkpoint and what follows it
+            finish_publishing(files, base=pending.base, size=tree.size)
         log._pending = fresh
         log.publish()
         return log
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let another process open the log. Entries not yet published stay durable."""
@@ -200,10 +187,10 @@ class TransparencyLog:
             note = sign_checkpoint(checkpoint, self._signer)
             base = self._tree.size
             with self._writing():
-                self._write_tiles(tiles)
+                write_tiles(self._files, tiles)
                 replace_durably(self._files, CHECKPOINT, note)
                 self._tree, self._note, self._pending = grown, note, []
-                self._finish(base)
+                finish_publishing(self._files, base=base, size=grown.size)
             return checkpoint
 
     def add_cosignatures(self, data: bytes, witnesses: Sequence[Verifier]) -> SignedCheckpoint:
@@ -266,6 +253,17 @@ class TransparencyLog:
         with self._lock:
             return consistency_path(old_size, self._size_or(size), self._tree.subtree)
 
+    def prove(self, index: int, *, extra: bytes | None = None) -> bytes:
+        """Return the ``.tlog-proof`` of a published entry under the latest checkpoint.
+
+        Raises:
+            InvalidInput: ``no_leaf`` if the entry is not published.
+        """
+        with self._lock:
+            path = self.inclusion_proof(index)
+            proof = TlogProof(index=index, path=path, checkpoint=self._note, extra=extra)
+            return format_tlog_proof(proof)
+
     def check(self, *, deep: bool = False) -> LogReport | None:
         """Read the folder again and compare it with what this object holds.
 
@@ -294,29 +292,6 @@ class TransparencyLog:
         if wanted > self._tree.size:
             raise InvalidInput("tree_size", f"the published tree has {self._tree.size} leaves")
         return wanted
-
-    def _write_tiles(self, tiles: dict[str, bytes]) -> None:
-        for path, data in tiles.items():
-            self._files.write(path + TEMPORARY, data)
-            self._files.replace(path + TEMPORARY, path)
-        for folder in sorted({path.rpartition("/")[0] for path in tiles}):
-            self._files.sync_folder(folder)
-
-    def _finish(self, base: int) -> None:
-        """Do what follows a new checkpoint; `base` is the size before it. Safe to repeat."""
-        for level in (None, *range(TILE_LEVELS)):
-            height = TILE_HEIGHT * ((level or 0) + 1)
-            if base >> height < self._tree.size >> height:
-                self._remove_partials(TileName(level=level, index=base >> height).full_path + ".p")
-        replace_durably(self._files, PENDING, pending_header(self._tree.size))
-
-    def _remove_partials(self, folder: str) -> None:
-        if names := self._files.list(folder):
-            for name in names:
-                self._files.remove(f"{folder}/{name}")
-            self._files.sync_folder(folder)
-            self._files.remove(folder)
-            self._files.sync_folder(folder.rpartition("/")[0])
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

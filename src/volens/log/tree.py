@@ -189,7 +189,7 @@ def read_known(read: ReadFile, path: str) -> bytes:
     """
     try:
         return read(path)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise VerificationFailed("log_file", f"the log's file {path} is missing") from error
 
 

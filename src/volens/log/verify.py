@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from volens.core.errors import InvalidInput, VerificationFailed
-from volens.log.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
+from volens.log.checkpoint import Checkpoint, SignedCheckpoint, check_witnesses, open_checkpoint
 from volens.log.entries import parse_entry
 from volens.log.files import DirectoryReader, FileReader
 from volens.log.merkle import HASH_BYTES, leaf_hash
 from volens.log.note import Verifier
 from volens.log.pending import parse_pending
+from volens.log.publishing import CHECKPOINT, PENDING
 from volens.log.tiles import (
     TILE_BYTES,
     TILE_HEIGHT,
@@ -54,6 +55,7 @@ def verify_directory(
     directory: Path,
     verifiers: Sequence[Verifier],
     *,
+    witnesses: int = 0,
     entry: ParseEntry = parse_entry,
     allow_unknown_signatures: bool = False,
 ) -> LogReport:
@@ -61,6 +63,7 @@ def verify_directory(
     return verify_log(
         DirectoryReader(directory),
         verifiers,
+        witnesses=witnesses,
         entry=entry,
         allow_unknown_signatures=allow_unknown_signatures,
     )
@@ -70,6 +73,7 @@ def verify_log(
     files: FileReader,
     verifiers: Sequence[Verifier],
     *,
+    witnesses: int = 0,
     entry: ParseEntry = parse_entry,
     allow_unknown_signatures: bool = False,
 ) -> LogReport:
@@ -78,19 +82,21 @@ def verify_log(
     Args:
         files: the log's folder.
         verifiers: the log's key and those of its witnesses.
+        witnesses: how many different known witnesses must have cosigned the checkpoint.
         entry: raises `InvalidInput` unless the bytes are an entry; strict by default.
         allow_unknown_signatures: pass over signatures of keys that are not given.
 
     Raises:
         VerificationFailed: at the first difference, naming the file and the place.
     """
-    signed = open_checkpoint(read_known(files.read, "checkpoint"), verifiers)
+    signed = open_checkpoint(read_known(files.read, CHECKPOINT), verifiers)
+    check_witnesses(signed, witnesses)
     unknown = tuple(one.name for one in signed.note.unknown)
     if unknown and not allow_unknown_signatures:
         hint = "give the keys of the witnesses, or allow unknown signatures"
         message = f"the checkpoint carries unknown signatures: {', '.join(unknown)}"
         raise VerificationFailed("unknown_keys", message, hint=hint)
-    known = {"checkpoint", "pending"}
+    known = {CHECKPOINT, PENDING}
     known.update(_check_tree(files, signed.checkpoint, entry))
     pending = _check_pending(files, signed.checkpoint.size, entry)
     older = [name for name in files.names() if name not in known]
@@ -151,12 +157,12 @@ def _check_bundle(files: FileReader, tile: TileName, entry: ParseEntry) -> bytes
 
 
 def _check_pending(files: FileReader, size: int, entry: ParseEntry) -> int:
-    pending = parse_pending(read_known(files.read, "pending"))
+    pending = parse_pending(read_known(files.read, PENDING))
     if pending.base != size or pending.torn_bytes:
         hint = "the log was stopped while writing; open it once, then check again"
         message = "the pending entries are not settled"
         raise VerificationFailed("log_unsettled", message, hint=hint)
-    _check_entries("pending", size, pending.entries, entry)
+    _check_entries(PENDING, size, pending.entries, entry)
     return len(pending.entries)
 
 

@@ -1,0 +1,1 @@
+"""Dataset builds, manifests, proofs and verification, all through the gate."""
