@@ -129,6 +129,7 @@ def read_rules(cedar: str, *, base: bool, file: str) -> tuple[Rule, ...]:
                 reason_from=reason_from,
                 rows=notes.get("row", ""),
                 text={key: notes[key] for key in ("en", "de") if key in notes},
+                body=repr((policy.principal, policy.action, policy.resource, policy.clauses)),
             )
         )
     return tuple(rules)

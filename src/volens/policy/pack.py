@@ -189,6 +189,8 @@ class Rule:
     """The attribute whose value gives the reason code; empty if `reason` is set."""
     rows: str
     text: Text
+    body: str = field(repr=False)
+    """Head and conditions as Cedar understands them; equal for rules that mean the same text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
