@@ -26,8 +26,6 @@ from volens.policy.model import (
     AgeState,
     GrantState,
     Locality,
-    OrganisationState,
-    RealmState,
     digit,
 )
 from volens.policy.pack import Pack
@@ -64,6 +62,14 @@ class World:
         return np.repeat(np.arange(count, dtype=np.int32), np.diff(self.offsets))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """New choices: which subjects, ascending, and their grant's new columns."""
+
+    subjects: Indexes
+    choices: dict[str, Column]
+
+
 def make_world(rng: np.random.Generator, subjects: int, conversations: int) -> World:
     """Draw a world in which about a third of the conversations is permitted."""
     cuts = np.sort(rng.integers(0, conversations + 1, subjects - 1))
@@ -88,15 +94,16 @@ def make_world(rng: np.random.Generator, subjects: int, conversations: int) -> W
     return World(columns=columns, offsets=offsets, signals=signals, overrides=overrides)
 
 
-def choose_anew(rng: np.random.Generator, world: World) -> Indexes:
-    """Give one subject in a hundred a new choice; return which."""
+def choose_anew(rng: np.random.Generator, world: World) -> Events:
+    """Give one subject in a hundred a new choice; return what the ledger would report."""
     count = len(world.offsets) - 1
     changed = np.sort(rng.choice(count, size=max(1, int(count * CHANGED_SHARE)), replace=False))
-    for name, values in _choices(rng, len(changed)).items():
+    choices = _choices(rng, len(changed))
+    for name, values in choices.items():
         column = world.columns[name].copy()
         column[changed] = values
         world.columns[name] = column
-    return changed
+    return Events(subjects=changed, choices=choices)
 
 
 def _choices(rng: np.random.Generator, count: int) -> dict[str, Column]:
@@ -130,16 +137,18 @@ def _grant_state(status: ConsentStatus, *, fresh: bool, scope: GrantState) -> Gr
     return scope if fresh else GrantState.STALE_NOTICE
 
 
-_ADDS = {
-    "tier": np.arange(len(Tier), dtype=np.int32) * STRIDE["tier"],
-    "region": _adds(
-        "locality", [Locality.HOME if r is REGION else Locality.ELSEWHERE for r in Region]
-    ),
-    "realm": _adds("realm", list(RealmState)),
-    "age": _adds("age", [AgeState.CLEARED, AgeState.NOT_CLEARED, AgeState.NOT_CLEARED]),
-    "status": np.arange(len(SubjectStatus), dtype=np.int32) * STRIDE["block"],
-    "organisation": _adds("organisation", list(OrganisationState)),
+_LINEAR = {
+    "tier": STRIDE["tier"],
+    "realm": STRIDE["realm"],
+    "status": STRIDE["block"],
+    "organisation": STRIDE["organisation"],
 }
+"""Columns whose values stand in the order of the attribute's digits, with the stride."""
+_FIRST_ONLY = {
+    "region": digit("locality", Locality.ELSEWHERE) * STRIDE["locality"],
+    "age": digit("age", AgeState.NOT_CLEARED) * STRIDE["age"],
+}
+"""Columns of which only the first value (the EU, an adult) is as the rule wants it."""
 _GRANT_ADDS = _adds(
     "grant",
     [
@@ -156,17 +165,40 @@ def classes(
     columns: dict[str, Column], at: datetime, which: Indexes | slice
 ) -> tuple[npt.NDArray[np.int32], Indexes]:
     """Return class codes and ends of the subjects `which`: `classify`, column by column."""
+    codes, ends = _grants(columns, at, which)
+    codes += np.int32(digit("purpose", PURPOSE) * STRIDE["purpose"])
+    for name, stride in _LINEAR.items():
+        codes += columns[name][which] * np.int32(stride)
+    for name, step in _FIRST_ONLY.items():
+        codes += (columns[name][which] != 0) * np.int32(step)
+    return codes, ends
+
+
+def regranted(
+    columns: dict[str, Column],
+    codes: npt.NDArray[np.int32],
+    at: datetime,
+    which: Indexes | slice = slice(None),
+) -> tuple[npt.NDArray[np.int32], Indexes]:
+    """Return `codes` with the grant's digit taken anew from the rows `which` of the columns."""
+    grants, ends = _grants(columns, at, which)
+    stride = STRIDE["grant"]
+    return codes - codes // stride % len(GrantState) * np.int32(stride) + grants, ends
+
+
+def _grants(
+    columns: dict[str, Column], at: datetime, which: Indexes | slice
+) -> tuple[npt.NDArray[np.int32], Indexes]:
+    """Return what the grants add to the class codes, and when that ends by itself."""
     millis = to_millis(at)
     grant, expires = columns["grant"][which], columns["expires"][which]
     notice, scope = columns["notice"][which], columns["scope"][which]
     granted = grant == _GRANTED
-    state = _GRANT_ADDS[(grant * 2 + notice) * len(_SCOPES) + scope]
-    codes = np.where(granted & (expires <= millis), _EXPIRED_ADD, state)
-    codes += np.int32(digit("purpose", PURPOSE) * STRIDE["purpose"])
-    for name, adds in _ADDS.items():
-        codes += adds[columns[name][which]]
-    ends = np.where(granted & (expires > millis), expires, NEVER)
-    return codes, ends
+    over = expires <= millis
+    state = _GRANT_ADDS[(grant * np.int8(2) + notice) * np.int8(len(_SCOPES)) + scope]
+    state[granted & over] = _EXPIRED_ADD
+    ends = np.where(granted & ~over, expires, NEVER)
+    return state, ends
 
 
 def facts_of(world: World, pack: Pack, conversation: int) -> tuple[SubjectFacts, ConversationFacts]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from volens.core.errors import Denied, InvalidInput
 from volens.core.purposes import Purpose, Signal
 from volens.core.time import format_moment, from_millis, to_millis
-from volens.policy.boundaries import NEVER, BoundaryIndex, Indexes, Millis
+from volens.policy.boundaries import BoundaryIndex, Indexes, Millis
 from volens.policy.classify import narrower
 from volens.policy.decision import Policy
 from volens.policy.model import SIZE, STRIDE, Block, ReasonCode, TierState, digit
@@ -98,10 +98,11 @@ class ConsentBitmap:
             np.searchsorted(offsets, overrides.conversations, side="right") - 1
         )
         self._override_codes = self._overridden(np.arange(len(overrides.conversations)))
-        verdicts = np.repeat(self._table.verdicts(codes, at), np.diff(offsets))
-        verdicts[overrides.conversations] = self._table.verdicts(self._override_codes, at)
-        self.bits: Bytes = np.packbits(verdicts, bitorder="little")
+        self._has_overrides = np.zeros(len(codes), dtype=bool)
+        self._has_overrides[self._override_subjects] = True
+        self.bits: Bytes = _fill(self._table.verdicts(codes, at), offsets)
         """The packed bits; check `require_fresh` before each use."""
+        self._write(overrides.conversations, self._table.verdicts(self._override_codes, at))
 
     @property
     def size(self) -> int:
@@ -113,6 +114,10 @@ class ConsentBitmap:
         """The next moment at which anything here changes by itself."""
         return min(self._table.valid_until, from_millis(self._boundaries.next()))
 
+    def codes(self, subjects: Indexes) -> Codes:
+        """Return the present class codes of `subjects`, for who changes a single attribute."""
+        return self._codes[subjects]
+
     def permitted(self, at: datetime) -> int:
         """Return how many conversations are permitted.
 
@@ -120,7 +125,7 @@ class ConsentBitmap:
             Denied: ``table_expired``.
         """
         self.require_fresh(at)
-        return int(np.bitwise_count(_wide(self.bits)).sum())
+        return _count(self.bits)
 
     def select(self, wanted: Bytes, at: datetime) -> Bytes:
         """Return `wanted` (packed the same way) without what is not permitted.
@@ -159,20 +164,21 @@ class ConsentBitmap:
         Raises:
             Denied: ``table_expired`` if the policy version has ended at `at`; nothing is changed.
         """
+        if np.any(np.diff(subjects) <= 0):
+            order = np.argsort(subjects)
+            subjects, codes, ends = subjects[order], codes[order], ends[order]
         verdicts = self._table.verdicts(codes, at)
-        before = self._table.verdicts(self._codes[subjects], at)
-        marks = self._override_marks(subjects)
+        flipped = verdicts != self._table.verdicts(self._codes[subjects], at)
         self._codes[subjects] = codes
         self._boundaries.set(subjects, ends)
-        flipped = verdicts != before
-        conversations, values = self._spread(subjects[flipped], verdicts[flipped])
+        touched = self._write(*self._spread(subjects[flipped], verdicts[flipped]))
+        marks = self._override_marks(subjects[self._has_overrides[subjects]])
         if marks.size:
             self._override_codes[marks] = self._overridden(marks)
             own = self._table.verdicts(self._override_codes[marks], at)
-            conversations = np.concatenate([conversations, self._overrides.conversations[marks]])
-            values = np.concatenate([values, own])  # later entries win below
+            touched += self._write(self._overrides.conversations[marks], own)
         self.epoch += 1
-        return self._write(conversations, values)
+        return touched
 
     def advance(self, at: datetime, reclassify: Reclassify) -> int:
         """Cross the boundaries up to `at`: classify anew only the subjects behind them.
@@ -233,18 +239,54 @@ class ConsentBitmap:
         return _ranges(first, each), np.repeat(verdicts, each)
 
     def _write(self, conversations: Indexes, values: Verdicts) -> int:
-        """Set the bits of `conversations`; only the bytes they lie in are touched."""
+        """Set the bits of `conversations` (ascending); only the bytes they lie in are touched."""
         if not conversations.size:
             return 0
-        touched = np.zeros(len(self.bits), dtype=bool)
-        touched[conversations >> 3] = True
-        places = np.flatnonzero(touched)
-        slot = np.empty(len(self.bits), dtype=np.int32)
-        slot[places] = np.arange(len(places), dtype=np.int32)
+        byte = conversations >> 3
+        first = np.concatenate([[True], byte[1:] != byte[:-1]])
+        places = byte[first]
+        slot = np.cumsum(first) - 1
         unpacked = np.unpackbits(self.bits[places], bitorder="little")
-        unpacked[(slot[conversations >> 3].astype(np.int64) << 3) | (conversations & 7)] = values
+        unpacked[(slot << 3) | (conversations & 7)] = values
         self.bits[places] = np.packbits(unpacked, bitorder="little")
         return int(places.size)
+
+
+def _prefix_parities() -> Bytes:
+    """Return, for each byte, the byte whose bit i is the parity of its bits 0 .. i."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    parities = np.bitwise_xor.accumulate(bits, axis=1)
+    result: Bytes = np.packbits(parities, axis=1, bitorder="little")[:, 0]
+    return result
+
+
+_PREFIX_PARITY = _prefix_parities()
+
+
+def _fill(verdicts: Verdicts, offsets: Indexes) -> Bytes:
+    """Return the packed bits in which each subject's conversations carry its verdict.
+
+    Writes one toggle where the verdict changes from one subject to the next, then turns toggles
+    into runs by prefix parity: a byte for eight conversations instead of one for each.
+    """
+    size = int(offsets[-1])
+    bits: Bytes = np.zeros((size + 7) // 8, dtype=np.uint8)
+    steps = np.flatnonzero(np.diff(verdicts, prepend=np.uint8(0), append=np.uint8(0)))
+    toggles = offsets[steps]
+    toggles = toggles[toggles < size]
+    if not toggles.size:
+        return bits
+    byte = toggles >> 3
+    first = np.flatnonzero(np.concatenate([[True], byte[1:] != byte[:-1]]))
+    masks = np.left_shift(np.uint8(1), (toggles & 7).astype(np.uint8))
+    # Xor, not or: a subject without conversations toggles twice at one place, which is nothing.
+    bits[byte[first]] = np.bitwise_xor.reduceat(masks, first)
+    runs = _PREFIX_PARITY[bits]
+    carry = np.bitwise_xor.accumulate(runs >> 7)
+    runs[1:] ^= np.where(carry[:-1], np.uint8(255), np.uint8(0))
+    if size % 8:
+        runs[-1] &= (1 << size % 8) - 1  # the last run may not reach past the end
+    return runs
 
 
 def _ranges(first: Indexes, each: Indexes) -> Indexes:
@@ -256,9 +298,17 @@ def _ranges(first: Indexes, each: Indexes) -> Indexes:
     return result
 
 
-def _wide(packed: Bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint64]:
-    """Return the bytes as 64-bit words if they divide, for counting."""
-    return packed.view(np.uint64) if packed.size % 8 == 0 else packed
+_COUNTED_AT_ONCE = 1 << 24
+"""Words counted into one 32-bit sum: 2^24 words of 64 bits can't overflow it."""
+
+
+def _count(packed: Bytes) -> int:
+    """Return the number of set bits, by words of 64 bits where the length allows."""
+    words = packed.view(np.uint64) if packed.size % 8 == 0 else packed
+    return sum(
+        int(np.bitwise_count(words[start : start + _COUNTED_AT_ONCE]).sum(dtype=np.uint32))
+        for start in range(0, len(words), _COUNTED_AT_ONCE)
+    )
 
 
 def _narrowing(policy: Policy, purpose: Purpose) -> npt.NDArray[np.int32]:
@@ -292,6 +342,3 @@ def _check(codes: Codes, offsets: Indexes, ends: Millis, overrides: Overrides) -
             "codes, offsets, ends and overrides don't fit together",
             hint="offsets start at 0, never fall, and have one more entry than codes",
         )
-
-
-__all__ = ["NEVER", "NO_OVERRIDES", "NO_TIER", "ConsentBitmap", "Overrides", "Reclassify"]

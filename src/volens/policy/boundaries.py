@@ -42,16 +42,18 @@ class BoundaryIndex:
     def due(self, at: int) -> Indexes:
         """Return the subjects whose class ended at or before `at` (milliseconds), ascending."""
         end = int(np.searchsorted(self._times, at, side="right"))
-        candidates = np.concatenate([self._order[:end], *self._added])
+        candidates = np.concatenate([self._order[self._first : end], *self._added])
         return np.unique(candidates[self.moments[candidates] <= at])
 
     def next(self) -> int:
         """Return the earliest moment of all; `NEVER` if there is none."""
         while self._first < len(self._order):
-            subject, moment = self._order[self._first], self._times[self._first]
-            if self.moments[subject] == moment:
+            ahead = slice(self._first, self._first + 256)
+            holds = self.moments[self._order[ahead]] == self._times[ahead]
+            if np.any(holds):
+                self._first += int(np.argmax(holds))
                 break
-            self._first += 1  # stale: the subject was given another moment since
+            self._first += len(holds)  # stale: these subjects were given other moments since
         earliest = int(self._times[self._first]) if self._first < len(self._order) else NEVER
         for subjects in self._added:
             earliest = min(earliest, int(self.moments[subjects].min()))
@@ -59,7 +61,7 @@ class BoundaryIndex:
 
     def _sort(self) -> None:
         finite = np.flatnonzero(self.moments < NEVER)
-        order = np.argsort(self.moments[finite], kind="stable")
+        order = np.argsort(self.moments[finite])
         self._order: Indexes = finite[order]
         self._times: Millis = self.moments[self._order]
         self._added: list[Indexes] = []
