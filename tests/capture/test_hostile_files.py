@@ -185,6 +185,20 @@ def test_a_table_of_contents_too_large_to_read_refuses_the_zip_unread(tmp_path: 
     assert outcome.reasons == {"too_many_members": 1}
 
 
+def test_a_zip64_table_of_contents_is_measured_too(tmp_path: Path) -> None:
+    path = make_zip(tmp_path, *((f"{n}{'x' * 900}.jsonl", GOOD) for n in range(20)))
+    data = path.read_bytes()
+    end = data.rindex(b"PK\x05\x06")
+    size, start = struct.unpack_from("<II", data, end + 12)
+    # APPNOTE 4.3.14 and 4.3.15: the large record and where it is
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 20, 20, size, start)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, end, 1)
+    last = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 2**32 - 1, 2**32 - 1, 0)
+    path.write_bytes(data[:end] + record + locator + last)
+    assert len(read(path).captured) == 20
+    assert read(path, limits=Limits(members=5)).reasons == {"too_many_members": 1}
+
+
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.99])
 def test_a_zip_cut_short_is_refused_with_what_to_do(tmp_path: Path, kept: float) -> None:
     path = make_zip(tmp_path, ("a.jsonl", GOOD * 20))
@@ -478,6 +492,32 @@ def test_reading_takes_the_memory_of_one_record_not_of_the_file(tmp_path: Path) 
     assert yielded == 3001
     assert path.stat().st_size > 14 * MEBIBYTE
     assert peak < MEBIBYTE
+
+
+def test_a_file_of_nothing_but_bad_lines_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(GOOD + b"\n" + b"x\n" * 30_000)
+    tracemalloc.start()
+    yielded = sum(1 for _ in read_paths([path]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert yielded == 30_002
+    assert peak < MEBIBYTE
+
+
+def test_a_tree_over_the_limit_is_refused_and_the_next_one_read(tmp_path: Path) -> None:
+    def line(tree: str, parent: str | None, key: str) -> dict[str, object]:
+        ids = {"message_tree_id": tree, "message_id": key, "parent_id": parent}
+        return ids | {"role": "prompter", "text": "x" * 1000}
+
+    lines = [
+        line("a", None, "a"),
+        *(line("a", "a", f"a{n}") for n in range(9)),
+        line("b", None, "b"),
+    ]
+    outcome = read_json(tmp_path, lines, limits=Limits(record_bytes=5000))
+    assert [item.source_id for item in outcome.conversations] == ["b"]
+    assert outcome.reasons == {"record_size": 1}
 
 
 def test_an_opened_file_is_closed_when_reading_stops_early(tmp_path: Path) -> None:

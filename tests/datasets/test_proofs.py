@@ -1,5 +1,6 @@
 """Proofs of membership and absence: what holds, and what must never hold."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -212,6 +213,11 @@ def refused(proof: bytes) -> None:
         check(proof)
 
 
+def placed(made: Case, index: int) -> dict[str, Any]:
+    path = [part.hex() for part in made.leaves.inclusion_proof(index)]
+    return {"leaf": made.leaves.leaf(index).hex(), "index": index, "path": path}
+
+
 def test_forged_neighbours_are_refused() -> None:
     made = case(9)
     outsider = made.world.people[11]
@@ -221,10 +227,7 @@ def test_forged_neighbours_are_refused() -> None:
     at, _ = made.leaves.find(leaf)
 
     def place(index: int) -> dict[str, Any] | None:
-        if not 0 <= index < made.leaves.size:
-            return None
-        path = [part.hex() for part in made.leaves.inclusion_proof(index)]
-        return {"leaf": made.leaves.leaf(index).hex(), "index": index, "path": path}
+        return placed(made, index) if 0 <= index < made.leaves.size else None
 
     pairs = [(None, None), (at - 2, at), (at - 1, at + 1), (at, at + 1), (at - 2, at - 1)]
     pairs += [(None, at), (at - 1, None), (at - 1, at - 1), (at, at), (at, at - 1)]
@@ -241,27 +244,21 @@ def test_forged_neighbours_are_refused() -> None:
             refused(forged)
 
 
-def test_a_member_can_not_be_shown_absent_between_its_own_neighbours() -> None:
-    made = case(9)
-    member = made.world.people[0]
-    at, _ = made.leaves.find(member.leaf(made.world.raw))
+@pytest.mark.parametrize("members", [1, 2, 9])
+def test_a_member_can_not_be_shown_absent_with_its_own_leaf_as_a_neighbour(members: int) -> None:
+    made = case(members)
+    for member in made.world.people[:members]:
+        at, _ = made.leaves.find(member.leaf(made.world.raw))
+        for before in (at - 1, at):  # own leaf on the right, own leaf on the left
 
-    def deny(document: dict[str, Any]) -> None:
-        own = document.pop("member")
-        document |= {"kind": "absent", "left": own, "right": None}
+            def deny(document: dict[str, Any], before: int = before) -> None:
+                del document["member"]
+                document["kind"] = "absent"
+                for side, index in (("left", before), ("right", before + 1)):
+                    inside = 0 <= index < made.leaves.size
+                    document[side] = placed(made, index) if inside else None
 
-    for side in ("left", "right"):
-
-        def shift(document: dict[str, Any], side: str = side) -> None:
-            deny(document)
-            document["left"], document["right"] = None, None
-            document[side] = {
-                "leaf": made.leaves.leaf(at).hex(),
-                "index": at,
-                "path": [part.hex() for part in made.leaves.inclusion_proof(at)],
-            }
-
-        refused(edited(made.prove(member), shift))
+            refused(edited(made.prove(member), deny))
 
 
 def test_swapped_parts_of_two_honest_proofs_are_refused() -> None:
@@ -308,6 +305,20 @@ def test_an_unknown_member_is_refused() -> None:
     made = case(5)
     refused(edited(made.prove(made.world.people[0]), lambda d: d.update(note="x")))
     refused(edited(made.prove(made.world.people[0]), lambda d: d["capture"].update(note="x")))
+    refused(edited(made.prove(made.world.people[0]), lambda d: d["member"].update(note="x")))
+
+
+def test_no_neighbours_need_a_manifest_that_is_empty_by_number_and_by_root() -> None:
+    for members, records in ((3, 0), (0, 3)):
+        made = case(members)
+        counts = Counts(records=records, turns=0, payload_bytes=0)
+        lying = dataclasses.replace(made.manifest, counts=counts)
+        statement = json.loads(sign_statement(lying, SIGNER))
+
+        def lie(document: dict[str, Any], statement: Any = statement) -> None:  # noqa: ANN401 - JSON
+            document |= {"statement": statement, "left": None, "right": None}
+
+        refused(edited(made.prove(made.world.people[11]), lie))
 
 
 def test_an_unsorted_manifest_can_lie_about_absence_which_is_why_folders_are_verified() -> None:

@@ -1,5 +1,6 @@
 """A folder appears whole or not at all, whatever stops the build and whenever."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,13 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.datasets.world import OTHER_SIGNER, SIGNER, World, batch_of, sealed_batch_of
+from tests.datasets.world import (
+    OTHER_SIGNER,
+    POLICY,
+    SIGNER,
+    World,
+    batch_of,
+    sealed_batch_of,
+)
 from volens.core.errors import InvalidInput, Unavailable, VerificationFailed
 from volens.datasets.durable import staging_path
+from volens.datasets.leaves import LeafTree
 from volens.datasets.manifest import parse_manifest
 from volens.datasets.model import Format, RecordBatch
 from volens.datasets.staging import Staging
 from volens.datasets.verify import verify_dataset
+from volens.log.kinds import DatasetFormat, EntryKind
 
 
 def leaves(world: World, members: int = 10) -> list[bytes]:
@@ -169,6 +179,75 @@ def test_parts_that_do_not_fit_are_refused_before_anything_is_published(tmp_path
         assert not (tmp_path / "out").exists()
         staging.seal(world.attach(manifest), SIGNER.verifier)
     verify_dataset(tmp_path / "out", SIGNER.verifier)
+
+
+def test_an_entry_that_was_logged_before_the_build_began_is_refused(tmp_path: Path) -> None:
+    world = World()
+    early, _ = world.begin()
+    done = world.log.append(
+        EntryKind.DATASET_DONE,
+        intent=early.intent,
+        dataset=b"\x33" * 32,
+        manifest_root=LeafTree(b"".join(sorted(leaves(world)))).root(),
+        records=10,
+        format=DatasetFormat.JSONL,
+        policy_hash=POLICY.sha256,
+        disclosure=True,
+    )
+    ref, _ = world.begin()
+    with Staging.open(tmp_path / "out", Format.TRL) as staging:
+        staging.write(batch_of(leaves(world)))
+        manifest = staging.finish(world.facts(dataclasses.replace(ref, intent=early.intent)))
+        honest = world.attach(manifest)
+        old = dataclasses.replace(
+            honest, done_entry=world.log.entries[done], done_proof=world.log.proof(done)
+        )
+        with pytest.raises(VerificationFailed, match="older than the checkpoint"):
+            staging.seal(old, SIGNER.verifier)
+        staging.seal(honest, SIGNER.verifier)
+
+
+def test_after_a_failed_write_nothing_can_be_finished(tmp_path: Path) -> None:
+    """Some lines of the batch are in the file by then, others not."""
+    world = World()
+    ref, _ = world.begin()
+    with Staging.open(tmp_path / "out", Format.TRL) as staging:
+        good = batch_of(leaves(world))
+        broken = RecordBatch(
+            leaves=good.leaves,
+            turn_offsets=good.turn_offsets,
+            roles=good.roles,
+            text=good.text[:-1] + b"\xff",
+            text_offsets=good.text_offsets,
+        )
+        with pytest.raises(InvalidInput, match="UTF-8"):
+            staging.write(broken)
+        for step in (lambda: staging.write(good), lambda: staging.finish(world.facts(ref))):
+            with pytest.raises(InvalidInput, match="moment"):
+                step()
+
+
+def test_an_error_of_the_disk_names_the_folder(tmp_path: Path) -> None:
+    with Staging.open(tmp_path / "out", Format.TRL) as staging:
+        (staging_path(tmp_path / "out") / "data").rmdir()
+        with pytest.raises(Unavailable) as caught:
+            staging.write(batch_of(leaves(World())))
+    assert caught.value.code == "storage"
+
+
+def test_a_link_in_the_place_of_the_staging_folder_is_not_followed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "keep").write_text("x")
+    staging_path(tmp_path / "out").symlink_to(mine)
+    with pytest.raises(Unavailable):
+        Staging.open(tmp_path / "out", Format.TRL)
+    assert (mine / "keep").read_text() == "x"
+
+
+def test_what_is_staged_is_for_its_owner_only(tmp_path: Path) -> None:
+    World().build(tmp_path / "out", Format.TRL)
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
 
 
 def test_one_conversation_can_not_stand_in_a_dataset_twice(tmp_path: Path) -> None:

@@ -252,12 +252,24 @@ def test_another_root_than_that_of_the_leaves_is_found(tmp_path: Path) -> None:
 
 
 def test_a_parquet_file_with_other_rows_or_columns_is_found(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     world, out = World(), tmp_path / "out"
     world.build(out, Format.HF)
     path = next(out.glob("data/*.parquet"))
     table = parquet.read_table(path)
+    names = table["record"].to_pylist()
+
+    def named(changed: list[str]) -> object:
+        return table.set_column(0, table.field(0), [arrow.array(changed)])
+
+    said = table["messages"].to_pylist()
+    said[0][0]["role"] = "wizard"
     edits = {
+        "other role": table.set_column(1, table.field(1), [arrow.array(said, table.field(1).type)]),
+        "capitals": named([name.upper() for name in names]),
+        "shifted": named([names[0] + names[1][:1], names[1][1:], *names[2:]]),
+        "spaced": named([" " + names[0], *names[1:]]),
         "dropped": table.slice(1),
         "swapped in": table.take([0, *range(len(table) - 1)]),
         "other column": table.append_column("extra", table["record"]),

@@ -28,7 +28,7 @@ POLICY_ERROR = (False, (ReasonCode.POLICY_ERROR,), ())
 def erring(rule: str) -> Policy:
     """Return the shipped policy with one rule whose condition errs first of all."""
     cedar = tiers_pack().cedar
-    head = re.search(rf'@id\("{rule}"\).*?\n(?:permit|forbid) \((.*?)resource\s*\)', cedar, re.S)
+    head = re.search(rf'@id\("{rule}"\).*?\n(?:permit|forbid) \((.*?)resource\s*\)', cedar, re.DOTALL)
     assert head
     broken = cedar[: head.end()] + "\n" + ERRING + cedar[head.end() :]
     return Policy(replace(tiers_pack(), cedar=broken))
@@ -36,7 +36,7 @@ def erring(rule: str) -> Policy:
 
 def reached(rule: str) -> ClassAttributes:
     """Return a class that the head of `rule` speaks about and that is permitted if possible."""
-    head = re.search(rf'@id\("{rule}"\).*?(action.*?), ?\s*resource', tiers_pack().cedar, re.S)
+    head = re.search(rf'@id\("{rule}"\).*?(action.*?), ?\s*resource', tiers_pack().cedar, re.DOTALL)
     assert head
     named = re.findall(r'Action::"(\w+)"', head[1])
     groups = {

@@ -23,7 +23,9 @@ def refusal(files: dict[str, bytes]) -> InvalidInput:
 
 
 def permit_rule(head: str, when: str = "") -> str:
-    return f'\n@id("mine")\n@reason("granted")\n@en("x")\npermit (principal, {head}, resource){when};'
+    return (
+        f'\n@id("mine")\n@reason("granted")\n@en("x")\npermit (principal, {head}, resource){when};'
+    )
 
 
 @pytest.mark.parametrize("purpose", sorted(PROHIBITED))
@@ -96,7 +98,11 @@ def test_a_matrix_against_a_base_rule_is_refused_by_name(old: str, new: str, nam
 
 def test_cedar_and_matrix_that_differ_do_not_load() -> None:
     error = refusal(
-        altered("pack.toml", 'restricted = "grant"\nprivate = "grant"', 'restricted = "never"\nprivate = "grant"')
+        altered(
+            "pack.toml",
+            'restricted = "grant"\nprivate = "grant"',
+            'restricted = "never"\nprivate = "grant"',
+        )
     )
     assert error.code == "pack_disagrees"
     assert "safety_training" in error.message

@@ -82,7 +82,7 @@ def create_home(
     )
     custody = custody_folder(identity.tenant, environment)
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("", "keys", "journal", "log", "policy"):
+    for name in ("", "keys", "journal", "log", "policy", "datasets"):
         (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(custody / SEED_FILE, entropy.draw(32))
     write_private(custody / LOOKUP_FILE, entropy.draw(32))
@@ -112,5 +112,5 @@ def _create_databases(folder: Path) -> Engine:
 
 
 def _left_over(folder: Path) -> bool:
-    known = {"", "keys", "journal", "log", "policy", "lock", "main.db", "main.db-journal"}
+    known = {"datasets", "keys", "journal", "log", "policy", "lock", "main.db", "main.db-journal"}
     return all(entry.name in known for entry in folder.iterdir())

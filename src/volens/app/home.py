@@ -24,6 +24,7 @@ from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
+from volens.datasets.build import DatasetBuilder
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
@@ -97,6 +98,7 @@ class Home:
             policy=self.policy,
             clock=clock,
         )
+        self._kept = folder / "datasets"
         if writing:
             self.ledger.drain()
 
@@ -117,6 +119,23 @@ class Home:
             self.keys_database.dispose()
             if self._lock is not None:
                 self._lock.release()
+
+    def datasets(self) -> DatasetBuilder:
+        """Return the builder of a home opened for writing.
+
+        Raises:
+            Unavailable: ``read_only``.
+        """
+        return DatasetBuilder(
+            self.gate,
+            self.vault,
+            self.owned_log(),
+            self.recorder,
+            self.signer,
+            kept=self._kept,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
 
     def owned_log(self) -> TransparencyLog:
         """Return the log of a home opened for writing.

@@ -16,6 +16,7 @@ from volens.capture.values import (
     elements,
     first_string,
     identifier,
+    is_absent_or,
     members,
     moment,
     rating,
@@ -28,6 +29,8 @@ from volens.vault.model import Role, TurnFlag
 SOURCE = "chatgpt"
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "tool": Role.TOOL}
 _FINISHED = frozenset({"finished_successfully", "finished"})
+_TO_ALL = frozenset({"all"})
+_FINAL = frozenset({"final"})
 _STOPPED = frozenset({"stop", "unknown"})
 _PLAIN = frozenset({"text", "multimodal_text", "code", "audio_transcription"})
 _CONTEXT = frozenset({"user_editable_context", "model_editable_context"})
@@ -161,12 +164,12 @@ def _message_flags(message: Mapping[str, Json], role: Role | None) -> TurnFlag:
         or extra.get("is_user_system_message")
     ):
         flags |= TurnFlag.HIDDEN
-    to_tool = message.get("recipient") not in {None, "all"}
-    if role is Role.ASSISTANT and (to_tool or message.get("channel") not in {None, "final"}):
+    to_tool = not is_absent_or(message.get("recipient"), _TO_ALL)
+    if role is Role.ASSISTANT and (to_tool or not is_absent_or(message.get("channel"), _FINAL)):
         flags |= TurnFlag.REASONING
     finish = members(extra.get("finish_details")).get("type")
     if (
-        message.get("status") not in {None, *_FINISHED}
+        not is_absent_or(message.get("status"), _FINISHED)
         or (isinstance(finish, str) and finish not in _STOPPED)
         or extra.get("is_error")
         or extra.get("is_complete") is False

@@ -108,7 +108,7 @@ def _pieces(message: Mapping[str, Json], strangers: frozenset[str]) -> tuple[Pie
     common = TurnFlag.NONE
     if role is None or (role is Role.USER and _sender_id(message) in strangers):
         common |= TurnFlag.THIRD_PARTY
-    if message.get("truncated") is True or message.get("stop_reason") in _BROKEN_OFF:
+    if message.get("truncated") is True or string(message.get("stop_reason")) in _BROKEN_OFF:
         common |= TurnFlag.INCOMPLETE
     pieces = [
         Piece(role=Role.TOOL, text=text, flags=TurnFlag.THIRD_PARTY, at=at)

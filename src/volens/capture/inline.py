@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from volens.vault.model import Role, TurnFlag
 
 _OPENING = re.compile(
-    r"<details\b[^>]*\btype=[\"']?(reasoning|tool_calls|code_interpreter)\b[^>]*>"
+    # what is in quotes may hold brackets; possessive, so that no text makes this slow
+    r"<details\b((?:[^<>\"]++|\"[^\"]*+\")*+)>"
     r"|<(think|thinking|reasoning)>"
     r"|^:::(thinking)[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
+_TYPE = re.compile(r"\btype=[\"']?(reasoning|tool_calls|code_interpreter)\b", re.IGNORECASE)
 _DETAILS = re.compile(r"<details\b|</details>", re.IGNORECASE)
 _SUMMARY = re.compile(r"\A\s*<summary>[^<]*</summary>", re.IGNORECASE)
 _COLON_END = re.compile(r"^:::[ \t]*$", re.MULTILINE)
@@ -27,24 +29,31 @@ def split_answer(text: str) -> Iterator[Stretch]:
     A block that never closes reaches to the end of the text and is marked as broken off, so no
     working can pass for an answer.
     """
-    at = 0
-    plain: list[str] = []
+    plain_from = at = 0
     while found := _OPENING.search(text, at):
-        plain.append(text[at : found.start()])
+        kind = _kind(found)
+        if not kind:
+            at = found.end()  # a details block of the answer's own
+            continue
+        yield from _plain(text[plain_from : found.start()])
         end, after = _closing(text, found)
-        yield from _plain(plain)
-        plain = []
-        inside = text[found.end() : end]
         broken = TurnFlag.INCOMPLETE if after is None else TurnFlag.NONE
-        yield from _block(found, inside, broken)
-        at = len(text) if after is None else after
-    plain.append(text[at:])
-    yield from _plain(plain)
+        yield _block(kind, found, text[found.end() : end], broken)
+        plain_from = at = len(text) if after is None else after
+    yield from _plain(text[plain_from:])
+
+
+def _kind(found: re.Match[str]) -> str:
+    """Return what a block holds; empty if it is part of the answer."""
+    if found[1] is None:
+        return "reasoning"
+    named = _TYPE.search(found[1])
+    return named[1].casefold() if named else ""
 
 
 def _closing(text: str, found: re.Match[str]) -> tuple[int, int | None]:
     """Return where a block's inside ends and where the text goes on; None if it never closes."""
-    if found[1]:
+    if found[1] is not None:
         depth = 1
         for tag in _DETAILS.finditer(text, found.end()):
             depth += -1 if tag[0].startswith("</") else 1
@@ -61,19 +70,17 @@ def _closing(text: str, found: re.Match[str]) -> tuple[int, int | None]:
     return len(text), None
 
 
-def _block(found: re.Match[str], inside: str, broken: TurnFlag) -> Iterator[Stretch]:
-    kind = (found[1] or "reasoning").casefold()
-    text = html.unescape(_SUMMARY.sub("", inside)).strip() if found[1] else inside.strip()
+def _block(kind: str, found: re.Match[str], inside: str, broken: TurnFlag) -> Stretch:
+    is_html = found[1] is not None
+    text = html.unescape(_SUMMARY.sub("", inside)).strip() if is_html else inside.strip()
     if kind == "reasoning":
-        yield Role.ASSISTANT, text, TurnFlag.REASONING | broken
-        return
+        return Role.ASSISTANT, text, TurnFlag.REASONING | broken
     attributes = html.unescape(found[0])
     if " arguments=" in attributes or " result=" in attributes:
         text = f"{attributes}\n{text}".strip()
-    yield Role.TOOL, text, TurnFlag.THIRD_PARTY | broken
+    return Role.TOOL, text, TurnFlag.THIRD_PARTY | broken
 
 
-def _plain(parts: list[str]) -> Iterator[Stretch]:
-    text = "".join(parts).strip()
-    if text:
-        yield Role.ASSISTANT, text, TurnFlag.NONE
+def _plain(text: str) -> Iterator[Stretch]:
+    if text.strip():
+        yield Role.ASSISTANT, text.strip(), TurnFlag.NONE

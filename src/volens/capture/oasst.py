@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from volens.capture.model import Limits
+from volens.capture.model import Limits, Skipped
 from volens.capture.threads import Context, Draft, Node, Piece, assemble, conversation
 from volens.capture.values import (
     account_id,
@@ -95,7 +95,7 @@ def _piece(message: Mapping[str, Json], account: str | None) -> Piece:
     if message.get("review_result") is False:
         flags |= TurnFlag.INCOMPLETE
     # a deleted message keeps its place in the tree and loses its words
-    is_deleted = message.get("deleted") not in {None, False}
+    is_deleted = message.get("deleted") is not None and message.get("deleted") is not False
     return Piece(
         role=Role.TOOL if role is None else role,
         text="" if is_deleted else string(message.get("text")),
@@ -126,19 +126,24 @@ class Numbered:
 
     index: int
     size: int
-    record: Mapping[str, Json]
+    value: Json
 
 
-def group_messages(records: Iterable[Numbered], limits: Limits) -> Iterator[list[Numbered]]:
+def group_messages(
+    items: Iterable[Numbered | Skipped], limits: Limits
+) -> Iterator[list[Numbered] | Skipped]:
     """Yield runs of neighbouring records of the same tree; a first message starts a new one.
 
-    Memory stays bounded: a run beyond the limit on one conversation loses its records' content
-    and comes out one record too long, so that reading it is refused.
+    Memory stays bounded: a run beyond the limit on one conversation ends in an empty record of
+    size -1, so that reading it is refused. What is skipped is passed on at once.
     """
     run: list[Numbered] = []
     tree, size = "", 0
-    for numbered in records:
-        record = numbered.record
+    for item in items:
+        if isinstance(item, Skipped):
+            yield item
+            continue
+        record = members(item.value)
         own = first_string(record, "message_tree_id")
         own = own or (tree if record.get("parent_id") else string(record.get("message_id")))
         if run and (own != tree or not record.get("parent_id")):
@@ -146,10 +151,10 @@ def group_messages(records: Iterable[Numbered], limits: Limits) -> Iterator[list
             run = []
         if not run:
             tree, size = own, 0
-        size += numbered.size
+        size += item.size
         if size <= limits.record_bytes:
-            run.append(numbered)
+            run.append(item)
         elif run[-1].size >= 0:
-            run.append(Numbered(index=numbered.index, size=-1, record={}))
+            run.append(Numbered(index=item.index, size=-1, value=None))
     if run:
         yield run

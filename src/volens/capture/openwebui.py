@@ -17,6 +17,7 @@ from volens.capture.values import (
     elements,
     first_string,
     identifier,
+    is_absent_or,
     members,
     moment,
     rating,
@@ -26,6 +27,7 @@ from volens.core.canonical import Json
 from volens.vault.model import Role, TurnFlag
 
 SOURCE = "open-webui"
+_COMPLETED = frozenset({"completed"})
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 
 
@@ -99,10 +101,10 @@ def _pieces(message: Mapping[str, Json], account: str | None) -> tuple[Piece, ..
 def _output(message: Mapping[str, Json]) -> Iterator[tuple[Role, str, TurnFlag]]:
     for value in elements(message.get("output")):
         item = members(value)
-        kind = item.get("type")
+        kind = string(item.get("type"))
         text = "\n".join(_item_texts(item))
         status = item.get("status")
-        broken = TurnFlag.NONE if status in {None, "completed"} else TurnFlag.INCOMPLETE
+        broken = TurnFlag.NONE if is_absent_or(status, _COMPLETED) else TurnFlag.INCOMPLETE
         if kind == "message":
             for who, part, flags in split_answer(text):
                 yield who, part, flags | broken

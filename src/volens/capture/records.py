@@ -20,7 +20,7 @@ from volens.capture import (
 )
 from volens.capture.detect import recognise, wrapped
 from volens.capture.model import Captured, Format, Limits, Skipped
-from volens.capture.splitting import Broken, split_records
+from volens.capture.splitting import Broken, Raw, split_records
 from volens.capture.threads import Context, Draft
 from volens.capture.values import members, read_value
 from volens.core.canonical import Json
@@ -69,54 +69,45 @@ def read_records(
     place: str, form: Format, chunks: Iterator[bytes], context: Context, limits: Limits
 ) -> Iterator[Captured | Skipped]:
     """Yield what each record of one file becomes; a bad record costs itself only."""
-    skipped: list[Skipped] = []
-    values = _values(place, chunks, limits, skipped)
-    if form is Format.OASST:
-        numbered = (
-            oasst.Numbered(index=index, size=size, record=members(value))
-            for index, size, value in values
-        )
-        for run in oasst.group_messages(numbered, limits):
-            yield from _drain(skipped)
-            yield _convert(f"{place}[{run[0].index}]", partial(_tree, run, context, limits))
-    else:
-        for index, _, value in values:
-            yield from _drain(skipped)
-            yield from _one_or_many(f"{place}[{index}]", form, value, context, limits)
-    yield from _drain(skipped)
+    values = _values(place, chunks, limits)
+    for item in oasst.group_messages(values, limits) if form is Format.OASST else values:
+        if isinstance(item, Skipped):
+            yield item
+        elif isinstance(item, list):
+            first = f"{place}[{item[0].index}]"
+            yield _convert(first, partial(_tree, item, context, limits))
+        else:
+            yield from _one_or_many(f"{place}[{item.index}]", form, item.value, context, limits)
 
 
 def _tree(run: list[oasst.Numbered], context: Context, limits: Limits) -> Draft:
     if run[-1].size < 0:
         raise InvalidInput("record_size", "the tree is larger than the limit on one conversation")
-    return oasst.read_messages([item.record for item in run], context, limits)
-
-
-def _drain(skipped: list[Skipped]) -> Iterator[Skipped]:
-    yield from skipped
-    skipped.clear()
+    return oasst.read_messages([members(item.value) for item in run], context, limits)
 
 
 def _values(
-    place: str, chunks: Iterator[bytes], limits: Limits, skipped: list[Skipped]
-) -> Iterator[tuple[int, int, Json]]:
-    """Yield number, size and value of each good record; put the others on `skipped`."""
+    place: str, chunks: Iterator[bytes], limits: Limits
+) -> Iterator[oasst.Numbered | Skipped]:
+    """Yield each good record and a reason for each bad one."""
     index = -1
     try:
         for raw in split_records(chunks, limits):
             index = raw.index
-            if isinstance(raw, Broken):
-                skipped.append(_left_out(f"{place}[{index}]", raw.reason))
-                continue
-            try:
-                value = read_value(raw.data, limits)
-            except InvalidInput as error:
-                skipped.append(_left_out(f"{place}[{index}]", error.code))
-                continue
-            yield index, len(raw.data), value
+            yield _value(f"{place}[{index}]", raw, limits)
     except VolensError as error:
         message = f"{error.message}; what came before is read"
-        skipped.append(Skipped(place=f"{place}[{index + 1}]", reason=error.code, message=message))
+        yield Skipped(place=f"{place}[{index + 1}]", reason=error.code, message=message)
+
+
+def _value(place: str, raw: Raw | Broken, limits: Limits) -> oasst.Numbered | Skipped:
+    if isinstance(raw, Broken):
+        return _left_out(place, raw.reason)
+    try:
+        value = read_value(raw.data, limits)
+    except InvalidInput as error:
+        return _left_out(place, error.code)
+    return oasst.Numbered(index=raw.index, size=len(raw.data), value=value)
 
 
 def _left_out(place: str, reason: str) -> Skipped:

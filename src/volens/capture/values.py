@@ -136,6 +136,11 @@ def string(value: Json) -> str:
     return value if isinstance(value, str) else ""
 
 
+def is_absent_or(value: Json, words: frozenset[str]) -> bool:
+    """Return whether a member is not there, or is one of these words."""
+    return value is None or string(value) in words
+
+
 def first_string(record: Mapping[str, Json], *names: str) -> str:
     """Return the first of these members that is a string with something in it."""
     for name in names:

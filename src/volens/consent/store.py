@@ -68,7 +68,7 @@ STATE = Table(  # what the events add up to, in a form that equal choices share
     Column("objected", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
-_ENTRY_KIND = {
+ENTRY_KIND = {
     Act.GRANT: EntryKind.CONSENT_GRANTED,
     Act.WITHDRAW: EntryKind.CONSENT_WITHDRAWN,
     Act.REVOKE: EntryKind.CONSENT_REVOKED,
@@ -219,7 +219,7 @@ class ConsentLedger:
             if event.notice is not None:
                 fields["notice_hash"] = bytes.fromhex(event.notice.sha256)
             salts.append(salt)
-            entries.append((_ENTRY_KIND[event.act], fields))
+            entries.append((ENTRY_KIND[event.act], fields))
         indexes = recorder.record_all(entries)
         return [
             Recorded(event=event, log_index=index, salt=salt)

@@ -10,6 +10,8 @@ import errno
 import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
 
@@ -36,8 +38,8 @@ def claim_staging(out: Path) -> tuple[Path, int]:
     check_absent(out)
     path = staging_path(out)
     while True:
-        path.mkdir(exist_ok=True)
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        path.mkdir(mode=0o700, exist_ok=True)  # it holds content in the clear: for its owner only
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not path.exists() or path.stat().st_ino != os.fstat(lock).st_ino:
@@ -108,6 +110,21 @@ def digest_file(path: Path) -> bytes:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").digest()
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system into one that names the folder.
+
+    Raises:
+        Unavailable: ``storage`` in its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        hint = "see that the disk has space and the folder can be written"
+        what = f"{path}: {error.strerror or error}"
+        raise Unavailable("storage", what, hint=hint) from error
 
 
 def _remove(path: Path) -> None:

@@ -13,7 +13,6 @@ from volens.core.errors import InvalidInput
 from volens.core.ids import DatasetId, IdKind, parse_id
 from volens.core.purposes import PROHIBITED, Purpose
 
-DIGEST_BYTES = 32
 MAX_TEXT = 2000
 WORD = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,99}")
 _HEX = re.compile(r"[0-9a-f]{64}")

@@ -18,18 +18,15 @@ from volens.datasets.shards import Tally
 
 MAX_BATCH_BYTES = 2**31 - 1
 _HEX_DIGITS = 64
+_LEAF = r"\A[0-9a-f]{64}\z"  # in the syntax of RE2
 
 
 class ParquetShard:
     """One Parquet file; each batch becomes one row group."""
 
     def __init__(self, path: Path) -> None:
-        """Begin a file that must not exist.
-
-        Raises:
-            Unavailable: ``pyarrow_missing`` if the extra is not installed.
-        """
-        pyarrow, parquet = _load()
+        """Begin a file that must not exist."""
+        pyarrow, parquet = require_pyarrow()
         self._schema = _schema(pyarrow)
         self._file = path.open("xb")
         self._writer = parquet.ParquetWriter(
@@ -46,7 +43,7 @@ class ParquetShard:
         Raises:
             InvalidInput: ``batch_text`` if a text is not UTF-8 or the batch holds 2 GiB.
         """
-        pyarrow, _ = _load()
+        pyarrow, _ = require_pyarrow()
         if len(order):
             table = pyarrow.Table.from_arrays(_columns(pyarrow, batch), schema=self._schema)
             if not (len(order) == len(batch) and bool((np.diff(order) == 1).all())):
@@ -60,7 +57,7 @@ class ParquetShard:
 
     def abandon(self) -> None:
         """Close the file as it is."""
-        pyarrow, _ = _load()
+        pyarrow, _ = require_pyarrow()
         try:
             self._writer.close()
         except (pyarrow.ArrowException, OSError, ValueError):
@@ -76,7 +73,7 @@ def scan_parquet(path: Path) -> Iterator[Tally]:
         Unavailable: ``pyarrow_missing`` if the extra is not installed.
         VerificationFailed: ``data_form`` naming the row group.
     """
-    pyarrow, parquet = _load()
+    pyarrow, parquet = require_pyarrow()
     with path.open("rb") as file:
         try:
             reader = parquet.ParquetFile(file)
@@ -88,8 +85,12 @@ def scan_parquet(path: Path) -> Iterator[Tally]:
             raise _refused(path, f"not readable as Parquet: {error}") from error
 
 
-def _load() -> tuple[Any, Any]:
-    """Import pyarrow when it is first needed: the other forms do without it."""
+def require_pyarrow() -> tuple[Any, Any]:
+    """Import pyarrow and its Parquet part when they are first needed: other forms do without.
+
+    Raises:
+        Unavailable: ``pyarrow_missing`` if the extra is not installed.
+    """
     try:
         import pyarrow as pa  # noqa: PLC0415 - an optional extra
         import pyarrow.parquet as pq  # noqa: PLC0415 - an optional extra
@@ -152,25 +153,16 @@ def _tally(pa: Any, table: Any, path: Path, group: int) -> Tally:  # noqa: ANN40
 
     table.validate(full=True)
     record, messages = (column.combine_chunks() for column in table.columns)
-    record, messages = (
-        pa.concat_arrays(c.chunks) if isinstance(c, pa.ChunkedArray) else c
-        for c in (record, messages)
-    )
     turns = messages.flatten()
     role, content = turns.field("role"), turns.field("content")
     if record.null_count or messages.null_count or role.null_count or content.null_count:
         raise _refused(path, f"row group {group} holds nulls")
     if not pc.all(pc.is_in(role, pa.array(ROLE_NAMES)), min_count=0).as_py():
         raise _refused(path, f"row group {group} holds a role that is none")
-    digits = b"".join(value.encode() for value in record.to_pylist())
-    if len(digits) != _HEX_DIGITS * len(record) or digits != digits.lower():
+    if not pc.all(pc.match_substring_regex(record, _LEAF), min_count=0).as_py():
         raise _refused(path, f"row group {group} holds a record that is no leaf")
-    try:
-        leaves = bytes.fromhex(digits.decode("ascii"))
-    except ValueError as error:
-        raise _refused(path, f"row group {group} holds a record that is no leaf") from error
     return Tally(
-        leaves=leaves,
+        leaves=bytes.fromhex("".join(record.to_pylist())),
         turns=len(turns),
         payload_bytes=pc.sum(pc.binary_length(content), min_count=0).as_py(),
     )

@@ -285,7 +285,6 @@ def _read_placed(top: Members, name: str) -> Placed | None:
 
 def _read_capture(capture: Members) -> Capture:
     capture.exactly("conversation secret index path entry proof")
-    capture.parsed("conversation", lambda text: parse_id(IdKind.CONVERSATION, text))
     return Capture(
         conversation=ConversationId(capture.string("conversation")),
         secret=capture.digest("secret"),

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ from volens.datasets.durable import (
     digest_file,
     discard,
     publish,
+    storage_errors,
 )
 from volens.datasets.fitting import OPENAI_LEAST_RECORDS, UNFIT, fits
 from volens.datasets.jsonl import LINE_FORMS, SIDE_SUFFIX, LinesShard, has_side_file
@@ -52,7 +54,7 @@ from volens.datasets.manifest import (
     Manifest,
 )
 from volens.datasets.model import LEAF_BYTES, Format, RecordBatch, SealedBatch, leaf_order
-from volens.datasets.parquet import ParquetShard
+from volens.datasets.parquet import ParquetShard, require_pyarrow
 from volens.datasets.sealed import SealedWriter
 from volens.datasets.shards import Shard
 from volens.log.note import Verifier
@@ -71,11 +73,14 @@ _SPOOL = ".spool"
 class Staging:
     """A dataset on its way to `out`. Use it as a context manager: what is not sealed is removed."""
 
-    def __init__(self, out: Path, form: Format, shard_bytes: int) -> None:
-        """Claim the staging folder; use `open`."""
+    def __init__(
+        self, out: Path, form: Format, *, folder: Path, lock: int, shard_bytes: int
+    ) -> None:
+        """Take a claimed staging folder; use `open`."""
         self._out, self._form, self._shard_bytes = out, form, shard_bytes
-        self._folder, self._lock = claim_staging(out)
+        self._folder, self._lock = folder, lock
         self._open = True
+        self._failed = False
         self._spool_path = self._folder / _SPOOL
         self._records = self._turns = self._payload = self._unfit = 0
         self._languages: Counter[str] = Counter()
@@ -96,9 +101,17 @@ class Staging:
 
         Raises:
             InvalidInput: ``out_exists`` or ``out_parent``.
-            Unavailable: ``staging_in_use``; ``pyarrow_missing`` at the first write of ``hf``.
+            Unavailable: ``staging_in_use``, ``storage``, or ``pyarrow_missing`` for ``hf``.
         """
-        return cls(out, form, shard_bytes)
+        if form is Format.HF:
+            require_pyarrow()
+        with storage_errors(out):
+            folder, lock = claim_staging(out)
+            try:
+                return cls(out, form, folder=folder, lock=lock, shard_bytes=shard_bytes)
+            except BaseException:
+                discard(folder, lock)
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +120,7 @@ class Staging:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        _trace: TracebackType | None,
     ) -> None:
         self.discard()
 
@@ -129,8 +142,12 @@ class Staging:
 
         Raises:
             InvalidInput: ``batch_kind`` if sealed and plain are mixed up; ``batch_text``.
+            Unavailable: ``storage``.
         """
-        self._check_phase(finished=False)
+        with self._step(finished=False):
+            return self._write(batch)
+
+    def _write(self, batch: RecordBatch | SealedBatch) -> int:
         order = leaf_order(batch.leaves)
         if isinstance(batch, SealedBatch):
             if self._sealed is None:
@@ -155,8 +172,12 @@ class Staging:
         Raises:
             InvalidInput: ``duplicate_leaf``; ``too_few_records`` if the form wants more;
                 ``manifest_form`` if a fact is out of its range.
+            Unavailable: ``storage``.
         """
-        self._check_phase(finished=False)
+        with self._step(finished=False):
+            return self._finish(facts)
+
+    def _finish(self, facts: Facts) -> Manifest:
         if self._form is Format.OPENAI and self._records < OPENAI_LEAST_RECORDS:
             least = f"the form openai takes {OPENAI_LEAST_RECORDS} records or more"
             raise InvalidInput("too_few_records", f"{self._records} records left, {least}")
@@ -173,14 +194,24 @@ class Staging:
         self._manifest = manifest
         return manifest
 
+    def leaves(self) -> bytes:
+        """Return the sorted leaves of a finished dataset, 32 bytes each."""
+        self._check_phase(finished=True)
+        return (self._folder / LEAVES_FILE).read_bytes()
+
     def seal(self, attachments: Attachments, verifier: Verifier) -> Path:
         """Add the signed and logged parts, check them against the manifest, move all to `out`.
 
         Raises:
             VerificationFailed: if a part does not hold or does not fit; nothing was published.
             InvalidInput: ``out_exists`` if `out` appeared in the meantime.
+            Unavailable: ``storage``.
         """
-        self._check_phase(finished=True)
+        with storage_errors(self._out):
+            self._check_phase(finished=True)
+            return self._seal(attachments, verifier)
+
+    def _seal(self, attachments: Attachments, verifier: Verifier) -> Path:
         assert self._manifest is not None
         verify_attachments(self._manifest, attachments, verifier)
         parts = {
@@ -196,9 +227,20 @@ class Staging:
         os.close(self._lock)
         return self._out
 
+    @contextmanager
+    def _step(self, *, finished: bool) -> Iterator[None]:
+        """Do one step; a step that failed half-way leaves nothing to go on with."""
+        self._check_phase(finished=finished)
+        try:
+            with storage_errors(self._out):
+                yield
+        except BaseException:
+            self._failed = True
+            raise
+
     def _check_phase(self, *, finished: bool) -> None:
-        if not self._open or (self._manifest is not None) is not finished:
-            hint = "open, write, finish, seal: in this order, each of the last two once"
+        if self._failed or not self._open or (self._manifest is not None) is not finished:
+            hint = "open, write, finish, seal; after a failure open a new one"
             raise InvalidInput(
                 "staging_phase", f"not the moment for this on {self._out}", hint=hint
             )

@@ -52,11 +52,12 @@ class OpenedBatch:
         """Return the number of conversations."""
         return len(self.payloads)
 
-    def leaves(self, dataset: bytes) -> list[bytes]:
-        """Return each conversation's leaf in the manifest of `dataset` (its raw id)."""
+    def leaves(self, dataset: bytes, rows: Sequence[int]) -> list[bytes]:
+        """Return the leaves of some conversations (by index) in the manifest of `dataset`."""
+        opened, conversations = self._opened, self.conversations
         return [
-            leaf_of(opened.capture_secret, dataset=dataset, conversation=conversation)
-            for opened, conversation in zip(self._opened, self.conversations, strict=True)
+            leaf_of(opened[row].capture_secret, dataset=dataset, conversation=conversations[row])
+            for row in rows
         ]
 
     def seal_record(self, index: int, plaintext: bytes, *, dataset: bytes, leaf: bytes) -> bytes:

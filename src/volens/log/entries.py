@@ -143,7 +143,6 @@ _CONSENT: Final = {
     "commitment": COMMITMENT,
     "purpose": word(Purpose),
     "scope": word(GrantScope),
-    "notice_hash": optional(PUBLIC_HASH),
 }
 
 FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
@@ -161,7 +160,7 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
     },
     EntryKind.SUBJECT_CREATED: {"commitment": COMMITMENT},
     EntryKind.SUBJECT_CHANGED: {"commitment": COMMITMENT, "field": word(ChangedField)},
-    EntryKind.CONSENT_GRANTED: _CONSENT,
+    EntryKind.CONSENT_GRANTED: {**_CONSENT, "notice_hash": PUBLIC_HASH},
     EntryKind.CONSENT_WITHDRAWN: _CONSENT,
     EntryKind.CONSENT_REVOKED: _CONSENT,
     EntryKind.CONSENT_EXPIRED: _CONSENT,
