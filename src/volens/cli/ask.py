@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from volens.app.home import Home
 from volens.cli.commands import Session, command, new_group
 from volens.cli.failures import DENIED
 from volens.cli.homes import find_target, read_home
 from volens.cli.output import BAD, DIM, GOOD, Answer, indented, line
+from volens.cli.policies import named_policy
 from volens.cli.words import NEXT, reason_words
 from volens.core.canonical import Json
 from volens.core.time import FAR_FUTURE, format_moment
 from volens.gate.facts import Use
-from volens.policy.decision import Policy
-from volens.policy.packs import list_packs, load_pack
 from volens.policy.wording import say
 
 GROUP = new_group("May this be used, and why or why not?")
@@ -41,7 +38,7 @@ def ask(
     """Say whether a use is permitted, with every reason. Exit code 3 means no."""
     with read_home(session) as home:
         subject, held = find_target(home, target)
-        chosen = find_policy(home, policy) if policy else home.policy
+        chosen = named_policy(home.folder, home.policy, policy) if policy else home.policy
         use = Use(purpose=purpose, dataset=dataset, run=run, partner=partner)
         decision = home.gate.decide(subject, use, held, chosen)
     ends = decision.valid_until < FAR_FUTURE
@@ -71,25 +68,3 @@ def ask(
     until = f"; holds until {format_moment(decision.valid_until)} at most" if ends else ""
     shown.append(line(f"{under}{until}.", DIM))
     return Answer(document=document, shown=tuple(shown), code=0 if decision.permit else DENIED)
-
-
-def find_policy(home: Home, name: str) -> Policy:
-    """Return the policy that a word names: the home's own copy first, else a shipped pack.
-
-    Raises:
-        NotFound: ``pack_unknown``.
-    """
-    if Path(name).is_dir():
-        return Policy(load_pack(Path(name)))
-    base, _, version = name.partition("@")
-    if not version:
-        own = home.policy.pack.name
-        base, version = (own, name) if not _is_pack(name) else (name, "")
-    kept = home.folder / "policy" / f"{base}@{version}"
-    if version and "/" not in version and kept.is_dir():
-        return Policy(load_pack(kept))
-    return Policy(load_pack(base, version or None))
-
-
-def _is_pack(name: str) -> bool:
-    return any(item.name == name for item in list_packs())

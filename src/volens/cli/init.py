@@ -11,7 +11,7 @@ from volens.app.home import open_home
 from volens.app.identity import IDENTITY, custody_folder
 from volens.app.policies import find_pack
 from volens.cli.commands import Session, command, new_group
-from volens.cli.output import DIM, GOOD, Answer, fields, line
+from volens.cli.output import DIM, GOOD, Answer, fields, line, whole
 from volens.core.errors import InvalidInput
 from volens.core.purposes import Realm
 from volens.core.regions import Region
@@ -71,9 +71,10 @@ def init(
                 ("region", f"{identity.region} ({identity.realm})"),
                 ("policy", f"{ref.name} {ref.version}"),
                 ("keys", f"{custody}  (back them up apart from the home)"),
-                ("log key", vkey),
             ]
         ),
+        line("log key:"),
+        whole(vkey),
         line("Publish the log key: with it anybody can check what this home says.", DIM),
         line("Next: volens import PATH, or volens subject add NAME", DIM),
     )

@@ -55,6 +55,11 @@ def line(text: str, style: str = "") -> Text:
     return Text(safe(text), style=style)
 
 
+def whole(text: str) -> Text:
+    """Return one long word, such as a key, that must stay in one piece to be copied."""
+    return Text(safe(text), no_wrap=True)
+
+
 def block(text: str) -> Text:
     """Return text of several lines, such as a notice, with its own line breaks."""
     return Text(safe(text.rstrip("\n"), lines=True))
@@ -113,18 +118,24 @@ class Output:
         if self.as_json:
             print(json.dumps(answer.document, indent=2))  # noqa: T201 - this module prints
         else:
-            for item in answer.shown:
-                self._out.print(item)
+            self.say(*answer.shown)
 
     def say(self, *items: RenderableType) -> None:
         """Print for people before the answer; nothing if a document was asked for."""
         if not self.as_json:
             for item in items:
-                self._out.print(item)
+                self._print(item)
 
-    def note(self, text: str) -> None:
-        """Print a remark to stderr."""
-        self._err.print(line(text, DIM))
+    def _print(self, item: RenderableType) -> None:
+        if isinstance(item, Text) and item.no_wrap:
+            self._out.print(item, soft_wrap=True)  # to be copied whole: the terminal may wrap it
+        elif self._out.is_terminal:
+            self._out.print(item)
+        else:
+            with self._out.capture() as captured:
+                self._out.print(item)
+            for text in captured.get().removesuffix("\n").split("\n"):
+                self._out.print(Text(text.rstrip(), end="\n"), soft_wrap=True)
 
     def error(self, code: str, message: str, hint: str) -> None:
         """Print an error to stderr, and as a document to stdout if one was asked for."""
@@ -168,10 +179,10 @@ class Output:
 
 def _console(*, stderr: bool, plain: bool) -> Console:
     # Python gives an 80-column answer where there is no terminal; COLUMNS says otherwise.
-    width = None if os.environ.get("COLUMNS") or (sys.stderr if stderr else sys.stdout).isatty() else _PLAIN_WIDTH
+    asked = os.environ.get("COLUMNS") or (sys.stderr if stderr else sys.stdout).isatty()
     return Console(
         stderr=stderr,
-        width=width,
+        width=None if asked else _PLAIN_WIDTH,
         no_color=True if plain else None,
         highlight=False,
         markup=False,

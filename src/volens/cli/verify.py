@@ -15,6 +15,7 @@ from volens.app.identity import IDENTITY
 from volens.cli.commands import Session, command, new_group
 from volens.cli.failures import UNVERIFIED
 from volens.cli.output import BAD, DIM, GOOD, WARN, Answer, fields, indented, line
+from volens.consent.receipts import VERSION as RECEIPT_VERSION
 from volens.consent.receipts import summary, verify_receipt
 from volens.core.canonical import Json, read_strict
 from volens.core.errors import InvalidInput, NotFound, VerificationFailed, VolensError
@@ -28,8 +29,6 @@ from volens.log.note import KeyType, Verifier, parse_vkey
 from volens.log.proof import verify_tlog_proof
 from volens.log.publishing import CHECKPOINT, PENDING
 from volens.log.verify import verify_directory
-
-from volens.consent.receipts import VERSION as RECEIPT_VERSION
 
 GROUP = new_group("Check a dataset, proof, receipt or log, offline.")
 ENTRY_SUFFIX = ".entry"
