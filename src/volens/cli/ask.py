@@ -31,7 +31,9 @@ def ask(
         str | None,
         typer.Option(help="Replay under another version: VERSION, NAME@VERSION or a folder."),
     ] = None,
-    dataset: Annotated[str, typer.Option(help="The dataset's name, for a yes that names one.")] = "",
+    dataset: Annotated[
+        str, typer.Option(help="The dataset's name, for a yes that names one.")
+    ] = "",
     run: Annotated[str, typer.Option(help="The training run's name, likewise.")] = "",
     partner: Annotated[str, typer.Option(help="The partner's name, likewise.")] = "",
 ) -> Answer:
@@ -50,7 +52,11 @@ def ask(
         "subject": subject.id,
         "conversation": held.id if held else None,
         "purpose": purpose,
-        "policy": {"name": chosen.ref.name, "version": chosen.ref.version, "sha256": chosen.ref.hash},
+        "policy": {
+            "name": chosen.ref.name,
+            "version": chosen.ref.version,
+            "sha256": chosen.ref.hash,
+        },
         "valid_until": format_moment(decision.valid_until) if ends else None,
     }
     word = "Yes" if decision.permit else "No"
@@ -58,7 +64,10 @@ def ask(
     verb = "may" if decision.permit else "may not"
     shown = [
         line(f"{word}: {what} {verb} be used for {purpose}.", GOOD if decision.permit else BAD),
-        *(indented(line(f"because {reason_words(reason)} ({reason})")) for reason in decision.reasons),
+        *(
+            indented(line(f"because {reason_words(reason)} ({reason})"))
+            for reason in decision.reasons
+        ),
         *(indented(line(f"rule {rule.id}: {say(rule.text, 'en')}", DIM)) for rule in rules),
     ]
     steps = [NEXT[reason] for reason in decision.reasons if reason in NEXT]

@@ -50,7 +50,8 @@ def bench(
     try:
         run = importlib.import_module(f"volens.bench.{name}").run
         result = run(
-            lambda text: session.output.say(line(str(text))), **_given(run, rounds=rounds, data=data)
+            lambda text: session.output.say(line(str(text))),
+            **_given(run, rounds=rounds, data=data),
         )
     except ModuleNotFoundError as error:
         hint = f"pip install {error.name}"

@@ -57,9 +57,7 @@ def build(
             return Answer(document=document, shown=(line(text), *_left_out(counts)))
         assert out is not None
         with session.output.progress("building") as tell:
-            result = home.datasets().build(
-                use, out, form=form, profile=profile, on_progress=tell
-            )
+            result = home.datasets().build(use, out, form=form, profile=profile, on_progress=tell)
     return _answer(result)
 
 

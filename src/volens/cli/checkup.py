@@ -75,7 +75,9 @@ def examine(home: Home, tell: Tell) -> Iterator[Finding]:
 def _identity(home: Home) -> Iterator[Finding]:
     identity = home.identity
     people, chats = home.subjects.count(), home.vault.count()
-    text = f"{home.folder}, {identity.region} ({identity.realm}), {people:,} people, {chats:,} chats"
+    text = (
+        f"{home.folder}, {identity.region} ({identity.realm}), {people:,} people, {chats:,} chats"
+    )
     yield _fine("home", text)
     mode = home.folder.stat().st_mode
     if mode & _OTHERS:
@@ -167,7 +169,9 @@ def _policy(home: Home) -> Iterator[Finding]:
     ref = home.policy.ref
     yield _fine("policy", f"{ref.name} {ref.version}, sha256 {ref.hash[:16]}")
     if home.policy.valid_until < FAR_FUTURE:
-        yield _warn("policy end", f"ends {format_moment(home.policy.valid_until)}", "activate the next")
+        yield _warn(
+            "policy end", f"ends {format_moment(home.policy.valid_until)}", "activate the next"
+        )
     unsigned = [r.key.value for r in home.policy.pack.regions.values() if not r.reviewed_on]
     if home.identity.region.value in unsigned:
         text = f"nobody has signed off the rules for {home.identity.region}"

@@ -66,7 +66,9 @@ class Named:
         return Scope(kind=given[0][0], target=given[0][1]) if given else GENERAL
 
 
-def notice_for(home: Home, subject: Subject, purpose: Purpose, language: str) -> tuple[NoticeRef, str]:
+def notice_for(
+    home: Home, subject: Subject, purpose: Purpose, language: str
+) -> tuple[NoticeRef, str]:
     """Return the notice that people are shown about a purpose, and its text.
 
     Raises:

@@ -101,6 +101,4 @@ def command(group: typer.Typer, name: str, *, writes: bool = False) -> Callable[
 
 def new_group(text: str) -> typer.Typer:
     """Return an empty group of commands."""
-    return typer.Typer(
-        help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None
-    )
+    return typer.Typer(help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)

@@ -35,7 +35,6 @@ from volens.consent.model import NOTHING_SAID, Act, ConsentEvent
 from volens.consent.receipts import issue_receipt
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput, NotFound
-from volens.core.purposes import Purpose
 from volens.core.time import format_moment
 from volens.gate.facts import known_purpose
 from volens.policy.pack import LegalBasis

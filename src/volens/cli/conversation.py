@@ -98,7 +98,9 @@ def show(
             held = home.vault.find(conversation)
             owner = home.subjects.by_number(held.subject_no)
         document = {**_document(held), "subject": owner.id}
-        rows = [(key.replace("_", " "), "-" if v is None else str(v)) for key, v in document.items()]
+        rows = [
+            (key.replace("_", " "), "-" if v is None else str(v)) for key, v in document.items()
+        ]
         hint = line("What was said: --show-content (the access is logged)", DIM)
         return Answer(document=document, shown=(fields(rows), hint))
     with write_home(session) as home:

@@ -136,9 +136,7 @@ def _answer(reports: list[IntakeReport]) -> Answer:
             count = report.refused.get(reason, 0) + report.file.skipped.get(reason, 0)
             shown.append(indented(line(f"{count:,} left out, {reason}: {message}", WARN)))
     if total["added"]:
-        shown.append(
-            line("Nothing of it may be used for training until its person says yes.", DIM)
-        )
+        shown.append(line("Nothing of it may be used for training until its person says yes.", DIM))
     return Answer(document=document, shown=tuple(shown), code=USAGE if nothing else 0)
 
 

@@ -71,7 +71,10 @@ def show(
         shown.append(line(f"{waiting:,} choices wait in the journal; they hold already.", DIM))
     if entries:
         shown.append(heading(f"The latest {len(entries):,} entries"))
-        rows = [(str(one["index"]), str(one["at"])[:19], str(one["kind"]), _said(one)) for one in entries]
+        rows = [
+            (str(one["index"]), str(one["at"])[:19], str(one["kind"]), _said(one))
+            for one in entries
+        ]
         shown.append(table(("#no", "when", "what", "about"), rows))
     return Answer(document=document, shown=tuple(shown))
 
@@ -106,7 +109,8 @@ def prove(
     session: Session,
     index: Annotated[int, typer.Argument(metavar="ENTRY", min=0, help="The entry's number.")],
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where; ends in .tlog-proof. The entry goes beside.")
+        Path,
+        typer.Option(metavar="FILE", help="Where; ends in .tlog-proof. The entry goes beside."),
     ],
 ) -> Answer:
     """Write a proof that one entry is in the log, and the entry, for offline checking."""
@@ -135,7 +139,9 @@ def prove(
     write_durable(entry_path, entry)
     write_durable(out, proof)
     text = f"Wrote {out} and {entry_path}."
-    return Answer(document=document, shown=(line(text, GOOD), line(f"Check: volens verify {out}", DIM)))
+    return Answer(
+        document=document, shown=(line(text, GOOD), line(f"Check: volens verify {out}", DIM))
+    )
 
 
 @command(GROUP, "witness", writes=True)
@@ -144,9 +150,7 @@ def witness(
     url: Annotated[
         str | None, typer.Argument(metavar="[URL]", help="Ask the witness there to cosign.")
     ] = None,
-    key: Annotated[
-        str | None, typer.Option(metavar="VKEY", help="That witness's key.")
-    ] = None,
+    key: Annotated[str | None, typer.Option(metavar="VKEY", help="That witness's key.")] = None,
     run: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Be a witness that remembers in this folder.")
     ] = None,
@@ -157,7 +161,9 @@ def witness(
         list[str] | None,
         typer.Option(metavar="VKEY", help="As a witness: a log to cosign; repeatable."),
     ] = None,
-    host: Annotated[str, typer.Option(help="As a witness: the address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="As a witness: the address to listen on.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="As a witness: the port; 0 takes a free one.")] = 0,
 ) -> Answer:
     """Ask a witness to cosign the log, or be one for other people's logs.
@@ -172,7 +178,9 @@ def witness(
         return _be_witness(session, options, host, port)
     if key is None:
         hint = "the witness's owner published it"
-        raise InvalidInput("key_missing", "the witness's key is not given", hint=f"--key VKEY; {hint}")
+        raise InvalidInput(
+            "key_missing", "the witness's key is not given", hint=f"--key VKEY; {hint}"
+        )
     assert url is not None
     if session.dry_run:
         return Answer(
@@ -211,9 +219,7 @@ def _published(home: Home) -> Iterator[tuple[SignedCheckpoint, TileTree, bytes]]
         note = reader.read(CHECKPOINT)
         signed = open_checkpoint(note, [home.signer.verifier])
         try:
-            tree = load_tree(
-                reader.read, size=signed.checkpoint.size, root=signed.checkpoint.root
-            )
+            tree = load_tree(reader.read, size=signed.checkpoint.size, root=signed.checkpoint.root)
         except Exception:
             # A partial tile goes away when its successor is published: read the newer one.
             if reader.read(CHECKPOINT) == note or attempt == _TRIES - 1:

@@ -1,6 +1,6 @@
 """The program ``volens``: finds the command, loads only its module, and maps errors to exit codes.
 
-    0 done   2 not understood, or not there   3 denied   4 does not verify   5 can't be had now
+0 done   2 not understood, or not there   3 denied   4 does not verify   5 can't be had now
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ COMMANDS = {
     "conversation": _Entry(
         module="conversation", text="List, show or leave out conversations.", group=True
     ),
-    "consent": _Entry(module="consent", text="Who said yes to what; grant and withdraw.", group=True),
+    "consent": _Entry(
+        module="consent", text="Who said yes to what; grant and withdraw.", group=True
+    ),
     "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
     "build": _Entry(module="build", text="Build a dataset of what may be used."),
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),

@@ -190,9 +190,7 @@ def compare(
 def explain(
     session: Session,
     what: Annotated[str, typer.Argument(metavar="PLAN|TIER", help="A plan or a tier.")],
-    pack: Annotated[
-        str | None, typer.Option(help="Another pack than the one in force.")
-    ] = None,
+    pack: Annotated[str | None, typer.Option(help="Another pack than the one in force.")] = None,
     language: LanguageOption = "en",
 ) -> Answer:
     """Say in plain words what a plan or a tier means for a person."""
@@ -211,9 +209,7 @@ def stages(session: Session, pack: PackArgument = None, language: LanguageOption
 @command(GROUP, "activate", writes=True)
 def activate(
     session: Session,
-    pack: Annotated[
-        str, typer.Argument(metavar="PACK", help="NAME, NAME@VERSION or a folder.")
-    ],
+    pack: Annotated[str, typer.Argument(metavar="PACK", help="NAME, NAME@VERSION or a folder.")],
 ) -> Answer:
     """Put a policy in force from now on. Look at the difference first, with --dry-run."""
     if session.dry_run:

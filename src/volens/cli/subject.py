@@ -38,9 +38,7 @@ def add(
         Region | None, typer.Option(help="The person's region.  [default: the home's]")
     ] = None,
     tier: Annotated[Tier | None, typer.Option(help="A tier other than the plan's own.")] = None,
-    realm: Annotated[
-        Realm | None, typer.Option(help="The realm.  [default: the home's]")
-    ] = None,
+    realm: Annotated[Realm | None, typer.Option(help="The realm.  [default: the home's]")] = None,
     age_band: Annotated[AgeBand, typer.Option(help="What is known of their age.")] = AgeBand.ADULT,
     organisation: Annotated[
         str | None, typer.Option(help="The organisation that stands behind the account.")
@@ -156,7 +154,9 @@ def set_fields(
             check_plan(home, plan)
         for name, value in changes.items():
             check_field(name, value)
-        words = ", ".join(f"{name.replace('_', ' ')} {value or '-'}" for name, value in changes.items())
+        words = ", ".join(
+            f"{name.replace('_', ' ')} {value or '-'}" for name, value in changes.items()
+        )
         if session.dry_run:
             document: dict[str, Json] = {"dry_run": True, "subject": found.id, **changes}
             return Answer(document=document, shown=(line(f"would set {words} for {found.id}"),))

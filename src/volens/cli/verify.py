@@ -21,8 +21,8 @@ from volens.core.canonical import Json, read_strict
 from volens.core.errors import InvalidInput, NotFound, VerificationFailed, VolensError
 from volens.core.time import format_moment
 from volens.datasets.manifest import MANIFEST_FILE
-from volens.datasets.proofs import ProofKind, verify_proof
 from volens.datasets.proofs import VERSION as PROOF_VERSION
+from volens.datasets.proofs import ProofKind, verify_proof
 from volens.datasets.verify import verify_dataset
 from volens.log.checkpoint import check_witnesses, open_checkpoint
 from volens.log.note import KeyType, Verifier, parse_vkey
