@@ -6,8 +6,10 @@ import json
 import os
 import stat
 import struct
+import time
 import tracemalloc
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,8 @@ from tests.capture.reading import (
     read_bytes,
     read_json,
 )
+from volens.capture.entries import open_regular
+from volens.capture.inline import split_answer
 from volens.capture.model import Format, Limits
 from volens.capture.reader import read_paths
 from volens.vault.model import ROOT, TurnFlag
@@ -186,17 +190,17 @@ def test_a_table_of_contents_too_large_to_read_refuses_the_zip_unread(tmp_path: 
 
 
 def test_a_zip64_table_of_contents_is_measured_too(tmp_path: Path) -> None:
-    path = make_zip(tmp_path, *((f"{n}{'x' * 900}.jsonl", GOOD) for n in range(20)))
+    path = make_zip(tmp_path, *((f"{n}{'x' * 9000}.jsonl", GOOD) for n in range(5)))
     data = path.read_bytes()
     end = data.rindex(b"PK\x05\x06")
     size, start = struct.unpack_from("<II", data, end + 12)
     # APPNOTE 4.3.14 and 4.3.15: the large record and where it is
-    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 20, 20, size, start)
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 5, 5, size, start)
     locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, end, 1)
     last = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 2**32 - 1, 2**32 - 1, 0)
     path.write_bytes(data[:end] + record + locator + last)
-    assert len(read(path).captured) == 20
-    assert read(path, limits=Limits(members=5)).reasons == {"too_many_members": 1}
+    assert len(read(path).captured) == 5
+    assert read(path, limits=Limits(members=10)).reasons == {"too_many_members": 1}
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.99])
@@ -518,6 +522,57 @@ def test_a_tree_over_the_limit_is_refused_and_the_next_one_read(tmp_path: Path) 
     outcome = read_json(tmp_path, lines, limits=Limits(record_bytes=5000))
     assert [item.source_id for item in outcome.conversations] == ["b"]
     assert outcome.reasons == {"record_size": 1}
+
+
+def test_a_link_put_in_a_files_place_after_the_walk_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "target").write_bytes(GOOD)
+    with ExitStack() as stack, pytest.raises(OSError, match="symbolic links"):
+        open_regular(tmp_path / "link", stack, follow=False)
+    assert len(read(tmp_path / "link").captured) == 1
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<details ",
+        "<details type=reasoning ",
+        '<details "',
+        '"<details"',
+        "<details></details>",
+        "<think></think>",
+        "<details type=reasoning>",
+        "</details>",
+        ":::thinking\n",
+        "&lt;",
+    ],
+)
+def test_no_text_makes_taking_an_answer_apart_slow(unit: str) -> None:
+    def spent_on(count: int) -> float:
+        begun = time.process_time()
+        for _ in split_answer(unit * count):
+            pass
+        return time.process_time() - begun
+
+    few = max(spent_on(2000), 0.001)
+    assert spent_on(40_000) < 100 * few  # a square would take 400 times as long
+
+
+def test_a_document_with_a_line_break_after_a_colon_is_one_document(tmp_path: Path) -> None:
+    data = b"""{"options":
+{}, "conversationId": "l",
+"messages": [{"messageId": "1", "isCreatedByUser": true, "text": "q"}]}"""
+    assert len(read_bytes(tmp_path, data).only.turns) == 1
+
+
+def test_a_string_of_many_bytes_takes_a_few_times_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(json.dumps(chat_line("x" * (8 * MEBIBYTE))).encode())
+    tracemalloc.start()
+    assert len(read(path).captured) == 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 80 * MEBIBYTE
 
 
 def test_an_opened_file_is_closed_when_reading_stops_early(tmp_path: Path) -> None:

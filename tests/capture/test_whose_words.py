@@ -47,6 +47,14 @@ def content(kind: str, **fields: object) -> dict[str, object]:
         (chatgpt_message("w", "assistant", weight=0), (Role.ASSISTANT, "w", HIDDEN)),
         (chatgpt_message("w", "assistant", status="in_progress"), (Role.ASSISTANT, "w", BROKEN)),
         (
+            chatgpt_message("w", "assistant", metadata={"is_complete": False}),
+            (Role.ASSISTANT, "w", BROKEN),
+        ),
+        (
+            chatgpt_message("w", metadata={"is_user_system_message": True}),
+            (Role.USER, "w", HIDDEN),
+        ),
+        (
             chatgpt_message("w", metadata={"is_visually_hidden_from_conversation": True}),
             (Role.USER, "w", HIDDEN),
         ),

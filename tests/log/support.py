@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from volens.log.entries import Entry, encode_entry
@@ -64,6 +64,10 @@ class MemoryFiles:
             file.live = file.durable = data
 
         self._operate(act)
+
+    def write_each(self, files: Mapping[str, bytes]) -> None:
+        for name in sorted(files, reverse=True):
+            self.write(name, files[name])
 
     def replace(self, source: str, target: str) -> None:
         assert source.rpartition("/")[0] == target.rpartition("/")[0], "one folder to sync"

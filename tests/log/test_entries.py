@@ -30,6 +30,7 @@ from volens.log.kinds import (
     AccessAction,
     AccessReason,
     Actor,
+    ChangedField,
     EntryKind,
     GrantScope,
 )
@@ -191,3 +192,15 @@ def test_other_parts_or_another_salt_give_another_commitment(
 def test_a_short_salt_is_refused() -> None:
     with pytest.raises(InvalidInput, match="32 bytes"):
         commit(HASH[:16], b"x")
+
+
+def test_the_page_of_the_format_lists_every_kind_field_and_word() -> None:
+    root = Path(__file__).parent.parent.parent
+    page = (root / "docs" / "formats" / "log-entries.md").read_text("utf-8")
+    for kind, fields in FIELDS.items():
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{kind}` |")]
+        assert row.count("`: ") == len(fields)
+        assert all(f"`{name}`: " in row for name in fields)
+    for words in (Purpose, Signal, Actor, AccessAction, AccessReason, ChangedField, GrantScope):
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {words.__name__} |")]
+        assert row.split("|")[2].strip() == ", ".join(f"`{word}`" for word in words)

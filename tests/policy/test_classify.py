@@ -1,14 +1,16 @@
 """Facts to classes: a naive second mapping agrees, and no unknown word is ever permitted."""
 
+import random
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.policy.packs import AT, PLAIN, grant, notice_hash, subject, tiers_pack, tiers_policy, use
-from volens.core.purposes import Purpose, Tier
+from volens.core.purposes import Purpose, Signal, Tier
 from volens.policy.classify import (
     ConversationFacts,
     GrantFacts,
@@ -21,7 +23,7 @@ from volens.policy.model import GrantState, ReasonCode, TierState
 
 JUNK = "no such word"
 PURPOSES = [*(purpose.value for purpose in Purpose), JUNK]
-HASHES = sorted({notice.hash for notice in tiers_pack().notices}) + ["f" * 64]
+HASHES = [*sorted({notice.hash for notice in tiers_pack().notices}), "f" * 64]
 NAMES = st.sampled_from(["", "one", "two"])
 PURPOSE_SETS = st.frozensets(st.sampled_from(PURPOSES), max_size=6)
 
@@ -121,15 +123,7 @@ def naive(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> dict[str, str |
     words["realm"] = "same" if s.realm == u.realm != JUNK else "crossing"
     grown = s.age_band == "adult" or (s.age_band == "unknown" and s.region == "us")
     words["age"] = "cleared" if grown and s.region != JUNK else "not_cleared"
-    if s.organisation is None:
-        needs = s.plan in {"business", "enterprise", "gov"}
-        words["organisation"] = "not_instructed" if needs else "none"
-    else:
-        contract = u.purpose in {"provide_service", "keep_history", "safety_monitoring"}
-        ok = (contract or u.purpose in s.organisation.instructed) and (
-            u.purpose not in s.organisation.removed
-        )
-        words["organisation"] = "instructed" if ok else "not_instructed"
+    words["organisation"] = naive_organisation(s, u)
     if s.status != "active":
         words["block"] = "closed" if s.status == JUNK else s.status
     else:
@@ -142,6 +136,16 @@ def naive(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> dict[str, str |
     present = mechanism in u.mechanisms if mechanism else u.exception_open
     words["support"] = "present" if present else "absent"
     return words
+
+
+def naive_organisation(s: SubjectFacts, u: UseFacts) -> str:
+    if s.organisation is None:
+        return "not_instructed" if s.plan in {"business", "enterprise", "gov"} else "none"
+    contract = u.purpose in {"provide_service", "keep_history", "safety_monitoring"}
+    ok = (contract or u.purpose in s.organisation.instructed) and (
+        u.purpose not in s.organisation.removed
+    )
+    return "instructed" if ok else "not_instructed"
 
 
 def naive_tier(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> str:
@@ -187,11 +191,18 @@ def naive_grant(s: SubjectFacts, u: UseFacts) -> str:
             if u.purpose == "partner_training" and "" in {g.run, g.partner}:
                 fits = False
             states.add("active_named_match" if fits else "scope_mismatch")
-    order = ["active_named_match", "active", "stale_notice", "scope_mismatch", "expired", "withdrawn"]
+    order = (
+        "active_named_match",
+        "active",
+        "stale_notice",
+        "scope_mismatch",
+        "expired",
+        "withdrawn",
+    )
     return next((state for state in order if state in states), "none")
 
 
-def check(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> None:
+def check_mapping(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> None:
     found = classify(tiers_pack(), s, c, u)
     words = {name: getattr(found.attributes, name) for name in naive(s, c, u)}
     assert words == naive(s, c, u)
@@ -209,21 +220,71 @@ def check(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> None:
 @settings(max_examples=1500, deadline=None)
 @given(SUBJECTS, CONVERSATIONS, USES)
 def test_a_naive_mapping_agrees(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> None:
-    check(s, c, u)
+    check_mapping(s, c, u)
+
+
+def drawn_subject(rng: random.Random) -> SubjectFacts:
+    def some(words: list[str], most: int) -> list[str]:
+        return rng.sample(words, rng.randint(0, most))
+
+    def drawn_grant() -> GrantFacts:
+        return GrantFacts(
+            status=rng.choice(["not_granted", "granted", "granted", "withdrawn", "expired", JUNK]),
+            notice=rng.choice(HASHES),
+            dataset=rng.choice(["", "", "one"]),
+            run=rng.choice(["", "", "one", "two"]),
+            partner=rng.choice(["", "", "one"]),
+            expires_at=rng.choice([None, AT, AT + timedelta(days=1), AT - timedelta(days=1)]),
+        )
+
+    organisation = OrganisationFacts(
+        instructed=frozenset(some(PURPOSES, 20)), removed=frozenset(some(PURPOSES, 3))
+    )
+    return SubjectFacts(
+        plan=rng.choice(["free", "pro", "business", "enterprise", "api", "gov", JUNK]),
+        region=rng.choice(["eu", "eu", "us", "cn", "ca", "other", JUNK]),
+        tier=rng.choice([None, None, *Tier, JUNK]),
+        realm=rng.choice(["civilian", "civilian", "government", JUNK]),
+        age_band=rng.choice(["adult", "adult", "minor", "unknown", JUNK]),
+        status=rng.choice(["active", "active", "restricted", "erasing", "closed", JUNK]),
+        tenant=rng.choice(["", "one"]),
+        organisation=rng.choice([None, organisation]),
+        grants={
+            purpose: tuple(drawn_grant() for _ in range(rng.randint(0, 3)))
+            for purpose in some(PURPOSES, 20)
+        },
+        notices_shown=frozenset(some(HASHES, 10)),
+        objections=frozenset(some(PURPOSES, 10)),
+    )
+
+
+def drawn_use(rng: random.Random) -> UseFacts:
+    return UseFacts(
+        purpose=rng.choice(PURPOSES),
+        region=rng.choice(["eu", "eu", "us", "cn", "ca", "other", JUNK]),
+        at=AT,
+        realm=rng.choice(["civilian", "civilian", "government", JUNK]),
+        tenant=rng.choice(["", "one"]),
+        dataset=rng.choice(["", "one"]),
+        run=rng.choice(["", "one", "two"]),
+        partner=rng.choice(["", "one"]),
+        exception_open=rng.random() < 0.5,
+        mechanisms=frozenset(rng.sample(["privacy_guarantee", "erasable_memory"], 1)),
+    )
 
 
 @pytest.mark.slow
-@settings(max_examples=100_000, deadline=None)
-@given(st.data())
-def test_a_naive_mapping_agrees_on_a_million_cases(data: st.DataObject) -> None:
-    """Each example pairs every drawn subject with every drawn chat and use: ten or more cases."""
-    subjects = data.draw(st.lists(SUBJECTS, min_size=2, max_size=2))
-    chats = data.draw(st.lists(CONVERSATIONS, min_size=1, max_size=1))
-    uses = data.draw(st.lists(USES, min_size=5, max_size=5))
-    for s in subjects:
-        for c in chats:
-            for u in uses:
-                check(s, c, u)
+def test_a_naive_mapping_agrees_on_a_million_cases() -> None:
+    rng = random.Random(2025)
+    subjects = [drawn_subject(rng) for _ in range(20_000)]
+    uses = [drawn_use(rng) for _ in range(2_000)]
+    chats = [
+        ConversationFacts(signal=signal, tier=tier)
+        for signal in (*Signal, JUNK)
+        for tier in (None, *Tier, JUNK)
+    ]
+    for _ in range(1_000_000):
+        check_mapping(rng.choice(subjects), rng.choice(chats), rng.choice(uses))
 
 
 GOOD = subject(plan="pro", tier="public", grants=grant(Purpose.BATCH_TRAINING), tenant="t")
@@ -300,15 +361,14 @@ def test_a_use_from_elsewhere_is_denied_with_its_reason(
 
 
 def test_a_new_account_starts_with_training_off_on_every_plan() -> None:
-    for plan in tiers_pack().plans:
-        for tier in (None, *Tier):
-            everything = OrganisationFacts(instructed=frozenset(PURPOSES))
-            new = subject(plan=plan, tier=tier, organisation=everything)
-            for purpose, info in tiers_pack().purposes.items():
-                if info.legal_basis == "consent":
-                    decision = tiers_policy().decide(new, PLAIN, use(purpose))
-                    assert not decision.permit
-                    assert ReasonCode.NO_GRANT in decision.reasons
+    everything = OrganisationFacts(instructed=frozenset(PURPOSES))
+    asked = [p for p, info in tiers_pack().purposes.items() if info.legal_basis == "consent"]
+    assert len(asked) == 6
+    for plan, tier, purpose in product(tiers_pack().plans, (None, *Tier), asked):
+        new = subject(plan=plan, tier=tier, organisation=everything)
+        decision = tiers_policy().decide(new, PLAIN, use(purpose))
+        assert not decision.permit
+        assert ReasonCode.NO_GRANT in decision.reasons
 
 
 def test_an_organisation_account_needs_the_instruction_and_the_grant() -> None:

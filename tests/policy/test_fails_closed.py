@@ -8,10 +8,12 @@ import pytest
 
 from tests.policy.packs import AT, PLAIN, grant, notice_hash, subject, tiers_pack, tiers_policy, use
 from volens.core.errors import Denied, InvalidInput
-from volens.core.purposes import Purpose
+from volens.core.purposes import PROHIBITED, Purpose
+from volens.policy.admission import grid
 from volens.policy.cedar import CONTEXT, Answer, Engine
 from volens.policy.decision import Policy, judge
 from volens.policy.model import ClassAttributes, GrantState, ReasonCode, Support, TierState
+from volens.policy.reference import decide_reference
 
 BEST = ClassAttributes(
     purpose=Purpose.BATCH_TRAINING,
@@ -28,7 +30,9 @@ POLICY_ERROR = (False, (ReasonCode.POLICY_ERROR,), ())
 def erring(rule: str) -> Policy:
     """Return the shipped policy with one rule whose condition errs first of all."""
     cedar = tiers_pack().cedar
-    head = re.search(rf'@id\("{rule}"\).*?\n(?:permit|forbid) \((.*?)resource\s*\)', cedar, re.DOTALL)
+    head = re.search(
+        rf'@id\("{rule}"\).*?\n(?:permit|forbid) \((.*?)resource\s*\)', cedar, re.DOTALL
+    )
     assert head
     broken = cedar[: head.end()] + "\n" + ERRING + cedar[head.end() :]
     return Policy(replace(tiers_pack(), cedar=broken))
@@ -75,6 +79,9 @@ def test_cedar_itself_would_have_permitted_past_the_erring_forbid() -> None:
     result = cedarpy.is_authorized(request, policy.pack.cedar, [], policy.pack.schema)
     assert result.allowed
     assert result.diagnostics.errors
+    answer = Engine(policy.pack.cedar, policy.pack.schema).ask(BEST)
+    assert answer.errors
+    assert not answer.allowed
 
 
 @pytest.mark.parametrize("missing", CONTEXT)
@@ -132,6 +139,28 @@ def test_nothing_is_answered_past_the_end_of_a_version() -> None:
     with pytest.raises(Denied) as caught:
         policy.table().decision(0, AT)
     assert caught.value.code == "table_expired"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_rule_is_idle_without_it_some_answer_changes(rule: str) -> None:
+    cedar = tiers_pack().cedar
+    lone = re.search(rf'@id\("{rule}"\).*?;\n', cedar, re.DOTALL)
+    assert lone
+    pack = replace(tiers_pack(), cedar=cedar.replace(lone[0], ""))
+    policy = Policy(pack)
+    prohibited = (replace(BEST, purpose=purpose) for purpose in PROHIBITED)
+    for attributes in (*prohibited, replace(BEST, purpose=None), *grid()):
+        decision = policy.decide_class(attributes)
+        if (decision.permit, decision.reasons) != decide_reference(pack, attributes):
+            return
+    pytest.fail(f"nothing depends on {rule}")
+
+
+def test_facts_that_cannot_be_read_are_a_deny() -> None:
+    naive = AT.replace(tzinfo=None)
+    facts = subject(grants=grant(Purpose.BATCH_TRAINING))
+    decision = tiers_policy().decide(facts, PLAIN, use(Purpose.BATCH_TRAINING, at=naive))
+    assert (decision.permit, decision.reasons) == (False, (ReasonCode.POLICY_ERROR,))
 
 
 def test_a_grant_that_will_end_bounds_the_decision() -> None:

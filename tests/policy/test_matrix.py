@@ -21,7 +21,7 @@ from volens.policy.model import (
 )
 from volens.policy.pack import Cell
 
-B, I, G, N, X, V = (
+B, T, G, N, X, V = (
     Cell.BASIS,
     Cell.BASIS_INSIDE,
     Cell.GRANT,
@@ -31,9 +31,9 @@ B, I, G, N, X, V = (
 )
 # Copied by hand from the table of the requirements: public, restricted, private, isolated.
 MATRIX = {
-    Purpose.PROVIDE_SERVICE: (B, B, B, I),
-    Purpose.KEEP_HISTORY: (B, B, B, I),
-    Purpose.SAFETY_MONITORING: (B, B, B, I),
+    Purpose.PROVIDE_SERVICE: (B, B, B, T),
+    Purpose.KEEP_HISTORY: (B, B, B, T),
+    Purpose.SAFETY_MONITORING: (B, B, B, T),
     Purpose.SAFETY_REVIEW: (X, X, X, X),
     Purpose.LEGAL_ORDER: (X, X, X, X),
     Purpose.EMERGENCY: (X, X, X, X),

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from volens.core.canonical import canonical_json
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.purposes import PROHIBITED, Purpose
 from volens.policy.pack import PackKind
-from volens.policy.packs import SHIPPED, list_packs, load_pack, next_version_from
+from volens.policy.packs import SHIPPED, list_packs, load_pack, next_version_from, version_in_force
 
+TOML, CEDAR, FORM, INVALID = "pack.toml", "policy.cedar", "pack_form", "policy_invalid"
 HISTORY = ["acceptable-use-2023", "usage-policy-2024", "clarifications-2025-02", "tiers-2025-05"]
 
 
@@ -117,21 +119,25 @@ def test_a_wider_condition_in_cedar_does_not_load() -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "code", "said"),
     [
-        ("pack.toml", 'kind = "enforceable"', 'kind = "enforcable"', "pack_form", "kind"),
-        ("pack.toml", 'default_tier = "public"', 'defualt_tier = "public"', "pack_form", "default_tier"),
-        ("pack.toml", 'version = "tiers', 'colour = "red"\nversion = "tiers', "pack_form", "colour"),
-        ("pack.toml", 'account = "person"', 'account = "person"\nnick = "x"', "pack_form", "nick"),
-        ("pack.toml", "[tiers.isolated]", "[tiers.secret]", "pack_form", "secret"),
-        ("pack.toml", 'impact = "medium"', 'impact = "huge"', "pack_form", "impact"),
-        ("pack.toml", "2025-05-01T00:00:00Z", "2025-05-01T00:00:00", "pack_form", "effective_from"),
-        ("pack.toml", 'format = "volens-policy-pack/1"', 'format = "x/2"', "pack_form", "format"),
-        ("pack.toml", "notices/service.en.txt", "notices/gone.en.txt", "pack_form", "gone"),
-        ("pack.toml", "days = 30", "days = -1", "pack_form", "days"),
-        ("pack.toml", "[plans.free]", "[plans.free", "pack_form", "TOML"),
-        ("policy.cedar", '@reason("basis")', '@reason("because")', "policy_invalid", "reason"),
-        ("policy.cedar", '@id("training-with-grant")\n', "", "policy_invalid", "@id"),
-        ("policy.cedar", '@id("training-with-grant")', '@id("base-no-sale")', "policy_invalid", "twice"),
-        ("policy.cedar", "context.grant ==", "context.gratn ==", "policy_invalid", "gratn"),
+        (TOML, 'kind = "enforceable"', 'kind = "enforcable"', FORM, "kind"),
+        (TOML, 'default_tier = "public"', 'defualt_tier = "public"', FORM, "default_tier"),
+        (TOML, 'version = "tiers', 'colour = "red"\nversion = "tiers', FORM, "colour"),
+        (TOML, 'account = "person"', 'account = "person"\nnick = "x"', FORM, "nick"),
+        (TOML, "[tiers.isolated]", "[tiers.secret]", FORM, "secret"),
+        (TOML, 'impact = "medium"', 'impact = "huge"', FORM, "impact"),
+        (TOML, "2025-05-01T00:00:00Z", "2025-05-01T00:00:00", FORM, "effective_from"),
+        (TOML, 'format = "volens-policy-pack/1"', 'format = "x/2"', FORM, "format"),
+        (TOML, "notices/service.en.txt", "notices/gone.en.txt", FORM, "gone"),
+        (TOML, "days = 30", "days = -1", FORM, "days"),
+        (TOML, "[plans.free]", "[plans.free", FORM, "TOML"),
+        (CEDAR, '@reason("basis")', '@reason("because")', INVALID, "reason"),
+        (CEDAR, '@reason("basis")', '@reason("no_grant")', INVALID, "permit"),
+        (CEDAR, '@reason("basis")', '@reason_from("basis")', INVALID, "permit"),
+        (CEDAR, '@reason("tier_never")', '@reason("granted")', INVALID, "forbid"),
+        (CEDAR, '@reason_from("basis")', '@reason_from("mood")', INVALID, "forbid"),
+        (CEDAR, '@id("training-with-grant")\n', "", INVALID, "@id"),
+        (CEDAR, '@id("training-with-grant")', '@id("base-no-sale")', INVALID, "twice"),
+        (CEDAR, "context.grant ==", "context.gratn ==", INVALID, "gratn"),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused_and_named(
@@ -201,6 +207,16 @@ def test_the_history_is_shipped_in_order() -> None:
     ends = [next_version_from(load_pack("consent-first", version)) for version in HISTORY]
     assert ends == [*starts[1:], None]
     assert len(load_pack("consent-first", "usage-policy-2024").changes) == 4
+
+
+def test_the_version_in_force_is_the_last_that_has_begun() -> None:
+    for item in list_packs():
+        if item.name == "consent-first":
+            assert version_in_force(item.name, item.effective_from) == item.version
+    just_before = load_pack("consent-first").effective_from - timedelta(seconds=1)
+    assert version_in_force("consent-first", just_before) == HISTORY[-2]
+    with pytest.raises(NotFound):
+        version_in_force("consent-first", datetime(2020, 1, 1, tzinfo=UTC))
 
 
 def test_comparison_packs_can_never_be_put_in_force() -> None:

@@ -1,7 +1,6 @@
 """Plain language, tables, comparisons and diffs say what the decisions do."""
 
-from datetime import UTC, datetime
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
@@ -157,10 +156,8 @@ def test_the_archetypes_differ_as_they_behave() -> None:
         "varies-by-product",
         "content-across-platforms",
     ]
-    lines = {
-        line.pack: line
-        for line in compare([Policy(load_pack(name)) for name in names], datetime(2025, 6, 1, tzinfo=UTC))
-    }  # fmt: skip
+    policies = [Policy(load_pack(name)) for name in names]
+    lines = {line.pack: line for line in compare(policies, AT)}
     ours = lines["consent-first"]
     assert ours.default_use == "not used for training"
     assert ours.opt_out == "not needed: off until the person says yes"
@@ -212,13 +209,14 @@ def test_the_effect_names_people_and_counts_conversations() -> None:
         )
     }
     partner = grant(Purpose.PARTNER_TRAINING, partner="partner-a", run="r1")
+    stale = grant(Purpose.BATCH_TRAINING, notice=old_text)
     people = [
-        Person(key="stale", facts=subject(grants=grant(Purpose.BATCH_TRAINING, notice=old_text)), conversations=5),
+        Person(key="stale", facts=subject(grants=stale), conversations=5),
         Person(key="pro", facts=subject(plan="pro", grants=both_texts), conversations=7),
         Person(key="new", facts=subject(grants=grant(Purpose.BATCH_TRAINING)), conversations=11),
         Person(key="kept", facts=subject(grants=both_texts), conversations=13),
         Person(key="safe", facts=subject(plan="pro", grants=safety | partner), conversations=17),
-    ]  # fmt: skip
+    ]
     training, safer = effect_of(
         before,
         after,
@@ -235,7 +233,7 @@ def test_the_effect_names_people_and_counts_conversations() -> None:
 
 def test_the_history_tells_its_own_changes() -> None:
     versions = [item.version for item in list_packs() if item.name == "consent-first"]
-    for one, two in zip(versions, versions[1:], strict=False):
+    for one, two in pairwise(versions):
         before, after = version(one).pack, version(two).pack
         text = diff_text(diff_packs(before, after), before, after)
         for change in after.changes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from volens.app.identity import (
     IDENTITY,
@@ -24,7 +25,6 @@ from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
-from volens.datasets.build import DatasetBuilder
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
@@ -37,6 +37,9 @@ from volens.storage.lock import HomeLock
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault.store import Vault
 from volens.vault.subjects import SubjectStore
+
+if TYPE_CHECKING:
+    from volens.datasets.build import DatasetBuilder
 
 LOCK_WAIT_SECONDS = 5.0
 
@@ -53,24 +56,30 @@ class Home:
         writing: bool,
         clock: Clock,
         entropy: Entropy,
-        lock: HomeLock | None,
+        opened: ExitStack,
     ) -> None:
-        """Wire the services of an existing home; use `create_home` or `open_home`."""
+        """Wire the services of an existing home; use `create_home` or `open_home`.
+
+        What has to be closed is put on `opened` as it is opened.
+        """
         self.folder = folder
         self.identity = identity
         self.custody = custody
         self.clock = clock
         self.entropy = entropy
-        self._lock = lock
+        self._opened = opened
         self.signer = load_signer(identity, custody)
         self.main = open_database(folder / "main.db", read_only=not writing)
+        opened.callback(self.main.dispose)
         self.keys_database = open_database(folder / "keys" / "keys.db", read_only=not writing)
+        opened.callback(self.keys_database.dispose)
         self.journal = Journal(folder / "journal" / "choices")
         self.log: TransparencyLog | None = None
         if writing:
             self.log = TransparencyLog.open(
                 folder / "log", signer=self.signer, origin=identity.origin
             )
+            opened.callback(self.log.close)
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
         keys = KeyStore(self.keys_database, service, entropy=entropy)
@@ -99,8 +108,6 @@ class Home:
             clock=clock,
         )
         self._kept = folder / "datasets"
-        if writing:
-            self.ledger.drain()
 
     def __enter__(self) -> Self:
         return self
@@ -108,17 +115,15 @@ class Home:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def keep_open(self, opened: ExitStack) -> None:
+        """Take over what has to be closed with the home."""
+        self._opened = opened
+
     def close(self) -> None:
         """Publish what is pending and let go of the home."""
-        try:
+        with self._opened:
             if self.log is not None:
                 self.log.publish()
-                self.log.close()
-        finally:
-            self.main.dispose()
-            self.keys_database.dispose()
-            if self._lock is not None:
-                self._lock.release()
 
     def datasets(self) -> DatasetBuilder:
         """Return the builder of a home opened for writing.
@@ -126,6 +131,9 @@ class Home:
         Raises:
             Unavailable: ``read_only``.
         """
+        # Most commands build nothing, and the tables of redaction take long to load.
+        from volens.datasets.build import DatasetBuilder  # noqa: PLC0415 - see above
+
         return DatasetBuilder(
             self.gate,
             self.vault,
@@ -177,20 +185,40 @@ def open_home(
         hint = "volens init makes one; --home or VOLENS_HOME says where"
         raise NotFound("home_missing", f"there is no home at {folder}", hint=hint)
     identity = Identity.decode(identity_data, folder / IDENTITY)
-    lock = HomeLock(folder / "lock") if writing else None
-    if lock is not None:
-        lock.acquire(wait_seconds=wait_seconds)
-    try:
-        return Home(
+    with ExitStack() as opened:
+        if writing:
+            lock = HomeLock(folder / "lock")
+            lock.acquire(wait_seconds=wait_seconds)
+            opened.callback(lock.release)
+        else:
+            _roll_back_left_overs(folder)
+        home = Home(
             folder,
             identity,
             custody=custody_folder(identity.tenant, environment),
             writing=writing,
             clock=clock or SystemClock(),
             entropy=entropy or SystemEntropy(),
-            lock=lock,
+            opened=opened,
         )
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        raise
+        if writing:
+            home.ledger.drain()
+        home.keep_open(opened.pop_all())
+        return home
+
+
+def _roll_back_left_overs(folder: Path) -> None:
+    """Undo a transaction that a killed owner left behind: a reader alone may not.
+
+    If somebody owns the home, the transaction is theirs and alive, and nothing is done.
+    """
+    databases = [folder / "main.db", folder / "keys" / "keys.db"]
+    if not any(path.with_name(f"{path.name}-journal").exists() for path in databases):
+        return
+    with HomeLock(folder / "lock") as lock, suppress(Unavailable):
+        lock.acquire()
+        for path in databases:
+            engine = open_database(path)
+            with engine.connect() as db:
+                db.exec_driver_sql("SELECT count(*) FROM sqlite_schema")
+            engine.dispose()

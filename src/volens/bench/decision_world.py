@@ -54,6 +54,7 @@ class World:
     offsets: Indexes
     signals: npt.NDArray[np.uint8]
     overrides: Overrides
+    granted_share: float
 
     @property
     def owners(self) -> npt.NDArray[np.int32]:
@@ -70,8 +71,10 @@ class Events:
     choices: dict[str, Column]
 
 
-def make_world(rng: np.random.Generator, subjects: int, conversations: int) -> World:
-    """Draw a world in which about a third of the conversations is permitted."""
+def make_world(
+    rng: np.random.Generator, subjects: int, conversations: int, *, granted_share: float = 0.6
+) -> World:
+    """Draw a world in which `granted_share` of the people have granted, validly or not."""
     cuts = np.sort(rng.integers(0, conversations + 1, subjects - 1))
     offsets = np.concatenate([[0], cuts, [conversations]]).astype(np.int64)
     signals = np.zeros(conversations, dtype=np.uint8)
@@ -84,21 +87,27 @@ def make_world(rng: np.random.Generator, subjects: int, conversations: int) -> W
         "age": _pick(rng, subjects, [0.9, 0.05, 0.05]),
         "status": _pick(rng, subjects, [0.95, 0.01, 0.02, 0.02]),
         "organisation": _pick(rng, subjects, [0.7, 0.2, 0.1]),
-        **_choices(rng, subjects),
+        **_choices(rng, subjects, granted_share),
     }
     overrides = Overrides(
         conversations=marked,
         signals=signals[marked],
         tiers=np.full(len(marked), NO_TIER, dtype=np.uint8),
     )
-    return World(columns=columns, offsets=offsets, signals=signals, overrides=overrides)
+    return World(
+        columns=columns,
+        offsets=offsets,
+        signals=signals,
+        overrides=overrides,
+        granted_share=granted_share,
+    )
 
 
 def choose_anew(rng: np.random.Generator, world: World) -> Events:
     """Give one subject in a hundred a new choice; return what the ledger would report."""
     count = len(world.offsets) - 1
     changed = np.sort(rng.choice(count, size=max(1, int(count * CHANGED_SHARE)), replace=False))
-    choices = _choices(rng, len(changed))
+    choices = _choices(rng, len(changed), world.granted_share)
     for name, values in choices.items():
         column = world.columns[name].copy()
         column[changed] = values
@@ -106,13 +115,15 @@ def choose_anew(rng: np.random.Generator, world: World) -> Events:
     return Events(subjects=changed, choices=choices)
 
 
-def _choices(rng: np.random.Generator, count: int) -> dict[str, Column]:
+def _choices(rng: np.random.Generator, count: int, granted_share: float) -> dict[str, Column]:
     expires = np.full(count, NEVER, dtype=np.int64)
     ending = np.flatnonzero(rng.random(count) < _ENDING_SHARE)
     days = rng.integers(-30, 365, len(ending))
     expires[ending] = to_millis(START) + days * (STEP // timedelta(milliseconds=1))
     return {
-        "grant": _pick(rng, count, [0.3, 0.6, 0.1]),
+        "grant": _pick(
+            rng, count, [0.75 * (1 - granted_share), granted_share, 0.25 * (1 - granted_share)]
+        ),
         "notice": _pick(rng, count, [0.1, 0.9]),
         "scope": _pick(rng, count, [0.7, 0.2, 0.1]),
         "expires": expires,

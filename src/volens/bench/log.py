@@ -67,9 +67,8 @@ def _measure_round(figures: Figures, folder: Path, peer: Any | None) -> None:  #
             _add(figures, f"durable_{name}_{size}_per_s", rate)
         if peer is not None:
             tree = peer.SqliteTree(str(folder / f"peer-{size}.db"))
-            rate = _rate(lambda: _repeat(tree.append_entries, data, groups), size * groups)  # noqa: B023 - called at once
-            _add(figures, f"durable_pymerkle_{size}_per_s", rate)
-            tree.close()
+            for name, rate in _durable_peer(tree, data, groups).items():
+                _add(figures, f"durable_{name}_{size}_per_s", rate)
     _measure_proofs(figures, folder, peer)
 
 
@@ -119,20 +118,15 @@ def _measure_peer_proofs(
 
 
 def _ratios(found: dict[str, float]) -> dict[str, float]:
-    pairs = {
-        f"durable_{size}_beside_bare_x": (
-            f"durable_append_{size}_per_s",
-            f"durable_bare_{size}_per_s",
-        )
-        for size in GROUPS
-    }
-    pairs |= {
-        f"durable_{size}_beside_pymerkle_x": (
-            f"durable_publish_{size}_per_s",
-            f"durable_pymerkle_{size}_per_s",
-        )
-        for size in GROUPS
-    }
+    pairs: dict[str, tuple[str, str]] = {}
+    for size in GROUPS:
+        for name, (one, other) in {
+            "append_beside_bare": ("append", "bare"),
+            "append_beside_pymerkle": ("append", "pymerkle"),
+            "publish_beside_pymerkle_root": ("publish", "pymerkle_root"),
+        }.items():
+            parts = (f"durable_{one}_{size}_per_s", f"durable_{other}_{size}_per_s")
+            pairs[f"durable_{name}_{size}_x"] = parts
     pairs |= {
         "memory_appends_beside_pymerkle_x": (
             "memory_tree_appends_per_s",
@@ -191,6 +185,15 @@ def _durable(folder: Path, data: Sequence[bytes], groups: int) -> dict[str, floa
     publish = _rate(log.publish, count)
     log.close()
     return {"append": appends, "publish": 1 / (1 / appends + 1 / publish)}
+
+
+def _durable_peer(tree: Any, data: Sequence[bytes], groups: int) -> dict[str, float]:  # noqa: ANN401 - a package without types
+    """Return the peer's appends each second, alone and together with its root at the end."""
+    count = len(data) * groups
+    appends = _rate(lambda: _repeat(tree.append_entries, data, groups), count)
+    root = _rate(tree.get_root, count)
+    tree.close()
+    return {"pymerkle": appends, "pymerkle_root": 1 / (1 / appends + 1 / root)}
 
 
 def _log(folder: Path) -> TransparencyLog:

@@ -18,9 +18,11 @@ from volens.core.errors import InvalidInput
 from volens.core.time import from_millis
 
 _SHALLOW = 200  # levels that the standard reader may recurse into
-_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_LONG_STRING_BYTES = 256 * 1024
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NO_SURROGATE = re.compile(rb"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F]))*+", re.DOTALL)
+_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _BCP_47 = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
-_HIGH, _LOW, _AFTER = 0xD800, 0xDC00, 0xE000
 _MAX_ID = 200
 _CLOSINGS = frozenset({"end_map", "end_array"})
 NOTHING: Mapping[str, Json] = {}
@@ -33,6 +35,8 @@ def read_value(data: bytes, limits: Limits) -> Json:
         InvalidInput: with a code of `core.canonical.read_strict`; a code names the fault, and the
             message may hold content, so only the code goes further.
     """
+    if len(data) > _LONG_STRING_BYTES and _has_long_string(data):
+        return _read_deep(data, limits)
     try:
         return read_strict(
             data, max_bytes=limits.record_bytes, max_depth=min(_SHALLOW, limits.depth)
@@ -45,6 +49,11 @@ def read_value(data: bytes, limits: Limits) -> Json:
     return _read_deep(data, limits)
 
 
+def _has_long_string(data: bytes) -> bool:
+    """Tell whether one string would cost the standard reader's depth check much memory."""
+    return any(found.end() - found.start() > _LONG_STRING_BYTES for found in _STRING.finditer(data))
+
+
 def _read_deep(data: bytes, limits: Limits) -> Json:
     """Read a deeply nested record with a stack of our own; as strict as the shallow reader."""
     _refuse_lone_surrogates(data)
@@ -52,7 +61,8 @@ def _read_deep(data: bytes, limits: Limits) -> Json:
     stack: list[list[Json] | dict[str, Json]] = [root]
     keys: list[str] = [""]
     try:
-        for event, value in ijson.basic_parse(data, use_float=True):
+        # one buffer: a string that spans several is scanned again from its start each time
+        for event, value in ijson.basic_parse(data, use_float=True, buf_size=len(data) + 1):
             if event == "map_key":
                 _refuse_again(value, stack[-1])
                 keys[-1] = value
@@ -108,17 +118,14 @@ def _check_number(value: Json) -> None:
 
 def _refuse_lone_surrogates(data: bytes) -> None:
     """Raise on an escaped half of a pair; the C reader would write a question mark for it."""
-    wanted_at = -1
-    for found in _ESCAPE.finditer(data):
-        code = int(found[1], 16) if found[1] else 0
-        is_low = _LOW <= code < _AFTER
-        if is_low != (found.start() == wanted_at):
+    at = 0
+    while at < len(data):
+        plain = _NO_SURROGATE.match(data, at)
+        at = plain.end() if plain else at
+        pair = _PAIR.match(data, at)
+        if pair is None and at < len(data):
             raise InvalidInput("json_surrogate", "a lone surrogate")
-        if wanted_at >= 0 and not is_low:
-            raise InvalidInput("json_surrogate", "a lone surrogate")
-        wanted_at = found.end() if _HIGH <= code < _LOW else -1
-    if wanted_at >= 0:
-        raise InvalidInput("json_surrogate", "a lone surrogate")
+        at = pair.end() if pair else at
 
 
 def members(value: Json) -> Mapping[str, Json]:

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from volens.consent.store import ConsentLedger
-from volens.core.errors import Denied, Unavailable, VolensError
-from volens.core.ids import IdKind, parse_id
+from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable, VolensError
+from volens.core.ids import IdKind, SubjectId, parse_id
 from volens.core.ports import Clock
 from volens.core.purposes import Purpose
 from volens.crypto.opening import Opener
@@ -59,6 +59,8 @@ class Selection:
     """Conversations left out, by reason; one may have several."""
     intent: int
     """Log index of the access intent."""
+    mark: int
+    """The latest act in the ledger before the decision; later ones may have taken back."""
 
 
 class Gate:
@@ -80,7 +82,7 @@ class Gate:
         self._facts = facts
         self._subjects = subjects
         self._ledger = ledger
-        self._checked: tuple[int, int, int] | None = None
+        self._checked: tuple[int, tuple[int, int, int]] | None = None
         self._reader = reader
         self._opener = opener
         self._recorder = recorder
@@ -97,6 +99,7 @@ class Gate:
         policy = policy or self.policy
         signal = "none" if held is None else held.signal.value
         try:
+            _check_owner(subject, held)
             facts = self._facts.subject_facts(subject, policy)
             at = self._clock.now()
             return policy.decide(
@@ -132,6 +135,7 @@ class Gate:
             Denied: ``table_expired`` if the policy version has ended.
         """
         self._ledger.drain()
+        mark = self._ledger.mark()
         at = self._clock.now()
         census = self._facts.census(self.policy, use, at)
         permitted = census.bitmap.permitted(at)
@@ -148,6 +152,7 @@ class Gate:
             permitted=permitted,
             excluded=self._excluded(census, at),
             intent=intent,
+            mark=mark,
         )
 
     def open(
@@ -195,19 +200,24 @@ class Gate:
             Denied: ``withdrawn_meanwhile``, or ``table_expired``.
         """
         selection.census.bitmap.require_fresh(self._clock.now())
-        stamp = self._ledger.stamp()
-        if stamp == self._checked:
+        checked = (selection.intent, self._ledger.stamp())
+        if checked == self._checked:
             return
-        for event in self._ledger.pending():
-            if event.purpose == selection.use.purpose:
-                number = self._subjects.find(event.subject).number
-                if selection.census.permits_any(number):
-                    raise Denied(
-                        "withdrawn_meanwhile",
-                        "somebody withdrew while their records were being opened",
-                        hint="start again: they will be left out",
-                    )
-        self._checked = stamp
+        for event in self._ledger.taken_back(selection.mark):
+            if event.purpose == selection.use.purpose and self._holds(selection, event.subject):
+                raise Denied(
+                    "withdrawn_meanwhile",
+                    "somebody withdrew while their records were being opened",
+                    hint="start again: they will be left out",
+                )
+        self._checked = checked
+
+    def _holds(self, selection: Selection, subject: SubjectId) -> bool:
+        try:
+            number = self._subjects.find(subject).number
+        except NotFound:
+            return False  # an act of somebody who has no account here
+        return selection.census.permits_any(number)
 
     def show(self, held: Held, subject: Subject, use: Use, asker: Asker) -> Payload:
         """Open one conversation for somebody to look at; logged before and after.
@@ -239,6 +249,7 @@ class Gate:
 
     def capture_secret(self, held: Held, subject: Subject) -> bytes:
         """Return the capture secret of one conversation: the person's own, to prove with."""
+        _check_owner(subject, held)
         raw = parse_id(IdKind.CONVERSATION, held.id)
         return self._opener.capture_secret(subject.holder, raw)
 
@@ -280,3 +291,8 @@ class Gate:
                 "outcome": outcome,
             },
         )
+
+
+def _check_owner(subject: Subject, held: Held | None) -> None:
+    if held is not None and held.subject_no != subject.number:
+        raise InvalidInput("not_theirs", f"{held.id} does not belong to {subject.id}")

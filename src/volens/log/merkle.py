@@ -7,6 +7,7 @@ store of tiles) can make proofs through `inclusion_path` and `consistency_path`.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
@@ -15,6 +16,8 @@ from volens.core.errors import InvalidInput, VerificationFailed
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 """The root of a tree with no leaves (RFC 6962, 2.1)."""
+
+_PAIR = struct.Struct("64s")
 
 SubtreeHash = Callable[[int, int], bytes]
 """Return the hash of the complete subtree at (level, index); both start at 0."""
@@ -36,10 +39,8 @@ def parent_level(packed: bytes) -> bytes:
     Args:
         packed: hashes of neighbouring complete subtrees of one level, 32 bytes each.
     """
-    pairs = len(packed) // (2 * HASH_BYTES)
-    return b"".join(
-        [sha256(b"\x01" + packed[at : at + 64]).digest() for at in range(0, pairs * 64, 64)]
-    )
+    whole = packed[: len(packed) // _PAIR.size * _PAIR.size]
+    return b"".join([sha256(b"\x01" + pair).digest() for (pair,) in _PAIR.iter_unpack(whole)])
 
 
 class Frontier:

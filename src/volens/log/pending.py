@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from volens.core.errors import VerificationFailed
+from volens.core.errors import InvalidInput, VerificationFailed
 from volens.log.tiles import decode_bundle, encode_bundle
 
 _MAGIC = b"VLPEND1\n"
@@ -23,6 +23,7 @@ _HEAD = struct.Struct(">4sQII")  # magic, index of the first entry, entries, byt
 _CHECK = struct.Struct(">I")  # CRC-32 of the head, so that a torn record can be told from a bad one
 _DIGEST_BYTES = 32
 _SECTOR = 512
+_MAX_GROUP_BYTES = 2**30
 _HEADER_BYTES = len(_MAGIC) + _BASE.size
 _HEAD_BYTES = _HEAD.size + _CHECK.size
 
@@ -47,9 +48,12 @@ def pending_record(start: int, entries: Sequence[bytes]) -> bytes:
     """Return the record of one group; `start` is the index of its first entry.
 
     Raises:
-        InvalidInput: ``entry_size`` if an entry is larger than 65,535 bytes.
+        InvalidInput: ``entry_size`` if an entry is larger than 65,535 bytes; ``group_size`` if
+            the group is larger than 1 GiB.
     """
     payload = encode_bundle(entries)
+    if len(payload) > _MAX_GROUP_BYTES:
+        raise InvalidInput("group_size", f"a group has at most {_MAX_GROUP_BYTES} bytes")
     head = _HEAD.pack(_RECORD_MAGIC, start, len(entries), len(payload))
     body = head + _CHECK.pack(zlib.crc32(head)) + payload
     return body + sha256(body).digest()

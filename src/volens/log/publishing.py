@@ -14,8 +14,8 @@ PENDING = "pending"
 
 def write_tiles(files: Files, tiles: Mapping[str, bytes]) -> None:
     """Write the tiles of a tree that is not published yet, each in one step, and their names."""
-    for path, data in tiles.items():
-        files.write(path + TEMPORARY, data)
+    files.write_each({path + TEMPORARY: data for path, data in tiles.items()})
+    for path in tiles:
         files.replace(path + TEMPORARY, path)
     for folder in sorted({path.rpartition("/")[0] for path in tiles}):
         files.sync_folder(folder)

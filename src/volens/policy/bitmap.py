@@ -28,6 +28,7 @@ Bytes = npt.NDArray[np.uint8]
 
 NO_TIER = 255
 """In `Overrides.tiers`: the conversation has no tier of its own."""
+_NONE = -1
 _BLOCK_OF_SIGNAL = np.array(
     [digit("block", Block(signal)) for signal in Signal], dtype=np.int32
 )  # both vocabularies use the same words for signals
@@ -98,8 +99,13 @@ class ConsentBitmap:
             np.searchsorted(offsets, overrides.conversations, side="right") - 1
         )
         self._override_codes = self._overridden(np.arange(len(overrides.conversations)))
-        self._has_overrides = np.zeros(len(codes), dtype=bool)
-        self._has_overrides[self._override_subjects] = True
+        owners, first, each = np.unique(
+            self._override_subjects, return_index=True, return_counts=True
+        )
+        self._override_first = np.full(len(codes), _NONE, dtype=np.int32)
+        self._override_first[owners] = first
+        self._override_count = np.zeros(len(codes), dtype=np.int32)
+        self._override_count[owners] = each
         self.bits: Bytes = _fill(self._table.verdicts(codes, at), offsets)
         """The packed bits; check `require_fresh` before each use."""
         self._write(overrides.conversations, self._table.verdicts(self._override_codes, at))
@@ -172,7 +178,7 @@ class ConsentBitmap:
         self._codes[subjects] = codes
         self._boundaries.set(subjects, ends)
         touched = self._write(*self._spread(subjects[flipped], verdicts[flipped]))
-        marks = self._override_marks(subjects[self._has_overrides[subjects]])
+        marks = self._override_marks(subjects)
         if marks.size:
             self._override_codes[marks] = self._overridden(marks)
             own = self._table.verdicts(self._override_codes[marks], at)
@@ -228,9 +234,10 @@ class ConsentBitmap:
 
     def _override_marks(self, subjects: Indexes) -> Indexes:
         """Return the positions of all overrides that belong to `subjects`."""
-        first = np.searchsorted(self._overrides.conversations, self._offsets[subjects])
-        last = np.searchsorted(self._overrides.conversations, self._offsets[subjects + 1])
-        return _ranges(first, last - first)
+        first = self._override_first[subjects]
+        some = np.flatnonzero(first != _NONE)
+        each = self._override_count[subjects[some]]
+        return _ranges(first[some].astype(np.int64), each.astype(np.int64))
 
     def _spread(self, subjects: Indexes, verdicts: Verdicts) -> tuple[Indexes, Verdicts]:
         """Return all conversations of `subjects` with their subject's verdict."""

@@ -15,7 +15,13 @@ import cedarpy
 
 from volens.core.errors import InvalidInput
 from volens.core.purposes import PROHIBITED, Purpose
-from volens.policy.model import DIGITS, REASONS_BY_ATTRIBUTE, ClassAttributes, ReasonCode
+from volens.policy.model import (
+    DIGITS,
+    PERMIT_REASONS,
+    REASONS_BY_ATTRIBUTE,
+    ClassAttributes,
+    ReasonCode,
+)
 from volens.policy.pack import Rule
 
 UNKNOWN_ACTION = "unknown"
@@ -101,7 +107,7 @@ def read_rules(cedar: str, *, base: bool, file: str) -> tuple[Rule, ...]:
             that is not known, or a reason code that does not exist.
     """
     rules = []
-    for policy in _static_policies(cedar, file).values():
+    for policy in _static_policies(cedar, file):
         notes = policy.annotations
         name = notes.get("id", "")
         where = f"{file}: the rule {name or policy.id!r}"
@@ -111,14 +117,12 @@ def read_rules(cedar: str, *, base: bool, file: str) -> tuple[Rule, ...]:
                 f"{where} needs @id and @en, and may have only {sorted(_ANNOTATIONS)}",
             )
         reason, reason_from = notes.get("reason", ""), notes.get("reason_from", "")
-        known = (reason in set(ReasonCode) and not reason_from) or (
-            reason_from in REASONS_BY_ATTRIBUTE and not reason
-        )
-        if not known:
+        if not _known_reason(reason, reason_from, permits=policy.effect == "permit"):
             raise InvalidInput(
                 "policy_invalid",
-                f"{where} names no known reason",
-                hint="give it either @reason with a reason code or @reason_from with an attribute",
+                f"{where} names no known reason for a {policy.effect}",
+                hint="a permit takes @reason with granted, basis, ...; a forbid takes @reason with "
+                "another code, or @reason_from with an attribute",
             )
         rules.append(
             Rule(
@@ -135,14 +139,21 @@ def read_rules(cedar: str, *, base: bool, file: str) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _static_policies(cedar: str, file: str) -> Mapping[str, cedarpy.pst.Template]:
+def _known_reason(reason: str, reason_from: str, *, permits: bool) -> bool:
+    if reason_from:
+        return not reason and not permits and reason_from in REASONS_BY_ATTRIBUTE
+    return reason in set(ReasonCode) and (reason in PERMIT_REASONS) is permits
+
+
+def _static_policies(cedar: str, file: str) -> list[cedarpy.pst.Template]:
+    """Return the rules in the order of the file (Cedar numbers them policy0, policy1, ...)."""
     try:
         parsed = cedarpy.policies_to_pst(cedar)
     except ValueError as error:
         raise InvalidInput("policy_invalid", f"{file}: not Cedar: {error}") from error
     if parsed.templates or parsed.template_links:
         raise InvalidInput("policy_invalid", f"{file}: templates (?principal) are not taken")
-    return parsed.static_policies
+    return sorted(parsed.static_policies.values(), key=lambda policy: (len(policy.id), policy.id))
 
 
 def permitted_actions(cedar: str, file: str) -> dict[str, frozenset[str] | None]:
@@ -151,7 +162,7 @@ def permitted_actions(cedar: str, file: str) -> dict[str, frozenset[str] | None]
     None stands for a head that names no action at all, and so covers every one.
     """
     heads: dict[str, frozenset[str] | None] = {}
-    for policy in _static_policies(cedar, file).values():
+    for policy in _static_policies(cedar, file):
         if policy.effect != "permit":
             continue
         scope = policy.action

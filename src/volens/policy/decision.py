@@ -40,7 +40,7 @@ def judge(
     reasons: set[ReasonCode] = set()
     for name in answer.rules:
         rule = pack.rules.get(name)
-        if rule is None or rule.permits is not answer.allowed:
+        if rule is None:
             return _ERROR
         if rule.reason_from:
             value = getattr(attributes, rule.reason_from)
@@ -95,10 +95,19 @@ class Policy:
     def decide(
         self, subject: SubjectFacts, conversation: ConversationFacts, use: UseFacts
     ) -> Decision:
-        """Decide one use; never raises on what the facts say.
+        """Decide one use; never raises, whatever the facts hold.
 
-        Past the end of this policy version the answer is a deny with ``table_expired``.
+        Past the end of this policy version the answer is a deny with ``table_expired``; facts that
+        can't be read at all (a moment without a zone, say) give a deny with ``policy_error``.
         """
+        try:
+            return self._decide(subject, conversation, use)
+        except Exception:  # noqa: BLE001 - whatever goes wrong while deciding is a deny
+            return self._deny(ReasonCode.POLICY_ERROR)
+
+    def _decide(
+        self, subject: SubjectFacts, conversation: ConversationFacts, use: UseFacts
+    ) -> Decision:
         if use.at >= self.valid_until:
             return self._deny(ReasonCode.TABLE_EXPIRED)
         classified = classify(self.pack, subject, conversation, use)

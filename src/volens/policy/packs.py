@@ -37,6 +37,9 @@ POLICY = "policy.cedar"
 NOTICES = "notices"
 MAX_FILE_BYTES = 1024 * 1024
 
+_ADMITTED: set[str] = set()
+"""Hashes admitted by this process: the same bytes need not be asked some thousand times again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackListing:
@@ -96,6 +99,18 @@ def load_pack(path_or_name: str | Path, version: str | None = None) -> Pack:
     return read_pack(_read_folder(chosen[-1].folder))
 
 
+def version_in_force(name: str, at: datetime) -> str:
+    """Return the version of the shipped pack `name` that is in force at `at`.
+
+    Raises:
+        NotFound: ``pack_unknown`` if there is no such pack, or none of its versions has begun.
+    """
+    begun = [item for item in list_packs() if item.name == name and item.effective_from <= at]
+    if not begun:
+        raise NotFound("pack_unknown", f"no version of {name!r} is in force at {at.isoformat()}")
+    return begun[-1].version
+
+
 def next_version_from(pack: Pack) -> datetime | None:
     """Return when the next shipped version of the same pack takes effect; None if there is none."""
     later = [
@@ -142,7 +157,9 @@ def read_pack(files: Mapping[str, bytes]) -> Pack:
     )
     manifest.close()
     _check_files(files, {notice.file for notice in notices})
-    admit(pack, own, file=POLICY)
+    if pack.hash not in _ADMITTED:
+        admit(pack, own, file=POLICY)
+        _ADMITTED.add(pack.hash)
     return pack
 
 

@@ -19,7 +19,7 @@ from volens.core.time import from_millis, to_millis
 
 MAGIC = b"VCP1"
 _HEADER = struct.Struct("<4sII")  # magic, number of turns, bytes of metadata
-_TURN = struct.Struct("<BBbxiqI")  # role, flags, rating, pad, parent, moment, bytes of text
+_TURN = struct.Struct("<BBbBiqI")  # role, flags, rating, pad, parent, moment, bytes of text
 _NO_MOMENT = -(2**63)
 MAX_TURNS = 100_000
 MAX_TEXT_BYTES = 16 * 1024 * 1024
@@ -49,6 +49,9 @@ class TurnFlag(IntFlag):
     """On a branch that is not the conversation's current one."""
     INCOMPLETE = 16
     """Broken off or marked as an error by the source."""
+
+
+_ALL_FLAGS = int(~TurnFlag.NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,7 @@ def pack_payload(conversation: Conversation) -> bytes:
         if turn.rating not in {-1, 0, 1}:
             raise InvalidInput("rating", f"turn {index} has the rating {turn.rating}")
         moment = _NO_MOMENT if turn.at is None else to_millis(turn.at)
-        table += _TURN.pack(turn.role, turn.flags, turn.rating, turn.parent, moment, len(text))
+        table += _TURN.pack(turn.role, turn.flags, turn.rating, 0, turn.parent, moment, len(text))
         texts.append(text)
     header = _HEADER.pack(MAGIC, len(turns), len(meta_bytes))
     return b"".join((header, table, meta_bytes, *texts))
@@ -137,7 +140,7 @@ def unpack_payload(data: bytes) -> Payload:
     """
     try:
         return _unpack(data)
-    except (struct.error, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+    except (struct.error, ValueError, OverflowError, KeyError, TypeError) as error:
         raise InvalidInput("payload_form", f"not a conversation payload: {error}") from error
 
 
@@ -151,10 +154,11 @@ def _unpack(data: bytes) -> Payload:
         raise ValueError("metadata has other members")
     turns = []
     for index in range(count):
-        role, flags, rating, parent, moment, size = _TURN.unpack_from(
+        role, flags, rating, pad, parent, moment, size = _TURN.unpack_from(
             data, _HEADER.size + index * _TURN.size
         )
-        if at_text + size > len(data) or not ROOT <= parent < index or rating not in {-1, 0, 1}:
+        known = not pad and not flags & ~_ALL_FLAGS and rating in {-1, 0, 1}
+        if not known or at_text + size > len(data) or not ROOT <= parent < index:
             raise ValueError(f"turn {index} is out of range")
         turns.append(
             Turn(
