@@ -89,7 +89,7 @@ def command(group: typer.Typer, name: str, *, writes: bool = False) -> Callable[
                 for option, (annotation, default) in shared.items()
             ),
         ]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] - ours to set
+        vars(run)["__signature__"] = inspect.Signature(parameters)  # typer reads it
         run.__annotations__ = {item.name: item.annotation for item in parameters}
         run.__doc__ = body.__doc__
         run.__name__ = body.__name__

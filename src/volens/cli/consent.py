@@ -66,7 +66,8 @@ def show(session: Session, subject: SubjectArgument) -> Answer:
         for purpose, info in purposes.items()
         if info.legal_basis is LegalBasis.CONSENT or purpose in states
     ]
-    rows, documents = [], {}
+    rows = []
+    documents: dict[str, Json] = {}
     for purpose in asked:
         state = states.get(purpose, NOTHING_SAID)
         status = state.status_at(now).value
@@ -226,8 +227,8 @@ def receipt(
             "path": str(path),
         }
         if session.dry_run:
-            shown = (line(f"would write the receipt of {recorded.event.id} to {path}"),)
-            return Answer(document={"dry_run": True, **document}, shown=shown)
+            would = line(f"would write the receipt of {recorded.event.id} to {path}")
+            return Answer(document={"dry_run": True, **document}, shown=(would,))
         if path.exists():
             hint = "choose another --out"
             raise InvalidInput("out_exists", f"{path} is there already", hint=hint)
@@ -279,8 +280,8 @@ def _take_back(
         text = f"{found.id} has said yes to nothing: there is nothing to take back."
         return Answer(document=document, shown=(line(text),))
     if session.dry_run:
-        shown = (line(f"would record: {found.id} {TOLD[act]} {said}"),)
-        return Answer(document={"dry_run": True, **document}, shown=shown)
+        would = line(f"would record: {found.id} {TOLD[act]} {said}")
+        return Answer(document={"dry_run": True, **document}, shown=(would,))
     why_not = apply_journal(session)
     if not fresh:
         text = "That was recorded before; nothing changed."

@@ -18,7 +18,7 @@ _STYLE = {Level.FINE: GOOD, Level.WARN: WARN, Level.BAD: BAD}
 
 @command(GROUP, "doctor")
 def doctor(session: Session) -> Answer:
-    """Look at the home, its keys, databases, journal and log. Exit code 4 if something is broken."""
+    """Look at the home, its keys, databases, journal and log. Exit code 4: broken."""
     with read_home(session) as home, session.output.progress("examining") as tell:
         findings = list(examine(home, tell))
     bad = sum(one.level is Level.BAD for one in findings)

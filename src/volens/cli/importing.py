@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 
 from volens.app.home import Home
 from volens.capture.intake import Intake, IntakeReport, NewAccounts
@@ -116,7 +117,7 @@ def _answer(reports: list[IntakeReport]) -> Answer:
     ]
     nothing = bool(reports) and not any(report.captured for report in reports) and bool(refused)
     document: dict[str, Json] = {**total, "left_out": dict(refused), "files": files}
-    shown = [
+    shown: list[RenderableType] = [
         line(
             f"{total['added']:,} new conversations, {total['updated']:,} changed, "
             f"{total['known']:,} here already; {total['accounts_created']:,} new accounts",
@@ -127,8 +128,8 @@ def _answer(reports: list[IntakeReport]) -> Answer:
         examples = [*report.examples, *report.file.examples]
         if report.file.read or examples:
             shown.append(heading(report.file.path))
-            count = f"{report.captured:,} taken in, read as {report.file.format.value}"
-            shown.append(indented(line(count if report.file.read else report.file.why)))
+            taken = f"{report.captured:,} taken in, read as {report.file.format.value}"
+            shown.append(indented(line(taken if report.file.read else report.file.why)))
         left: dict[str, str] = {}
         for item in examples:
             left.setdefault(item.reason, item.message)
@@ -150,6 +151,6 @@ def _file(report: FileReport) -> dict[str, Json]:
     }
 
 
-def _files(reports: list[FileReport]) -> object:
+def _files(reports: list[FileReport]) -> RenderableType:
     rows = [(r.path, r.format.value, f"{r.read:,}", r.why) for r in reports]
     return table(("file", "format", "#read", "remark"), rows)

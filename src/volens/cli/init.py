@@ -12,6 +12,7 @@ from volens.app.identity import IDENTITY, custody_folder
 from volens.app.policies import find_pack
 from volens.cli.commands import Session, command, new_group
 from volens.cli.output import DIM, GOOD, Answer, fields, line, whole
+from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.core.purposes import Realm
 from volens.core.regions import Region
@@ -41,9 +42,9 @@ def init(
         found, _ = find_pack(pack)
         if (folder / IDENTITY).exists():
             raise InvalidInput("home_exists", f"{folder} is a home already")
-        document = {"dry_run": True, "home": str(folder), "policy": found.name}
+        plan: dict[str, Json] = {"dry_run": True, "home": str(folder), "policy": found.name}
         text = f"would make a home at {folder} with policy {found.name} {found.version}"
-        return Answer(document=document, shown=(line(text),))
+        return Answer(document=plan, shown=(line(text),))
     identity = create_home(
         folder,
         pack=pack,
@@ -55,7 +56,7 @@ def init(
     custody = custody_folder(identity.tenant, session.environment)
     with open_home(folder, writing=False, environment=session.environment) as home:
         ref, vkey = home.policy.ref, home.signer.verifier.vkey
-    document = {
+    document: dict[str, Json] = {
         "home": str(folder),
         "tenant": identity.tenant,
         "region": identity.region.value,

@@ -125,8 +125,8 @@ def prove(
             hint = "volens log show lists the latest"
             raise NotFound("no_entry", f"the log has {tree.size} entries, no {index}", hint=hint)
         entry = tree.bundle(index // TILE_WIDTH)[index % TILE_WIDTH]
-        path = inclusion_path(index, tree.size, tree.subtree)
-        proof = format_tlog_proof(TlogProof(index=index, path=path, checkpoint=note))
+        hashes = inclusion_path(index, tree.size, tree.subtree)
+        proof = format_tlog_proof(TlogProof(index=index, path=hashes, checkpoint=note))
     document: dict[str, Json] = {
         "index": index,
         "size": signed.checkpoint.size,

@@ -58,8 +58,8 @@ def instruct(
         before = sorted(home.subjects.instructions().get(name, frozenset()))
         document = {"organisation": name, "purposes": [*wanted], "before": before}
         if session.dry_run:
-            shown = (line(f"would record that {name} instructs: {said}"),)
-            return Answer(document={"dry_run": True, **document}, shown=shown)
+            would = line(f"would record that {name} instructs: {said}")
+            return Answer(document={"dry_run": True, **document}, shown=(would,))
         home.subjects.instruct(name, wanted)
     shown = (
         line(f"Recorded: {name} instructs {said}.", GOOD),

@@ -137,6 +137,10 @@ class Output:
             for text in captured.get().removesuffix("\n").split("\n"):
                 self._out.print(Text(text.rstrip(), end="\n"), soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """Print a remark to stderr."""
+        self._err.print(line(text))
+
     def error(self, code: str, message: str, hint: str) -> None:
         """Print an error to stderr, and as a document to stdout if one was asked for."""
         text = Text("error: ", style=BAD)
@@ -158,7 +162,7 @@ class Output:
     def progress(self, what: str, *, bytes_of: bool = False) -> Iterator[Tell]:
         """Show a bar with the time left while the block works; only on a terminal."""
         if not self._err.is_terminal or self._plain or self.as_json:
-            yield lambda done, total: None
+            yield _tell_nobody
             return
         columns = (
             TextColumn("{task.description}"),
@@ -175,6 +179,10 @@ class Output:
                 bar.update(task, completed=done, total=total, amount=amount)
 
             yield tell
+
+
+def _tell_nobody(done: int, total: int) -> None:
+    del done, total
 
 
 def _console(*, stderr: bool, plain: bool) -> Console:
