@@ -1,10 +1,10 @@
 """One dataset from capture to a person's proof, through a log on disk."""
 
 from collections.abc import Iterator
-from hashlib import sha256
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest

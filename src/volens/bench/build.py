@@ -107,7 +107,9 @@ def sweep(
     """Run over consent rates and conversations for each person; print one line for each."""
     found = []
     names = [name for name in GOALS if name != "datatrove"]
-    print_line(f"{'consent':>8}{'per person':>12}{'us a record':>14}" + "".join(f"{n:>9}" for n in names))
+    print_line(
+        f"{'consent':>8}{'per person':>12}{'us a record':>14}" + "".join(f"{n:>9}" for n in names)
+    )
     for consent in consents:
         for each in per_subjects:
             one = run(
@@ -186,7 +188,9 @@ def _summary(taken: dict[str, list[Any]]) -> dict[str, Any]:
         },
         "cpu": {name: _median(rounds, "cpu") for name, rounds in taken.items()},
         "stages": stages,
-        "peak_bytes": {name: max(f["peak_bytes"] for f in rounds) for name, rounds in taken.items()},
+        "peak_bytes": {
+            name: max(f["peak_bytes"] for f in rounds) for name, rounds in taken.items()
+        },
         "ratios": ratios,
     }
 

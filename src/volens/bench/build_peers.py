@@ -84,9 +84,7 @@ def volens(run: Run) -> None:
         home = open_home(places.home, writing=True, environment=places.environment)
     with home:
         use = Use(purpose=PURPOSE.value)
-        result = home.datasets().build(
-            use, run.out, form=Format.HF, profile=NONE, timer=run.timer
-        )
+        result = home.datasets().build(use, run.out, form=Format.HF, profile=NONE, timer=run.timer)
     run.rows = result.manifest.counts.records
 
 

@@ -191,9 +191,7 @@ def _notice(home: Home) -> NoticeRef:
     return NoticeRef(id=found.id, language=found.language, sha256=found.hash)
 
 
-def _fill(
-    home: Home, places: Places, sizes: Sizes, consenting: npt.NDArray[np.bool_]
-) -> None:
+def _fill(home: Home, places: Places, sizes: Sizes, consenting: npt.NDArray[np.bool_]) -> None:
     """Capture everything, and write the same records for the other contenders."""
     model = dialogues(seed=sizes.seed, mean_bytes=sizes.mean_bytes)
     with_subject = SCHEMA.append(pa.field("subject", pa.int64(), nullable=False))
@@ -207,12 +205,14 @@ def _fill(
             said = list(model.write(first, count))
             conversations = [_conversation(first + n, turns) for n, turns in enumerate(said)]
             home.vault.capture(
-                _by_person(home, first, conversations, sizes.per_subject), source=CaptureSource.IMPORT
+                _by_person(home, first, conversations, sizes.per_subject),
+                source=CaptureSource.IMPORT,
             )
             subjects = 1 + np.arange(first, first + count) // sizes.per_subject
             mask = consenting[subjects - 1]
             rows = [
-                (first + n + 1, pack_payload(conversations[n])) for n in np.flatnonzero(mask).tolist()
+                (first + n + 1, pack_payload(conversations[n]))
+                for n in np.flatnonzero(mask).tolist()
             ]
             with plain.begin() as db:
                 if rows:

@@ -20,7 +20,6 @@ from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, derive, open_envelope
 from volens.crypto.keystore import Account, Holder, KeyStore
 from volens.crypto.pages import AccountKeys, conversation_keys, record_key
 
-
 Segment = tuple[bytes, int, bytes]
 """Conversation id (16 bytes), sequence number, envelope: one sealed segment of a known holder."""
 

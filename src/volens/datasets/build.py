@@ -124,7 +124,8 @@ class DatasetBuilder:
 
         Raises:
             InvalidInput: ``out_exists``, ``purpose_unknown``, ``too_few_records``.
-            Denied: ``prohibited``, ``table_expired``, or ``withdrawn_meanwhile`` after `MAX_ATTEMPTS` tries.
+            Denied: ``prohibited``, ``table_expired``, or ``withdrawn_meanwhile`` after
+                `MAX_ATTEMPTS` tries.
             Unavailable: if keys, the log or an optional part can't be had.
         """
         if known_purpose(use.purpose) in PROHIBITED:

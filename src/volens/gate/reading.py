@@ -10,7 +10,6 @@ import numpy.typing as npt
 from sqlalchemy import Engine
 
 from volens.core.errors import Denied, Unavailable, VerificationFailed
-from volens.core.ids import IdKind, parse_id
 from volens.crypto.keystore import Holder
 from volens.crypto.opening import Opened, Opener, Segment, commitment_of, leaf_of
 from volens.storage.engine import driver_of
