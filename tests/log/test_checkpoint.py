@@ -68,6 +68,8 @@ def test_a_cosignature_alone_makes_no_checkpoint() -> None:
     cosigned = format_note(text, [WITNESS.cosign_text(text, timestamp=1)])
     with pytest.raises(VerificationFailed, match="no known key of the log"):
         open_checkpoint(cosigned, [SIGNER.verifier, WITNESS.verifier])
+    with pytest.raises(VerificationFailed, match="no known key of the log"):
+        open_checkpoint(cosigned, [SIGNER.verifier, WITNESS.verifier], origin=ORIGIN)
     both = format_note(
         text, [*parse_note(sign_note_for(text)).signatures, WITNESS.cosign_text(text, timestamp=1)]
     )

@@ -1,5 +1,8 @@
 """The pending file: what a crash may leave is cut, anything else is refused."""
 
+from hashlib import sha256
+from zlib import crc32
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,9 +73,24 @@ def test_every_changed_bit_is_refused() -> None:
 
 
 def test_a_damaged_group_before_a_whole_one_is_refused_even_if_it_looks_torn() -> None:
-    data = WHOLE[:20] + bytes(LAST_AT - 20) + WHOLE[LAST_AT:]
+    first = pending_header(0) + pending_record(0, LAST)
+    torn = first[:512] + bytes(512) + first[1024:]
+    assert parse_pending(torn).torn_bytes == len(first) - 16
+    for behind in (pending_record(7, FIRST), pending_record(7, FIRST) + b"VLR1"):
+        with pytest.raises(VerificationFailed):
+            parse_pending(torn + behind)
+    assert parse_pending(torn + b"VLR1").entries == ()
+    assert parse_pending(torn + pending_record(7, FIRST)[:-1]).entries == ()
+
+
+def test_a_group_whose_count_is_wrong_is_refused() -> None:
+    record = pending_record(0, FIRST)
+    head = record[:12] + (3).to_bytes(4, "big") + record[16:20]
+    body = head + crc32(head).to_bytes(4, "big") + record[24:-32]
     with pytest.raises(VerificationFailed):
-        parse_pending(data)
+        parse_pending(pending_header(0) + body + sha256(body).digest())
+    same = record[:-32]
+    assert parse_pending(pending_header(0) + same + sha256(same).digest()).entries == tuple(FIRST)
 
 
 @pytest.mark.parametrize(

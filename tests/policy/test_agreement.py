@@ -30,7 +30,7 @@ from volens.policy.packs import list_packs, load_pack
 from volens.policy.reference import decide_reference
 
 
-def agree(policy: Policy, attributes: ClassAttributes) -> None:
+def check_agreement(policy: Policy, attributes: ClassAttributes) -> None:
     decision = policy.decide_class(attributes)
     expected = decide_reference(policy.pack, attributes)
     assert (decision.permit, decision.reasons) == expected, attributes
@@ -72,7 +72,7 @@ def test_a_code_out_of_range_is_refused(code: int) -> None:
 def test_a_seeded_sample_of_classes_agrees() -> None:
     rng = random.Random(7)
     for code in rng.sample(range(CLASS_COUNT), 4000):
-        agree(tiers_policy(), decode(code))
+        check_agreement(tiers_policy(), decode(code))
 
 
 def test_every_pair_of_attribute_values_agrees_at_least_once() -> None:
@@ -80,7 +80,7 @@ def test_every_pair_of_attribute_values_agrees_at_least_once() -> None:
     for (one, ones), (two, twos) in combinations(DIGITS, 2):
         for first, second in product(ones, twos):
             values = {name: rng.choice(options) for name, options in DIGITS}
-            agree(tiers_policy(), ClassAttributes(**{**values, one: first, two: second}))
+            check_agreement(tiers_policy(), ClassAttributes(**{**values, one: first, two: second}))
 
 
 @settings(max_examples=300, deadline=None)
@@ -96,7 +96,7 @@ def test_the_table_repeats_what_cedar_says(code: int) -> None:
 @pytest.mark.parametrize("purpose", [*Purpose, None])
 def test_every_class_agrees(purpose: Purpose | None) -> None:
     for attributes in every_class(purpose):
-        agree(tiers_policy(), attributes)
+        check_agreement(tiers_policy(), attributes)
 
 
 @pytest.mark.parametrize("listing", list_packs(), ids=lambda item: f"{item.name}-{item.version}")
@@ -104,7 +104,7 @@ def test_every_shipped_pack_agrees_on_a_sample(listing: object) -> None:
     policy = Policy(load_pack(listing.name, listing.version))  # type: ignore[attr-defined]
     rng = random.Random(3)
     for code in rng.sample(range(CLASS_COUNT), 1000):
-        agree(policy, decode(code))
+        check_agreement(policy, decode(code))
 
 
 def test_no_class_is_permitted_for_a_consent_purpose_without_an_active_grant() -> None:

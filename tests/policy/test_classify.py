@@ -202,7 +202,7 @@ def naive_grant(s: SubjectFacts, u: UseFacts) -> str:
     return next((state for state in order if state in states), "none")
 
 
-def check(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> None:
+def check_mapping(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> None:
     found = classify(tiers_pack(), s, c, u)
     words = {name: getattr(found.attributes, name) for name in naive(s, c, u)}
     assert words == naive(s, c, u)
@@ -220,7 +220,7 @@ def check(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> None:
 @settings(max_examples=1500, deadline=None)
 @given(SUBJECTS, CONVERSATIONS, USES)
 def test_a_naive_mapping_agrees(s: SubjectFacts, c: ConversationFacts, u: UseFacts) -> None:
-    check(s, c, u)
+    check_mapping(s, c, u)
 
 
 def drawn_subject(rng: random.Random) -> SubjectFacts:
@@ -284,7 +284,7 @@ def test_a_naive_mapping_agrees_on_a_million_cases() -> None:
         for tier in (None, *Tier, JUNK)
     ]
     for _ in range(1_000_000):
-        check(rng.choice(subjects), rng.choice(chats), rng.choice(uses))
+        check_mapping(rng.choice(subjects), rng.choice(chats), rng.choice(uses))
 
 
 GOOD = subject(plan="pro", tier="public", grants=grant(Purpose.BATCH_TRAINING), tenant="t")

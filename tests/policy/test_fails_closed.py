@@ -79,6 +79,9 @@ def test_cedar_itself_would_have_permitted_past_the_erring_forbid() -> None:
     result = cedarpy.is_authorized(request, policy.pack.cedar, [], policy.pack.schema)
     assert result.allowed
     assert result.diagnostics.errors
+    answer = Engine(policy.pack.cedar, policy.pack.schema).ask(BEST)
+    assert answer.errors
+    assert not answer.allowed
 
 
 @pytest.mark.parametrize("missing", CONTEXT)

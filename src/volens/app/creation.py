@@ -31,10 +31,13 @@ from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import create_tables, open_database
-from volens.storage.files import write_durable, write_private
+from volens.storage.files import make_folder, sync_folder, write_durable, write_private
 from volens.storage.journal import Journal
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault import tables as vault_tables
+
+UNFINISHED = f"{IDENTITY}.new"
+"""What the identity file is called until everything else is there."""
 
 
 def create_home(
@@ -48,7 +51,10 @@ def create_home(
     clock: Clock | None = None,
     entropy: Entropy | None = None,
 ) -> Identity:
-    """Make a home: all or nothing, since the identity file comes last.
+    """Make a home: all or nothing, since the identity file gets its name last.
+
+    Until then it is called `UNFINISHED`, which marks what a cut-off creation left, so that a home
+    that has lost its identity file is never taken for one and cleared away.
 
     Args:
         folder: where; must not exist, or be empty, or be left from a creation that was cut off.
@@ -81,9 +87,10 @@ def create_home(
         created=format_moment(clock.now()),
     )
     custody = custody_folder(identity.tenant, environment)
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in ("", "keys", "journal", "log", "policy", "datasets"):
-        (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    _clear(folder)
+    write_durable(folder / UNFINISHED, identity.encode())
+    for name in ("keys", "journal", "log", "policy", "datasets"):
+        (folder / name).mkdir(mode=0o700)
     write_private(custody / SEED_FILE, entropy.draw(32))
     write_private(custody / LOOKUP_FILE, entropy.draw(32))
     log = TransparencyLog.create(
@@ -97,7 +104,8 @@ def create_home(
     log.publish()
     log.close()
     main.dispose()
-    write_durable(folder / IDENTITY, identity.encode())
+    (folder / UNFINISHED).replace(folder / IDENTITY)
+    sync_folder(folder)
     return identity
 
 
@@ -111,6 +119,18 @@ def _create_databases(folder: Path) -> Engine:
     return main
 
 
+def _clear(folder: Path) -> None:
+    """Make `folder` hold nothing but the mark of an unfinished home, if it was there."""
+    make_folder(folder)
+    for entry in folder.iterdir():
+        if entry.name == UNFINISHED:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
 def _left_over(folder: Path) -> bool:
-    known = {"datasets", "keys", "journal", "log", "policy", "lock", "main.db", "main.db-journal"}
-    return all(entry.name in known for entry in folder.iterdir())
+    names = {entry.name for entry in folder.iterdir()}
+    return UNFINISHED in names or not names - {f".{UNFINISHED}.new"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -23,10 +23,9 @@ from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
-from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
 from volens.gate.facts import FactSource
-from volens.gate.gate import Gate
+from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
@@ -56,24 +55,30 @@ class Home:
         writing: bool,
         clock: Clock,
         entropy: Entropy,
-        lock: HomeLock | None,
+        opened: ExitStack,
     ) -> None:
-        """Wire the services of an existing home; use `create_home` or `open_home`."""
+        """Wire the services of an existing home; use `create_home` or `open_home`.
+
+        What has to be closed is put on `opened` as it is opened.
+        """
         self.folder = folder
         self.identity = identity
         self.custody = custody
         self.clock = clock
         self.entropy = entropy
-        self._lock = lock
+        self._opened = opened
         self.signer = load_signer(identity, custody)
         self.main = open_database(folder / "main.db", read_only=not writing)
+        opened.callback(self.main.dispose)
         self.keys_database = open_database(folder / "keys" / "keys.db", read_only=not writing)
+        opened.callback(self.keys_database.dispose)
         self.journal = Journal(folder / "journal" / "choices")
         self.log: TransparencyLog | None = None
         if writing:
             self.log = TransparencyLog.open(
                 folder / "log", signer=self.signer, origin=identity.origin
             )
+            opened.callback(self.log.close)
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
         keys = KeyStore(self.keys_database, service, entropy=entropy)
@@ -96,14 +101,12 @@ class Home:
             self.subjects,
             self.ledger,
             SealedReader(self.main, tenant=tenant),
-            Opener(keys, entropy=entropy),
+            opener_for(keys, entropy=entropy),
             self.recorder,
             policy=self.policy,
             clock=clock,
         )
         self._kept = folder / "datasets"
-        if writing:
-            self.ledger.drain()
 
     def __enter__(self) -> Self:
         return self
@@ -111,17 +114,15 @@ class Home:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def keep_open(self, opened: ExitStack) -> None:
+        """Take over what has to be closed with the home."""
+        self._opened = opened
+
     def close(self) -> None:
         """Publish what is pending and let go of the home."""
-        try:
+        with self._opened:
             if self.log is not None:
                 self.log.publish()
-                self.log.close()
-        finally:
-            self.main.dispose()
-            self.keys_database.dispose()
-            if self._lock is not None:
-                self._lock.release()
 
     def datasets(self) -> DatasetBuilder:
         """Return the builder of a home opened for writing.
@@ -183,25 +184,26 @@ def open_home(
         hint = "volens init makes one; --home or VOLENS_HOME says where"
         raise NotFound("home_missing", f"there is no home at {folder}", hint=hint)
     identity = Identity.decode(identity_data, folder / IDENTITY)
-    lock = HomeLock(folder / "lock") if writing else None
-    if lock is not None:
-        lock.acquire(wait_seconds=wait_seconds)
-    else:
-        _roll_back_left_overs(folder)
-    try:
-        return Home(
+    with ExitStack() as opened:
+        if writing:
+            lock = HomeLock(folder / "lock")
+            lock.acquire(wait_seconds=wait_seconds)
+            opened.callback(lock.release)
+        else:
+            _roll_back_left_overs(folder)
+        home = Home(
             folder,
             identity,
             custody=custody_folder(identity.tenant, environment),
             writing=writing,
             clock=clock or SystemClock(),
             entropy=entropy or SystemEntropy(),
-            lock=lock,
+            opened=opened,
         )
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        raise
+        if writing:
+            home.ledger.drain()
+        home.keep_open(opened.pop_all())
+        return home
 
 
 def _roll_back_left_overs(folder: Path) -> None:

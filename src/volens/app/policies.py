@@ -16,6 +16,7 @@ from volens.log.recorder import Recorder
 from volens.policy.decision import Policy
 from volens.policy.pack import Pack
 from volens.policy.packs import list_packs, load_pack
+from volens.storage.files import sync_file, sync_folder
 
 METADATA = MetaData()
 _POLICY = Table(
@@ -68,12 +69,11 @@ def activate(home: Path, main: Engine, recorder: Recorder, name: str, *, at: dat
 
     Raises:
         NotFound: ``pack_unknown``.
-        InvalidInput: if the pack does not load, or is for comparison only.
+        InvalidInput: ``version_taken`` if the home keeps other files under this name and version,
+            or if the pack does not load, or is for comparison only.
     """
     pack, folder = find_pack(name)
-    target = home / "policy" / f"{pack.name}@{pack.version}"
-    if not target.exists():
-        shutil.copytree(folder, target)
+    _keep(home / "policy" / f"{pack.name}@{pack.version}", pack, folder)
     for notice in pack.notices:
         recorder.record(
             EntryKind.NOTICE_PUBLISHED,
@@ -137,3 +137,25 @@ def load_in_force(home: Path, main: Engine) -> Policy:
             hint="restore HOME/policy from a backup; to change rules, activate a new version",
         )
     return Policy(pack)
+
+
+def _keep(target: Path, pack: Pack, folder: Path) -> None:
+    """Copy the pack's files to `target`, durably and all at once, unless they are there."""
+    if not target.exists():
+        fresh = target.with_name(f".{target.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(folder, fresh)
+        for path in fresh.rglob("*"):
+            if path.is_file():
+                sync_file(path)
+            else:
+                sync_folder(path)
+        sync_folder(fresh)
+        fresh.rename(target)
+        sync_folder(target.parent)
+    if load_pack(target).hash != pack.hash:
+        raise InvalidInput(
+            "version_taken",
+            f"the home keeps other files as {pack.name} {pack.version}",
+            hint="give the changed pack a version of its own",
+        )

@@ -27,6 +27,7 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,7 @@ def _round(
 ) -> None:
     answers = {timings.take("changed", lambda: _take_in(bitmap, world, changed, now))}
     for join in joins:
-        answers.add(timings.take(join.name, lambda join=join: join.count(now)))  # type: ignore[misc]  # a default binds the loop's value
+        answers.add(timings.take(join.name, partial(join.count, now)))
     answers.add(timings.take("standing", lambda: bitmap.permitted(now)))
     answers.add(timings.take("rebuild", lambda: _build(policy, world, now).permitted(now)))
     if len(answers) != 1:

@@ -8,8 +8,10 @@ event id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from sqlalchemy import (
     Boolean,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    func,
     insert,
     select,
 )
@@ -38,7 +41,7 @@ from volens.consent.model import (
 )
 from volens.core.canonical import canonical_json
 from volens.core.errors import Denied, InvalidInput, NotFound
-from volens.core.ids import EventId, IdKind, SubjectId, parse_id
+from volens.core.ids import ID_BYTES, EventId, IdKind, SubjectId, format_id, parse_id
 from volens.core.purposes import CONSENT_PURPOSES, PROHIBITED, Purpose
 from volens.core.time import to_millis
 from volens.log.fields import Value
@@ -108,40 +111,74 @@ class ConsentLedger:
     def record(self, events: Sequence[ConsentEvent]) -> list[Recorded]:
         """Record acts in order, as the owner of the home.
 
+        Each run of negative acts, and each run of the others, goes through these steps:
+
         1. Negative acts are appended to the journal: from here on they hold.
-        2. What the journal held before is applied, so that order is kept.
+        2. What the journal holds is applied, so that order is kept.
         3. One log entry for each act, durable as a group.
         4. The database commits; only now do grants hold.
 
         If it stops after 1, the next start applies the journal. If it stops after 3, the log has an
-        entry about a grant that does not hold.
+        entry about a grant that does not hold. Repeating the call leads to the same state.
 
         Raises:
-            InvalidInput: ``event_conflict`` if an event id is taken by another event.
+            InvalidInput: ``event_conflict`` if an event id is taken by another event; nothing is
+                recorded then.
             Denied: if the act is a grant for a purpose that no grant can permit.
         """
         for event in events:
             _check_grantable(event)
-            if event.act in NEGATIVE_ACTS:
-                self.journal(event)
-        self.drain()
-        return self._apply(events)
+        with self._engine.connect() as db:
+            known = _known(db, events)
+        _check_ids(events, known)
+        recorded: list[Recorded] = []
+        for negative, run in groupby(events, key=lambda event: event.act in NEGATIVE_ACTS):
+            acts = list(run)
+            for act in acts:
+                if negative and act.id not in known:
+                    self.journal(act)
+            self.drain()
+            recorded += self._apply(acts)
+        return recorded
 
     def drain(self) -> int:
-        """Apply what other processes journaled; return how many acts were new."""
+        """Apply what other processes journaled; return how many acts were new.
+
+        A negative act under an id that another act has taken is not lost: it is recorded under an
+        id made from its own bytes.
+        """
         if not self._journal.read():
             return 0
         with self._journal.drain() as bodies:
-            events = [decode_event(body) for body in bodies]
+            events = _negative(bodies)
             with self._engine.connect() as db:
-                known = _known(db, events)
-            fresh = [event for event in events if event.id not in known]
-            self._apply(fresh)
+                known = _known(db, [*events, *map(_renamed, events)])
+            fresh: dict[EventId, ConsentEvent] = {}
+            for event in events:
+                taken = _of_id(event.id, known, fresh) or event
+                own = event if _same(taken, event) else _renamed(event)
+                if own.id not in known:
+                    fresh[own.id] = own
+            self._apply(list(fresh.values()))
         return len(fresh)
 
     def pending(self) -> list[ConsentEvent]:
-        """Return the journaled acts, applied or not; laying them over a state twice is harmless."""
-        return [decode_event(body) for body in self._journal.read()]
+        """Return the journaled acts, also those that a stop left there after they were applied."""
+        return _negative(self._journal.read())
+
+    def mark(self) -> int:
+        """Return the place of the latest recorded act, for `taken_back`."""
+        with self._engine.connect() as db:
+            return int(db.execute(select(func.max(EVENT.c.seq))).scalar() or 0)
+
+    def taken_back(self, mark: int) -> list[ConsentEvent]:
+        """Return the negative acts that were journaled or recorded since `mark`."""
+        query = select(EVENT.c.body).where(EVENT.c.seq > mark).order_by(EVENT.c.seq)
+        waiting = self.pending()
+        with self._engine.connect() as db:
+            waiting = _unapplied(waiting, _known(db, waiting))
+            recorded = [decode_event(body) for body in db.execute(query).scalars()]
+        return [event for event in [*recorded, *waiting] if event.act in NEGATIVE_ACTS]
 
     def stamp(self) -> tuple[int, int, int]:
         """Return a value that changes whenever somebody journals an act."""
@@ -149,7 +186,10 @@ class ConsentLedger:
 
     def states(self, subject: SubjectId) -> dict[Purpose, PurposeState]:
         """Return what a person's acts add up to, journal included."""
-        return fold([*(item.event for item in self.history(subject)), *self._pending_of(subject)])
+        waiting = [event for event in self.pending() if event.subject == subject]
+        recorded = {item.event.id: item for item in self.history(subject)}
+        events = [item.event for item in recorded.values()]
+        return fold([*events, *_unapplied(waiting, recorded)])
 
     def history(self, subject: SubjectId) -> list[Recorded]:
         """Return a person's recorded acts in order."""
@@ -185,21 +225,13 @@ class ConsentLedger:
             rows = db.execute(query.where(STATE.c.purpose == purpose.value))
             return {subject: (grants, bool(objected)) for subject, grants, objected in rows}
 
-    def _pending_of(self, subject: SubjectId) -> list[ConsentEvent]:
-        return [event for event in self.pending() if event.subject == subject]
-
     def _apply(self, events: Sequence[ConsentEvent]) -> list[Recorded]:
         if not events:
             return []
         with self._engine.connect() as db:
             known = _known(db, events)
-        fresh: dict[EventId, ConsentEvent] = {}
-        for event in events:
-            other = known[event.id].event if event.id in known else fresh.get(event.id)
-            if other is None:
-                fresh[event.id] = event
-            elif encode_event(other) != encode_event(event):
-                raise InvalidInput("event_conflict", f"the event id {event.id} is taken")
+        _check_ids(events, known)
+        fresh = {event.id: event for event in events if event.id not in known}
         recorded = self._log(list(fresh.values()), self._recorder)
         with self._engine.begin() as db:
             _store(db, recorded)
@@ -284,6 +316,49 @@ def _known(db: Connection, events: Sequence[ConsentEvent]) -> dict[EventId, Reco
             found = decode_event(row.body)
             known[found.id] = Recorded(event=found, log_index=row.log_index, salt=row.salt)
     return known
+
+
+def _check_ids(events: Iterable[ConsentEvent], known: Mapping[EventId, Recorded]) -> None:
+    seen: dict[EventId, ConsentEvent] = {}
+    for event in events:
+        other = _of_id(event.id, known, seen)
+        if other is not None and not _same(other, event):
+            raise InvalidInput(
+                "event_conflict",
+                f"the event id {event.id} is taken by another act",
+                hint="give each act an id of its own",
+            )
+        seen[event.id] = event
+
+
+def _of_id(
+    wanted: EventId,
+    known: Mapping[EventId, Recorded],
+    others: Mapping[EventId, ConsentEvent],
+) -> ConsentEvent | None:
+    return known[wanted].event if wanted in known else others.get(wanted)
+
+
+def _negative(bodies: Iterable[bytes]) -> list[ConsentEvent]:
+    """Read journaled acts; one that gives anything does not belong there and counts for nothing."""
+    events = [decode_event(body) for body in bodies]
+    return [event for event in events if event.act in NEGATIVE_ACTS]
+
+
+def _renamed(event: ConsentEvent) -> ConsentEvent:
+    digest = hashlib.sha256(b"volens/event/v1\x00" + encode_event(event)).digest()
+    return replace(event, id=EventId(format_id(IdKind.EVENT, digest[:ID_BYTES])))
+
+
+def _unapplied(
+    waiting: Iterable[ConsentEvent], known: Mapping[EventId, Recorded]
+) -> list[ConsentEvent]:
+    found = [(event, _of_id(event.id, known, {})) for event in waiting]
+    return [event for event, other in found if other is None or not _same(other, event)]
+
+
+def _same(one: ConsentEvent, other: ConsentEvent) -> bool:
+    return encode_event(one) == encode_event(other)  # moments are kept to the millisecond
 
 
 def _check_grantable(event: ConsentEvent) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from volens.consent.model import ScopeKind
 from volens.consent.store import ConsentLedger, grants_text
 from volens.core.canonical import read_strict
-from volens.core.errors import InvalidInput
+from volens.core.errors import Denied, InvalidInput
 from volens.core.ids import IdKind, parse_id
 from volens.core.purposes import Purpose, Realm, Signal
 from volens.core.regions import Region
@@ -170,8 +170,7 @@ class FactSource:
         """Decide every conversation for `use`: once for each distinct set of facts.
 
         Raises:
-            InvalidInput: ``purpose_unknown`` if the purpose is no known word.
-            Denied: ``table_expired`` if the policy version has ended.
+            Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
         purpose = known_purpose(use.purpose)
         numbers, codes, ends = self._classes(policy, self.use_facts(use, at))
@@ -271,13 +270,13 @@ def known_purpose(word: str) -> Purpose:
     """Return the purpose that `word` names.
 
     Raises:
-        InvalidInput: ``purpose_unknown``.
+        Denied: ``purpose_unknown``.
     """
     try:
         return Purpose(word)
     except ValueError:
         hint = f"one of {', '.join(purpose.value for purpose in Purpose)}"
-        raise InvalidInput("purpose_unknown", f"no purpose {word[:40]!r}", hint=hint) from None
+        raise Denied("purpose_unknown", f"no purpose {word[:40]!r}", hint=hint) from None
 
 
 def published_notices(policy: Policy) -> frozenset[str]:

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from volens.consent.store import ConsentLedger
-from volens.core.errors import Denied, Unavailable, VolensError
-from volens.core.ids import IdKind, parse_id
-from volens.core.ports import Clock
+from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable, VolensError
+from volens.core.ids import IdKind, SubjectId, parse_id
+from volens.core.ports import Clock, Entropy
 from volens.core.purposes import Purpose
+from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.gate.facts import Census, FactSource, Use, known_purpose
 from volens.gate.reading import OpenedBatch, SealedReader
@@ -32,7 +33,7 @@ from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, E
 from volens.log.recorder import Recorder
 from volens.policy.classify import ConversationFacts
 from volens.policy.decision import Policy
-from volens.policy.model import PERMIT_REASONS, Decision, ReasonCode
+from volens.policy.model import Decision, ReasonCode
 from volens.vault.model import Payload, unpack_payload
 from volens.vault.store import Held
 from volens.vault.subjects import Subject, SubjectStore
@@ -56,9 +57,11 @@ class Selection:
     at: datetime
     permitted: int
     excluded: dict[ReasonCode, int]
-    """Conversations left out, by reason; one may have several."""
+    """Conversations left out, each counted once, by its first reason."""
     intent: int
     """Log index of the access intent."""
+    mark: int
+    """The latest act in the ledger before the decision; later ones may have taken back."""
 
 
 class Gate:
@@ -80,7 +83,7 @@ class Gate:
         self._facts = facts
         self._subjects = subjects
         self._ledger = ledger
-        self._checked: tuple[int, int, int] | None = None
+        self._checked: tuple[int, tuple[int, int, int]] | None = None
         self._reader = reader
         self._opener = opener
         self._recorder = recorder
@@ -97,6 +100,7 @@ class Gate:
         policy = policy or self.policy
         signal = "none" if held is None else held.signal.value
         try:
+            _check_owner(subject, held)
             facts = self._facts.subject_facts(subject, policy)
             at = self._clock.now()
             return policy.decide(
@@ -117,7 +121,7 @@ class Gate:
         """Return how many conversations `use` could open now and why others not; opens nothing."""
         at = self._clock.now()
         census = self._facts.census(self.policy, use, at)
-        return census.bitmap.permitted(at), self._excluded(census, at)
+        return census.bitmap.permitted(at), census.bitmap.left_out(at)
 
     def select(self, use: Use, asker: Asker, *, dataset: bytes = b"") -> Selection:
         """Decide every conversation for `use` and log the intent to open what is permitted.
@@ -128,10 +132,10 @@ class Gate:
             dataset: the raw id of the dataset to be built, if any; the entry commits to it.
 
         Raises:
-            InvalidInput: ``purpose_unknown``.
-            Denied: ``table_expired`` if the policy version has ended.
+            Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
         self._ledger.drain()
+        mark = self._ledger.mark()
         at = self._clock.now()
         census = self._facts.census(self.policy, use, at)
         permitted = census.bitmap.permitted(at)
@@ -146,8 +150,9 @@ class Gate:
             census=census,
             at=at,
             permitted=permitted,
-            excluded=self._excluded(census, at),
+            excluded=census.bitmap.left_out(at),
             intent=intent,
+            mark=mark,
         )
 
     def open(
@@ -195,19 +200,24 @@ class Gate:
             Denied: ``withdrawn_meanwhile``, or ``table_expired``.
         """
         selection.census.bitmap.require_fresh(self._clock.now())
-        stamp = self._ledger.stamp()
-        if stamp == self._checked:
+        checked = (selection.intent, self._ledger.stamp())
+        if checked == self._checked:
             return
-        for event in self._ledger.pending():
-            if event.purpose == selection.use.purpose:
-                number = self._subjects.find(event.subject).number
-                if selection.census.permits_any(number):
-                    raise Denied(
-                        "withdrawn_meanwhile",
-                        "somebody withdrew while their records were being opened",
-                        hint="start again: they will be left out",
-                    )
-        self._checked = stamp
+        for event in self._ledger.taken_back(selection.mark):
+            if event.purpose == selection.use.purpose and self._holds(selection, event.subject):
+                raise Denied(
+                    "withdrawn_meanwhile",
+                    "somebody withdrew while their records were being opened",
+                    hint="start again: they will be left out",
+                )
+        self._checked = checked
+
+    def _holds(self, selection: Selection, subject: SubjectId) -> bool:
+        try:
+            number = self._subjects.find(subject).number
+        except NotFound:
+            return False  # an act of somebody who has no account here
+        return selection.census.permits_any(number)
 
     def show(self, held: Held, subject: Subject, use: Use, asker: Asker) -> Payload:
         """Open one conversation for somebody to look at; logged before and after.
@@ -239,6 +249,7 @@ class Gate:
 
     def capture_secret(self, held: Held, subject: Subject) -> bytes:
         """Return the capture secret of one conversation: the person's own, to prove with."""
+        _check_owner(subject, held)
         raw = parse_id(IdKind.CONVERSATION, held.id)
         return self._opener.capture_secret(subject.holder, raw)
 
@@ -250,11 +261,6 @@ class Gate:
         """
         items = [(subject.holder, subject.reference_sealed) for subject in subjects]
         return [name or "(erased)" for name in self._opener.open_references(items)]
-
-    @staticmethod
-    def _excluded(census: Census, at: datetime) -> dict[ReasonCode, int]:
-        counts = census.bitmap.counts_by_reason(at)
-        return {reason: n for reason, n in counts.items() if reason not in PERMIT_REASONS}
 
     def _intent(
         self, purpose: Purpose, asker: Asker, count: int, commitment: bytes
@@ -280,3 +286,13 @@ class Gate:
                 "outcome": outcome,
             },
         )
+
+
+def opener_for(keys: KeyStore, *, entropy: Entropy) -> Opener:
+    """Make the opener that a gate is wired with; the wiring itself may not import it."""
+    return Opener(keys, entropy=entropy)
+
+
+def _check_owner(subject: Subject, held: Held | None) -> None:
+    if held is not None and held.subject_no != subject.number:
+        raise InvalidInput("not_theirs", f"{held.id} does not belong to {subject.id}")

@@ -15,7 +15,13 @@ import cedarpy
 
 from volens.core.errors import InvalidInput
 from volens.core.purposes import PROHIBITED, Purpose
-from volens.policy.model import DIGITS, REASONS_BY_ATTRIBUTE, ClassAttributes, ReasonCode
+from volens.policy.model import (
+    DIGITS,
+    PERMIT_REASONS,
+    REASONS_BY_ATTRIBUTE,
+    ClassAttributes,
+    ReasonCode,
+)
 from volens.policy.pack import Rule
 
 UNKNOWN_ACTION = "unknown"
@@ -111,14 +117,12 @@ def read_rules(cedar: str, *, base: bool, file: str) -> tuple[Rule, ...]:
                 f"{where} needs @id and @en, and may have only {sorted(_ANNOTATIONS)}",
             )
         reason, reason_from = notes.get("reason", ""), notes.get("reason_from", "")
-        known = (reason in set(ReasonCode) and not reason_from) or (
-            reason_from in REASONS_BY_ATTRIBUTE and not reason
-        )
-        if not known:
+        if not _known_reason(reason, reason_from, permits=policy.effect == "permit"):
             raise InvalidInput(
                 "policy_invalid",
-                f"{where} names no known reason",
-                hint="give it either @reason with a reason code or @reason_from with an attribute",
+                f"{where} names no known reason for a {policy.effect}",
+                hint="a permit takes @reason with granted, basis, ...; a forbid takes @reason with "
+                "another code, or @reason_from with an attribute",
             )
         rules.append(
             Rule(
@@ -133,6 +137,12 @@ def read_rules(cedar: str, *, base: bool, file: str) -> tuple[Rule, ...]:
             )
         )
     return tuple(rules)
+
+
+def _known_reason(reason: str, reason_from: str, *, permits: bool) -> bool:
+    if reason_from:
+        return not reason and not permits and reason_from in REASONS_BY_ATTRIBUTE
+    return reason in set(ReasonCode) and (reason in PERMIT_REASONS) is permits
 
 
 def _static_policies(cedar: str, file: str) -> list[cedarpy.pst.Template]:

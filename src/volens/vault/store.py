@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
@@ -110,7 +110,7 @@ class Vault:
                 for conversation in conversations:
                     digest = self._source_digest(conversation)
                     known += digest in latest
-                    latest[digest] = conversation
+                    latest[digest] = _with_signal(conversation, latest.get(digest))
                 found, unchanged = self._changes(db, subject, latest)
                 changes += found
                 known += unchanged
@@ -270,6 +270,13 @@ class Vault:
     def _source_digest(self, conversation: Conversation) -> bytes:
         name = f"{conversation.source}\x00{conversation.source_id}"
         return self._sealer.lookup(b"source", name.encode("utf-8", "surrogatepass"))
+
+
+def _with_signal(conversation: Conversation, before: Conversation | None) -> Conversation:
+    """Keep the signal of an earlier copy in the same capture that the later one lacks."""
+    if before is None or conversation.signal is not Signal.NONE:
+        return conversation
+    return replace(conversation, signal=before.signal)
 
 
 def _row(change: _Change, now_ms: int, batch_no: int, position: int) -> dict[str, object]:

@@ -87,6 +87,8 @@ class SubjectStore:
         Raises:
             InvalidInput: ``subject_exists``, or a malformed reference, plan or organisation.
         """
+        if not wanted:
+            return []
         for item in wanted:
             _check_reference(item.reference)
             check_word("plan", item.plan)

@@ -1,0 +1,91 @@
+"""Nobody but the gate can open what is sealed: the imports say so, and so do the services."""
+
+import ast
+from pathlib import Path
+
+import volens
+from volens.app.home import Home
+from volens.consent.store import ConsentLedger
+from volens.crypto.opening import Opened, Opener
+from volens.gate.reading import OpenedBatch
+from volens.vault.store import Vault
+from volens.vault.subjects import SubjectStore
+
+ROOT = Path(volens.__file__).parent
+KEPT_APART = {"volens.crypto.opening": "gate", "volens.gate.reading": "gate"}
+
+
+def imported(path: Path) -> set[str]:
+    """Return every module that a file imports, at any depth and in any form."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def users(module: str) -> set[str]:
+    rooms = set()
+    for path in ROOT.rglob("*.py"):
+        if module in imported(path):
+            rooms.add(path.relative_to(ROOT).as_posix())
+    return rooms
+
+
+def test_only_the_gate_and_the_wiring_of_the_gate_import_opening() -> None:
+    assert {path for path in users("volens.crypto.opening") if not path.startswith("gate/")} <= {
+        "app/home.py"  # makes the opener and hands it to the gate, keeping nothing
+    }
+
+
+def test_only_the_gate_opens_envelopes_of_content() -> None:
+    assert users("volens.crypto.envelope.open_envelope") == {
+        "crypto/keyservice.py",
+        "crypto/keystore.py",
+        "crypto/opening.py",
+    }
+
+
+def test_nothing_is_imported_by_a_name_made_at_run_time() -> None:
+    for path in ROOT.rglob("*.py"):
+        names = imported(path)
+        assert "importlib" not in names or not any("opening" in name for name in names), path
+
+
+def test_no_service_but_the_gate_has_a_way_to_plaintext() -> None:
+    """Names that would give content or keys away, on what a home hands out."""
+    for kind in (Vault, SubjectStore, ConsentLedger):
+        public = {name for name in dir(kind) if not name.startswith("_")}
+        assert not {name for name in public if "open" in name or "key" in name}, kind
+
+
+def test_a_home_keeps_no_opener_and_no_key_store_of_its_own() -> None:
+    source = (ROOT / "app" / "home.py").read_text("utf-8")
+    kept = {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+    assert not kept & {"opener", "keys", "keystore", "reader", "lookup_key", "service"}
+    assert not {name for name in dir(Home) if not name.startswith("_") and "open" in name} - {
+        "keep_open"
+    }
+
+
+def test_an_opened_batch_gives_leaves_and_sealed_records_but_no_key() -> None:
+    public = {name for name in dir(OpenedBatch) if not name.startswith("_")}
+    assert public == {"payloads", "conversations", "subjects", "numbers", "size", "leaves"} | {
+        "seal_record"
+    }
+
+
+def test_secrets_have_no_repr() -> None:
+    opened = Opened(b"words", b"secret", b"key")
+    assert repr(opened) == "Opened()"
+    assert Opener.__repr__ is object.__repr__
