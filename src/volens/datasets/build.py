@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 
@@ -127,8 +127,8 @@ class DatasetBuilder:
 
         Raises:
             InvalidInput: ``out_exists``, ``too_few_records``.
-            Denied: ``prohibited``, ``purpose_unknown``, ``table_expired``, or ``withdrawn_meanwhile`` after
-                `MAX_ATTEMPTS` tries.
+            Denied: ``prohibited``, ``purpose_unknown``, ``table_expired``, or
+                ``withdrawn_meanwhile`` after `MAX_ATTEMPTS` tries.
             Unavailable: if keys, the log or an optional part can't be had.
         """
         if known_purpose(use.purpose) in PROHIBITED:
@@ -204,7 +204,8 @@ class DatasetBuilder:
     ) -> BuildResult:
         raw = self._entropy.draw(16)
         dataset = DatasetId(format_id(IdKind.DATASET, raw))
-        with Staging.open(out, form) as staging:
+        self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with Staging.open(out, form) as staging, TemporaryFile(dir=self._kept) as spool:
             selection = self._gate.select(use, _ASKER, dataset=raw)
             self._log.publish()
             note = self._log.checkpoint
@@ -214,7 +215,7 @@ class DatasetBuilder:
                 Deduplicator(key=self._entropy.draw(32), threshold=1.0),
                 timer=timer,
             )
-            rows = self._spool(staging, source, selection, form, on_progress, timer)
+            self._fill(staging, spool, source, selection, form, on_progress, timer)
             excluded = {
                 **{reason.value: count for reason, count in selection.excluded.items()},
                 **{name: count for name, count in source.excluded.items() if count},
@@ -224,7 +225,7 @@ class DatasetBuilder:
                     self._facts(dataset, use, profile, note, selection, excluded)
                 )
                 attachments = self._sign(manifest, raw, note)
-                self._keep(manifest, attachments, staging.leaves(), rows)
+                self._keep(manifest, attachments, staging.leaves(), spool)
                 self._gate.require_current(selection)
                 staging.seal(attachments, self._signer.verifier)
         return BuildResult(
@@ -237,18 +238,17 @@ class DatasetBuilder:
             attempts=attempt,
         )
 
-    def _spool(
+    def _fill(
         self,
         staging: Staging,
+        spool: IO[bytes],
         source: RecordSource,
         selection: Selection,
         form: Format,
         on_progress: Callable[[int, int], None] | None,
         timer: Timer,
-    ) -> IO[bytes]:
-        """Write all records; return a nameless file of (leaf, conversation number) for each."""
-        self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
-        spool = cast("IO[bytes]", TemporaryFile(dir=self._kept))  # noqa: SIM115 - `_keep` reads it
+    ) -> None:
+        """Write all records, and into the nameless file `spool` a `_ROW` for each."""
         opened = 0
         for batch in self._gate.open(selection):
             prepared = source.prepare(batch)
@@ -267,7 +267,6 @@ class DatasetBuilder:
             opened += batch.size
             if on_progress is not None:
                 on_progress(opened, selection.permitted)
-        return spool
 
     def _facts(
         self,
@@ -328,9 +327,8 @@ class DatasetBuilder:
         """Keep what proofs and withdrawals need; the manifest last: with it the folder counts."""
         folder = self._kept / manifest.dataset
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with spool:
-            spool.seek(0)
-            rows = np.frombuffer(bytearray(spool.read()), dtype=f"S{_ROW.itemsize}")
+        spool.seek(0)
+        rows = np.frombuffer(bytearray(spool.read()), dtype=f"S{_ROW.itemsize}")
         sort_in_place(rows)
         written = rows.view(_ROW)
         if len(written) * LEAF_BYTES != len(leaves):  # a plain form left out what it can't carry
