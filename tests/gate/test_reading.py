@@ -12,9 +12,10 @@ from tests.support.stores import BUILDER, TRAINING, Stores, act, talk
 from volens.consent.model import Act
 from volens.core.errors import Denied
 from volens.core.purposes import Signal
-from volens.gate.facts import Census
+from volens.gate.facts import _SIGNALLED, Census
 from volens.gate.reading import MOST_SUBJECTS, Wanted
 from volens.log.kinds import CaptureSource
+from volens.storage.engine import driver_of
 from volens.vault.model import unpack_payload
 from volens.vault.subjects import Subject
 from volens.vault.tables import CONVERSATION, SEALED
@@ -124,3 +125,9 @@ def test_a_conversation_that_went_after_the_decision_stops_the_opening(stores: S
     with pytest.raises(Denied) as refusal:
         list(stores.gate.open(selection))
     assert refusal.value.code == "withdrawn_meanwhile"
+
+
+def test_the_few_signals_are_found_without_reading_all_conversations(stores: Stores) -> None:
+    with stores.main.connect() as db:
+        plan = driver_of(db).execute(f"EXPLAIN QUERY PLAN {_SIGNALLED}").fetchall()
+    assert "INDEX conversation_signalled" in plan[0][3]

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
 from volens.consent.model import ScopeKind
 from volens.consent.store import ConsentLedger, grants_text
@@ -34,7 +34,7 @@ from volens.policy.decision import Policy
 from volens.policy.model import encode
 from volens.storage.engine import driver_of
 from volens.vault.subjects import Subject, SubjectStore
-from volens.vault.tables import CONVERSATION
+from volens.vault.tables import SIGNALLED
 
 _PEOPLE_AT_ONCE = 10_000
 _SUBJECTS = """
@@ -44,6 +44,10 @@ FROM subject AS s
 LEFT JOIN consent_state AS c ON c.purpose = ? AND c.subject = s.id
 ORDER BY s.no
 """  # consent_state has one row for each subject and purpose at most: its primary key
+_SIGNALLED = f"""
+SELECT subject_no, no, signal FROM conversation WHERE {SIGNALLED} ORDER BY subject_no, no
+"""  # noqa: S608 - a constant; written out, because only so does SQLite use the index over it
+_BEFORE = "SELECT count(*) FROM conversation WHERE subject_no = ? AND no < ?"
 _SCOPE_FIELD = {
     ScopeKind.DATASET.value: "dataset",
     ScopeKind.RUN.value: "run",
@@ -242,20 +246,14 @@ class FactSource:
     def _overrides(
         self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
     ) -> Overrides:
-        signalled = select(CONVERSATION.c.subject_no, CONVERSATION.c.no, CONVERSATION.c.signal)
-        signalled = signalled.where(CONVERSATION.c.signal != Signal.NONE.value)
         ranks, signals = [], []
         words = [signal.value for signal in Signal]
         with self._engine.connect() as db:
-            for subject_no, number, signal in db.execute(
-                signalled.order_by(CONVERSATION.c.subject_no, CONVERSATION.c.no)
-            ).all():
-                before = select(func.count()).select_from(CONVERSATION)
-                before = before.where(
-                    CONVERSATION.c.subject_no == subject_no, CONVERSATION.c.no < number
-                )
+            driver = driver_of(db)
+            for subject_no, number, signal in driver.execute(_SIGNALLED).fetchall():
                 place = int(np.searchsorted(numbers, subject_no))
-                ranks.append(int(offsets[place]) + int(db.execute(before).scalar() or 0))
+                (before,) = driver.execute(_BEFORE, (subject_no, number)).fetchone()
+                ranks.append(int(offsets[place]) + before)
                 signals.append(words.index(signal))
         if not ranks:
             return NO_OVERRIDES
