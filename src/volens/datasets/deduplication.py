@@ -23,6 +23,7 @@ _BLANKS = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 _BETWEEN = b"\x1f"
 _OTHER_BLANKS = _BLANKS.replace(_BETWEEN, b"")
 _LOWER = bytes(range(256)).lower()
+_WIDE_BLANKS = [chr(code) for code in range(0x80, 0x10000) if chr(code).isspace()]
 _SHINGLE_BYTES = 8
 _SKETCH = 128
 _SMALLEST = 16
@@ -60,10 +61,19 @@ def _joined(texts: Sequence[str]) -> bytes:
 
 
 def _joined_utf8(texts: Sequence[bytes]) -> bytes:
-    """Do as `_joined` does for the same texts as UTF-8: one pass if they are ASCII."""
+    """Do as `_joined` does for the same texts as UTF-8, in one pass over all if nothing forbids it.
+
+    The separator is blank, has no case and composes with nothing, so that it may stand between the
+    texts while they are folded and composed; it is told from a blank by there being no other.
+    """
     joined = _BETWEEN.join(texts)
-    if joined.isascii() and joined.count(_BETWEEN) == len(texts) - 1:
-        return joined.translate(_LOWER, _OTHER_BLANKS)
+    if joined.count(_BETWEEN) == len(texts) - 1:
+        if joined.isascii():
+            return joined.translate(_LOWER, _OTHER_BLANKS)
+        folded = joined.decode("utf-8").casefold()
+        if not any(blank in folded for blank in _WIDE_BLANKS):
+            bare = folded.encode("utf-8").translate(None, _OTHER_BLANKS).decode("utf-8")
+            return unicodedata.normalize("NFC", bare).encode("utf-8")
     return _joined([text.decode("utf-8") for text in texts])
 
 
