@@ -151,7 +151,7 @@ def test_a_policy_is_in_force_or_can_be_put_in_force_again_at_each_call(
     try_points(activation_trial(copies, lived_in, tmp_path / "pack"), every=2, both=True)
 
 
-# --- building a dataset ----------------------------------------------------------------------------
+# --- building a dataset ---------------------------------------------------------------------------
 
 
 def build_trial(copies: Copies, lived_in: Place) -> Trial:
