@@ -1,7 +1,7 @@
 """What the journal acknowledged is there, whatever happened meanwhile."""
 
-import os
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest

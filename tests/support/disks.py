@@ -68,15 +68,8 @@ def run_on_small_disk(
     if child == 0:
         _be_the_child(folder, story, size_bytes, reader, writer)
     os.close(writer)
-    deadline = time.monotonic() + seconds
-    said = b""
     try:
-        while time.monotonic() < deadline:
-            if select.select([reader], [], [], 1.0)[0]:
-                data = os.read(reader, 65536)
-                said += data
-                if not data:
-                    break
+        said = _all_of(reader, time.monotonic() + seconds)
     finally:
         os.close(reader)
         with contextlib.suppress(ProcessLookupError):
@@ -86,6 +79,19 @@ def run_on_small_disk(
         raise NoDisk(said.decode())
     if said != b"done":
         raise StoryFailed(said.decode() or "the story took too long")
+
+
+def _all_of(reader: int, deadline: float) -> bytes:
+    """Read to the end, or to the deadline."""
+    said = b""
+    while (left := deadline - time.monotonic()) > 0:
+        if not select.select([reader], [], [], left)[0]:
+            break
+        data = os.read(reader, 65536)
+        if not data:
+            return said
+        said += data
+    return b""
 
 
 def _be_the_child(
