@@ -273,6 +273,30 @@ def test_swapped_parts_of_two_honest_proofs_are_refused() -> None:
         refused(canonical_json({**one, "capture": mixed}))
 
 
+@pytest.mark.parametrize("entry", [0, 2])
+def test_an_entry_of_another_kind_is_no_capture(entry: int) -> None:
+    """Entry 0 opens the log, entry 2 announces the build; both are under the checkpoint."""
+    made = case(6)
+    log = made.world.log
+    person = made.world.people[0]
+    proof = made.prove(person, entry=log.entries[entry], proof=log.proof(entry, made.size))
+    with pytest.raises(VerificationFailed, match=r"not capture\.done"):
+        check(proof)
+
+
+def test_bytes_that_are_logged_but_no_entry_are_no_capture() -> None:
+    world = World(6)
+    world.log.entries.append(b"not an entry")
+    made = Case(sorted(p.leaf(world.raw) for p in world.people), world)
+    number = world.log.entries.index(b"not an entry")
+    proof = made.prove(
+        world.people[0], entry=b"not an entry", proof=world.log.proof(number, made.size)
+    )
+    with pytest.raises(VerificationFailed) as caught:
+        check(proof)
+    assert caught.value.code == "logged_entry"
+
+
 def test_a_proof_for_one_dataset_does_not_speak_of_another() -> None:
     made = case(6)
     other, _ = dataset_id(8)

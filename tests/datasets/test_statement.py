@@ -2,7 +2,9 @@
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,6 +114,41 @@ def test_other_envelopes_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(VerificationFailed) as caught:
         verify_statement(canonical_json(envelope), SIGNER.verifier)
     assert caught.value.code == "statement_form"
+
+
+SIGNED_EDITS: list[Callable[[dict[str, Any]], object]] = [
+    lambda d: d.update(extra=1),
+    lambda d: d.update(_type="https://in-toto.io/Statement/v0.1"),
+    lambda d: d.update(predicateType="https://slsa.dev/provenance/v1"),
+    lambda d: d.update(subject=[]),
+    lambda d: d.update(subject={}),
+    lambda d: d.update(subject=d["subject"] * 2),
+    lambda d: d["subject"][0].update(extra=1),
+    lambda d: d["subject"][0].update(name="other.json"),
+    lambda d: d["subject"][0]["digest"].update(sha512="00"),
+    lambda d: d["predicate"].update(extra=1),
+]
+
+
+@pytest.mark.parametrize("number", range(len(SIGNED_EDITS)))
+def test_another_statement_is_refused_even_if_the_key_signed_it(number: int) -> None:
+    envelope = json.loads(sign_statement(manifest(), SIGNER))
+    document = json.loads(base64.b64decode(envelope["payload"]))
+    SIGNED_EDITS[number](document)
+    payload = canonical_json(document)
+    signature = SIGNER.sign_bytes(pae(PAYLOAD_TYPE, payload))
+    envelope["payload"] = base64.b64encode(payload).decode()
+    envelope["signatures"][0]["sig"] = base64.b64encode(signature).decode()
+    with pytest.raises(VerificationFailed) as caught:
+        verify_statement(canonical_json(envelope), SIGNER.verifier)
+    assert caught.value.code == "statement_form"
+
+
+def test_a_signature_with_a_member_more_is_refused() -> None:
+    envelope = json.loads(sign_statement(manifest(), SIGNER))
+    envelope["signatures"][0]["cert"] = "x"
+    with pytest.raises(VerificationFailed):
+        verify_statement(canonical_json(envelope), SIGNER.verifier)
 
 
 def test_a_prohibited_purpose_can_not_be_read_even_if_signed() -> None:
