@@ -131,6 +131,12 @@ def _unloaded() -> None:
     raise AssertionError("a command that was not asked for")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"volens {__version__}")
+        raise typer.Exit
+
+
 def _options(
     ctx: typer.Context,
     home: HomeOption = None,
@@ -139,14 +145,18 @@ def _options(
         bool, typer.Option("--plain", help="No colour, no bars, no questions.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Print the version and leave.",
+        ),
     ] = False,
 ) -> None:
+    del version
     session: Session = ctx.obj
     session.home, session.as_json, session.plain = home, as_json or session.as_json, plain
-    if version:
-        typer.echo(f"volens {__version__}")
-        raise typer.Exit
 
 
 def _show_usage(session: Session, error: Any) -> int:  # noqa: ANN401 - typer has no public name

@@ -145,9 +145,9 @@ class Output:
         """Print an error to stderr, and as a document to stdout if one was asked for."""
         text = Text("error: ", style=BAD)
         text.append(safe(message), style="default")
-        self._err.print(text)
+        self._err.print(text, soft_wrap=True)  # paths stay in one piece; terminals wrap them
         if hint:
-            self._err.print(Text(f"hint: {safe(hint)}", style=DIM))
+            self._err.print(Text(f"hint: {safe(hint)}", style=DIM), soft_wrap=True)
         if self.as_json:
             document = {"error": {"code": code, "message": message, "hint": hint}}
             print(json.dumps(document, indent=2))  # noqa: T201 - this module prints
