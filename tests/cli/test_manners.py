@@ -1,5 +1,6 @@
 """How the program behaves whatever it is asked: form of answers, exit codes, no side effects."""
 
+import errno
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.driving import HELLO, Said, Shell, write_chats
-from volens.cli.failures import exit_code
+from volens.cli.failures import failure_of
 from volens.cli.main import COMMANDS, main
 from volens.cli.output import safe
 from volens.cli.witness import WitnessOptions, load_witness
@@ -36,7 +37,6 @@ CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),
     *((group, name) for group, names in GROUPS.items() for name in names),
 ]
-NO_HOME_NEEDED = ("verify", "bench", "demo", "init")
 
 
 def script(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -185,7 +185,16 @@ def test_escaping_leaves_every_language_alone() -> None:
     [(InvalidInput, 2), (NotFound, 2), (Denied, 3), (VerificationFailed, 4), (Unavailable, 5)],
 )
 def test_each_kind_of_error_has_its_exit_code(error: type[InvalidInput], code: int) -> None:
-    assert exit_code(error("x", "y")) == code
+    found = failure_of(error("x", "y", hint="z"))
+    assert found is not None
+    assert (found.exit_code, found.code, found.message, found.hint) == (code, "x", "y", "z")
+
+
+def test_a_full_disk_is_said_as_such_and_a_mistake_of_ours_is_not_hidden() -> None:
+    full = failure_of(OSError(errno.ENOSPC, "No space left on device"))
+    assert full is not None
+    assert (full.exit_code, full.code) == (5, "disk_full")
+    assert failure_of(AssertionError("a bug")) is None
 
 
 @pytest.mark.parametrize(

@@ -90,10 +90,13 @@ def show(session: Session, pack: PackArgument = None, language: LanguageOption =
         "prohibitions": list(never),
     }
     shown: list[RenderableType] = [line(f"{policy.ref.name} {policy.ref.version}", "bold")]
-    for name, found in (("Plans", plans), ("Purposes, on each level", matrix)):
+    for name, keys, found in (
+        ("Plans", list(policy.pack.plans), plans),
+        ("Purposes, on each level", [*policy.pack.purposes], matrix),
+    ):
         shown.append(heading(name))
-        for row in found.rows:
-            shown.append(line(row[0], "underline"))
+        for key, row in zip(keys, found.rows, strict=True):
+            shown.append(line(f"{row[0]} ({key})", "underline"))
             shown.append(indented(fields(list(zip(found.columns[1:], row[1:], strict=True)))))
     shown.append(heading("Never, for anybody"))
     shown += [indented(line(text)) for text in never]

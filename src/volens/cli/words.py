@@ -44,6 +44,7 @@ REASONS: dict[str, str] = {
     "no_question": "it has no question",
 }
 NEXT: dict[str, str] = {
+    ReasonCode.PURPOSE_UNKNOWN: "volens policy show lists the purposes",
     ReasonCode.NO_GRANT: "volens consent grant {subject} {purpose}",
     ReasonCode.GRANT_WITHDRAWN: "only the person can say yes again",
     ReasonCode.NOTICE_STALE: "show the new notice: volens consent grant {subject} {purpose}",
