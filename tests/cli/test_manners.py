@@ -15,6 +15,7 @@ from volens.cli.failures import failure_of
 from volens.cli.main import COMMANDS, main
 from volens.cli.output import safe
 from volens.cli.witness import WitnessOptions, load_witness
+from volens.cli.words import REASONS
 from volens.core.errors import (
     Denied,
     InvalidInput,
@@ -22,7 +23,11 @@ from volens.core.errors import (
     Unavailable,
     VerificationFailed,
 )
+from volens.datasets.fitting import UNFIT
+from volens.datasets.screening import Exclusion
+from volens.datasets.sources import DUPLICATE
 from volens.log.witness_http import witness_server
+from volens.policy.model import ReasonCode
 from volens.storage.lock import HomeLock
 
 GROUPS = {
@@ -171,6 +176,18 @@ def test_names_and_chats_cannot_steer_the_terminal(shell: Shell, tmp_path: Path)
     bad = shell.run("subject", "show", "\x1b[2Jann")
     assert "\x1b" not in bad.err
     assert bad.code == 2
+
+
+def test_every_reason_is_said_in_words() -> None:
+    codes = {*ReasonCode, *Exclusion, DUPLICATE, UNFIT}
+    assert {str(code) for code in codes} == {str(code) for code in REASONS}
+
+
+def test_ids_are_never_broken(shell: Shell) -> None:
+    first, *_ = shell.chats("a" * 60 + "@example.org")
+    for words in (("subject", "list"), ("conversation", "list", "a" * 60 + "@example.org")):
+        found = [word for text in shell.ok(*words).out.splitlines() for word in text.split()]
+        assert any(len(word) == len(first) and word[3] == "_" for word in found)
 
 
 def test_escaping_leaves_every_language_alone() -> None:

@@ -64,7 +64,7 @@ def list_conversations(
     ]
     shown: list[RenderableType] = []
     if rows:
-        shown.append(table(("id", "source", "day", "#turns", "signal"), rows))
+        shown.append(table(("!id", "source", "day", "#turns", "signal"), rows))
     else:
         shown.append(line(f"{found.id} has no conversations here."))
     rest = total - skip - len(page)

@@ -86,12 +86,19 @@ def fields(rows: Sequence[tuple[str, str]]) -> RenderableType:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
-    """Return a table; a column's name starting with ``#`` sets it to the right."""
+    """Return a table.
+
+    A column whose name starts with ``#`` is set to the right; with ``!`` it is never broken, for
+    ids and keys that people copy.
+    """
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in columns:
         right = name.startswith("#")
         made.add_column(
-            safe(name.removeprefix("#")), justify="right" if right else "left", overflow="fold"
+            safe(name.lstrip("#!")),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=name.startswith("!"),
         )
     for row in rows:
         made.add_row(*(Text(safe(cell)) for cell in row))

@@ -71,7 +71,7 @@ def check(
     rows = [(p.name, p.version, p.kind.value, p.hash[:8]) for p in found]
     documents: list[Json] = [_head(pack) for pack in found]
     shown = (
-        table(("pack", "version", "kind", "hash"), rows),
+        table(("!pack", "!version", "kind", "!hash"), rows),
         line(f"{len(found)} packs keep every base rule, and their rules agree with them.", GOOD),
     )
     return Answer(document={"packs": documents}, shown=shown)

@@ -95,7 +95,7 @@ def list_subjects(
         )
         for subject, name in zip(page, names, strict=True)
     ]
-    shown = [table(("id", "name", "plan", "tier", "#chats"), rows)] if rows else []
+    shown = [table(("!id", "name", "plan", "tier", "#chats"), rows)] if rows else []
     rest = total - skip - len(page)
     if not total:
         shown.append(line("Nobody is here yet: volens import PATH, or volens subject add NAME"))
