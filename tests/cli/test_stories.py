@@ -346,3 +346,31 @@ def test_the_demo_is_kept_where_it_was_asked_to_be(nowhere: Shell) -> None:
     said = nowhere.run("demo", "--out", "tour")
     assert (said.code, "VOLENS_HOME=tour/home" in said.out) == (0, True)
     assert Path("tour/home/volens.json").exists()
+
+
+def test_whatever_was_changed_in_what_is_checked_ends_in_exit_code_four(shell: Shell) -> None:
+    chats = shell.chats("ann")
+    shell.ok("consent", "grant", "ann", "batch_training", "--yes")
+    shell.ok("build", "batch_training", "--out", "set")
+    shell.ok("prove", "set", chats[0], "--out", "proof.json")
+    shell.ok("consent", "receipt", "ann", "--out", "receipt.json")
+    shell.ok("log", "checkpoint", "--out", "point")
+    vkey = shell.json("log", "show")["verifier_key"]
+    for name in ("proof.json", "receipt.json", "point"):
+        good = Path(name).read_bytes()
+        assert shell.run("verify", name, "--key", vkey).code == 0
+        step = max(1, len(good) // 25)
+        for at in range(0, len(good), step):
+            for bad in (good[:at], good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]):
+                Path(name).write_bytes(bad)
+                said = shell.run("verify", name, "--key", vkey, "--json")
+                assert (said.code, said.document["verified"]) == (4, False), (name, at)
+
+
+def test_what_always_holds_is_explained_without_a_word(nowhere: Shell) -> None:
+    said = nowhere.json("policy", "explain")
+    assert len(said["prohibitions"]) >= 4
+    assert {"free", "isolated"} <= set(said["can_explain"])
+    for word in said["can_explain"]:
+        assert nowhere.json("policy", "explain", word)["text"]
+    assert nowhere.json("policy", "explain", "gold", code=2)["error"]["code"] == "plan_unknown"

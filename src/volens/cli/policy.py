@@ -192,13 +192,27 @@ def compare(
 @command(GROUP, "explain")
 def explain(
     session: Session,
-    what: Annotated[str, typer.Argument(metavar="PLAN|TIER", help="A plan or a tier.")],
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[PLAN|TIER]", help="A plan or a tier; else what always holds."),
+    ] = None,
     pack: Annotated[str | None, typer.Option(help="Another pack than the one in force.")] = None,
     language: LanguageOption = "en",
 ) -> Answer:
     """Say in plain words what a plan or a tier means for a person."""
-    text = explain_text(policy_for(session, pack), what, language)
-    return Answer(document={"about": what, "text": text}, shown=(block(text),))
+    policy = policy_for(session, pack)
+    if what is not None:
+        text = explain_text(policy, what, language)
+        return Answer(document={"about": what, "text": text}, shown=(block(text),))
+    never = prohibitions(policy, language)
+    words = [*policy.pack.plans, *(tier.value for tier in policy.pack.tiers)]
+    shown = (
+        heading("Never, for anybody"),
+        *(indented(line(text)) for text in never),
+        line(f"Next: volens policy explain, and one of {', '.join(words)}", DIM),
+    )
+    document: dict[str, Json] = {"prohibitions": [*never], "can_explain": [*words]}
+    return Answer(document=document, shown=shown)
 
 
 @command(GROUP, "stages")
