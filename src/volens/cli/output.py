@@ -146,7 +146,7 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a remark to stderr."""
-        self._err.print(line(text))
+        self._err.print(line(text), soft_wrap=True)
 
     def error(self, code: str, message: str, hint: str) -> None:
         """Print an error to stderr, and as a document to stdout if one was asked for."""
