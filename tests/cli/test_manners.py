@@ -1,11 +1,14 @@
 """How the program behaves whatever it is asked: form of answers, exit codes, no side effects."""
 
+import contextlib
 import errno
 import json
 import os
+import pty
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -358,3 +361,72 @@ def test_a_witness_cosigns_and_the_doctor_sees_it(shell: Shell, tmp_path: Path) 
     assert checked["items"][0]["facts"]["witnesses"] == "witness.example"
     found = {one["check"]: one for one in shell.json("doctor")["findings"]}
     assert found["witness"]["level"] == "ok"
+
+
+def spoil_log(folder: Path) -> None:
+    victim = next(path for path in (folder / "log" / "tile").rglob("*") if path.is_file())
+    data = bytearray(victim.read_bytes())
+    data[0] ^= 1
+    victim.write_bytes(data)
+
+
+def spoil_journal(folder: Path) -> None:
+    (folder / "journal" / "choices").unlink()
+
+
+def spoil_policy(folder: Path) -> None:
+    (pack,) = (folder / "policy").glob("*/pack.toml")
+    pack.write_bytes(pack.read_bytes() + b"# other rules\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check"), [(spoil_log, "log"), (spoil_journal, "journal")], ids=["log", "journal"]
+)
+def test_the_doctor_finds_what_is_broken(
+    shell: Shell, spoil: Callable[[Path], None], check: str
+) -> None:
+    shell.add("ann")
+    spoil(shell.folder)
+    said = shell.run("doctor", "--json")
+    assert said.code == 4
+    assert [one["check"] for one in said.document["findings"] if one["level"] == "BAD"] == [check]
+
+
+def test_keys_that_others_may_read_are_called_broken(shell: Shell) -> None:
+    seed = next(shell.keys.rglob("log.seed"))
+    seed.chmod(0o644)
+    found = {one["check"]: one for one in shell.json("doctor", code=4)["findings"]}
+    assert (found["key access"]["level"], "log.seed" in found["key access"]["text"]) == (
+        "BAD",
+        True,
+    )
+
+
+def test_a_home_whose_policy_files_were_changed_answers_nothing(shell: Shell) -> None:
+    shell.add("ann")
+    spoil_policy(shell.folder)
+    said = shell.json("ask", "ann", "batch_training", code=2)
+    assert said["error"]["code"] == "policy_changed"
+
+
+def test_a_terminal_gets_bars_and_a_pipe_gets_none(shell: Shell, tmp_path: Path) -> None:
+    write_chats(tmp_path / "a.jsonl", 3)
+    words = ("import", tmp_path / "a.jsonl", "--subject", "ann")
+    assert "%" not in shell.ok(*words).err
+    leader, follower = pty.openpty()
+    keys = {"VOLENS_KEK_DIR": str(shell.keys), "VOLENS_HOME": str(shell.folder)}
+    done = subprocess.Popen(
+        [sys.executable, "-m", "volens.cli.main", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": "src", "TERM": "xterm", **keys},
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.DEVNULL,
+        stderr=follower,
+    )
+    os.close(follower)
+    seen = b""
+    with contextlib.suppress(OSError):  # the far end closes when the process is done
+        while data := os.read(leader, 4096):
+            seen += data
+    os.close(leader)
+    assert done.wait(timeout=60) == 0
+    assert b"importing" in seen

@@ -58,7 +58,11 @@ def import_exports(
             plan=plan, region=region or home.identity.region, realm=home.identity.realm
         )
         intake = Intake(home.subjects, home.vault, accounts=accounts, reference=subject)
-        reports = list(intake.run(read_paths(paths, on_progress=tell)))
+        try:
+            reports = list(intake.run(read_paths(paths, on_progress=tell)))
+        except KeyboardInterrupt:
+            session.output.note("What was taken in so far stays. Run it again to go on.")
+            raise
     return _answer(reports)
 
 
