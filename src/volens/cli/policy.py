@@ -17,6 +17,7 @@ from volens.cli.output import (
     DIM,
     GOOD,
     Answer,
+    Tell,
     block,
     fields,
     heading,
@@ -260,8 +261,8 @@ def _diff(session: Session, one: Policy, two: Policy, *, dry_run: bool = False) 
     }
     shown: list[RenderableType] = [block(text)]
     if (session.folder / IDENTITY).exists():
-        with read_home(session) as home:
-            effects, people = _effects(home, one, two)
+        with read_home(session) as home, session.output.progress("asking for everybody") as tell:
+            effects, people = _effects(home, one, two, tell)
         document |= {"effects": effects, "people": people}
         rows = [
             (
@@ -284,8 +285,8 @@ def _diff(session: Session, one: Policy, two: Policy, *, dry_run: bool = False) 
     return Answer(document=document, shown=tuple(shown))
 
 
-def _effects(home: Home, one: Policy, two: Policy) -> tuple[list[dict[str, Json]], int]:
-    effects, people = effect_in(home, one, two)
+def _effects(home: Home, one: Policy, two: Policy, tell: Tell) -> tuple[list[dict[str, Json]], int]:
+    effects, people = effect_in(home, one, two, tell)
     return [
         {
             "purpose": effect.purpose.value,
