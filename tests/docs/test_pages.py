@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.pages import LINK, ROOT, pages, rows
 
-TEST_NAME = re.compile(r"(tests/[\w/]+\.py)::(\w+)")
+TEST_NAME = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
 PLACE = re.compile(r"`((?:src/volens/|tests/|tools/|docs/|requirements/)[\w./-]+)`")
 ROOMS = "|".join(sorted(one.name for one in (ROOT / "src/volens").iterdir() if one.is_dir()))
 IN_ROOM = re.compile(rf"`((?:{ROOMS})/[\w./-]*)`")
@@ -26,13 +26,17 @@ def anchor(heading: str) -> str:
 
 @cache
 def names_in(path: str) -> frozenset[str]:
-    """Return the names of the tests in one file."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return frozenset(
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name.lower().startswith("test")
-    )
+    """Return the names of the tests in one file, as pytest writes them."""
+    if not (ROOT / path).exists():
+        return frozenset()
+    found = set()
+    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            methods = (one for one in node.body if isinstance(one, ast.FunctionDef))
+            found |= {f"{node.name}::{one.name}" for one in methods}
+    return frozenset(found)
 
 
 @pytest.mark.parametrize("page", pages(), ids=str)
