@@ -12,7 +12,7 @@ from volens.core.errors import InvalidInput, Unavailable, VerificationFailed
 from volens.crypto.binding import ContentPlace
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import EPOCH_ROOT, KEY_PAGE, METADATA, Holder, KeyStore
-from volens.crypto.opening import Opener, ToOpen, open_record
+from volens.crypto.opening import Opener, Segment, open_record
 from volens.crypto.pages import ROWS_PER_PAGE, Page, pack_page, unpack_page
 from volens.crypto.sealing import Sealer, ToSeal
 from volens.storage.engine import create_tables, open_database
@@ -56,17 +56,23 @@ def place(holder: Holder, number: int, sequence: int = 0) -> ContentPlace:
     )
 
 
-def seal(keys: Keys, holder: Holder, numbers: range) -> list[ToOpen]:
+def seal(keys: Keys, holder: Holder, numbers: range) -> list[Segment]:
     items = [ToSeal(place=place(holder, n), payload=b"text %d" % n) for n in numbers]
     sealed = keys.sealer.seal({holder: items})
     return [
-        ToOpen(place=item.place, envelope=sealed[item.place.conversation].envelope)
+        (
+            item.place.conversation,
+            item.place.sequence,
+            sealed[item.place.conversation].envelope,
+        )
         for item in items
     ]
 
 
-def texts(opener: Opener, holder: Holder, items: list[ToOpen]) -> list[bytes | None]:
-    (opened,) = opener.open_many([(holder, items)])
+def texts(
+    opener: Opener, holder: Holder, items: list[Segment], tenant: bytes = TENANT
+) -> list[bytes | None]:
+    (opened,) = opener.open_many([(holder, items)], tenant=tenant)
     return [None if one is None else one.payload for one in opened]
 
 
@@ -82,18 +88,13 @@ def test_a_second_capture_keeps_the_keys_of_the_first(keys: Keys) -> None:
 
 
 def test_a_segment_opens_only_in_its_own_place(keys: Keys) -> None:
-    (item,) = seal(keys, ALICE, range(1))
-    for other in (
-        ToOpen(place=place(ALICE, 0, sequence=1), envelope=item.envelope),
-        ToOpen(
-            place=ContentPlace(
-                tenant=b"T" * 16, subject=ALICE.raw, conversation=bytes(16), sequence=0
-            ),
-            envelope=item.envelope,
-        ),
+    ((conversation, sequence, envelope),) = seal(keys, ALICE, range(1))
+    for other, tenant in (
+        ((conversation, sequence + 1, envelope), TENANT),
+        ((conversation, sequence, envelope), b"T" * 16),
     ):
         with pytest.raises(VerificationFailed):
-            texts(keys.opener, ALICE, [other])
+            texts(keys.opener, ALICE, [other], tenant)
 
 
 def test_another_persons_keys_open_nothing(keys: Keys) -> None:
@@ -169,7 +170,7 @@ def test_references_are_sealed_and_read_back(keys: Keys) -> None:
 
 def test_a_record_of_a_sealed_dataset_opens_with_its_conversations_key_only(keys: Keys) -> None:
     items = seal(keys, ALICE, range(2))
-    ((one, two),) = keys.opener.open_many([(ALICE, items)])
+    ((one, two),) = keys.opener.open_many([(ALICE, items)], tenant=TENANT)
     assert one is not None
     assert two is not None
     dataset, leaf = b"d" * 16, b"l" * 32
@@ -186,7 +187,7 @@ def test_a_record_of_a_sealed_dataset_opens_with_its_conversations_key_only(keys
 
 def test_no_secret_shows_in_a_repr(keys: Keys) -> None:
     items = seal(keys, ALICE, range(1))
-    ((opened,),) = keys.opener.open_many([(ALICE, items)])
+    ((opened,),) = keys.opener.open_many([(ALICE, items)], tenant=TENANT)
     assert repr(opened) == "Opened()"
     assert "key=" not in repr(keys.store.account(ALICE))
 

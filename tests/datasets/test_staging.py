@@ -189,6 +189,7 @@ def test_an_entry_that_was_logged_before_the_build_began_is_refused(tmp_path: Pa
         intent=early.intent,
         dataset=b"\x33" * 32,
         manifest_root=LeafTree(b"".join(sorted(leaves(world)))).root(),
+        manifest_hash=b"\x44" * 32,
         records=10,
         format=DatasetFormat.JSONL,
         policy_hash=POLICY.sha256,

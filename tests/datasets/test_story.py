@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,7 @@ class Diary:
             intent=manifest.log.intent,
             dataset=b"\x33" * 32,
             manifest_root=manifest.merkle_root,
+            manifest_hash=sha256(manifest.to_bytes()).digest(),
             records=manifest.counts.records,
             format=logged_format(manifest.format),
             policy_hash=manifest.policy.sha256,

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,7 @@ class World:
             "intent": manifest.log.intent,
             "dataset": b"\x33" * 32,
             "manifest_root": manifest.merkle_root,
+            "manifest_hash": sha256(manifest.to_bytes()).digest(),
             "records": manifest.counts.records,
             "format": logged_format(manifest.format),
             "policy_hash": manifest.policy.sha256,

@@ -2,16 +2,43 @@
 
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tests.support.ports import SeededEntropy, SteppedClock
-from tests.support.stores import START
+from tests.support.stores import START, policy
 from volens.app.creation import create_home
 from volens.app.home import Home, open_home
+from volens.app.identity import (
+    IDENTITY,
+    LOOKUP_FILE,
+    Identity,
+    custody_folder,
+    load_secret,
+    load_signer,
+)
+from volens.consent.store import ConsentLedger
+from volens.core.ids import IdKind, parse_id
 from volens.core.purposes import Realm
 from volens.core.regions import Region
-from volens.vault.subjects import NewSubject, Subject
+from volens.crypto.keyservice import FileKeyService
+from volens.crypto.keystore import KeyStore
+from volens.crypto.opening import Opener
+from volens.crypto.sealing import Sealer
+from volens.datasets.build import DatasetBuilder
+from volens.gate.facts import FactSource
+from volens.gate.gate import Gate
+from volens.gate.reading import SealedReader
+from volens.log.recorder import NoLog, Recorder
+from volens.log.store import TransparencyLog
+from volens.storage.engine import open_database
+from volens.storage.journal import Journal
+from volens.storage.lock import HomeLock
+from volens.storage.system import SystemEntropy
+from volens.vault.store import Vault
+from volens.vault.subjects import NewSubject, Subject, SubjectStore
 
 
 @dataclass(frozen=True)
@@ -59,9 +86,91 @@ def place(under: Path) -> Place:
     return Place(folder=under / "home", kek=under / "kek", clock=SteppedClock(START))
 
 
-def add(home: Home, *references: str, plan: str = "free") -> list[Subject]:
-    """Add adults of the home's own region."""
-    region = home.identity.region
+def add(home: "Home | Parts", *references: str, plan: str = "free") -> list[Subject]:
+    """Add adults."""
     return home.subjects.add(
-        [NewSubject(reference=one, plan=plan, region=region) for one in references]
+        [NewSubject(reference=one, plan=plan, region=Region.EU) for one in references]
     )
+
+
+class Parts:
+    """An owned home without its policy, which takes most of the time to open.
+
+    It takes the same steps as `open_home`: lock, log, databases, journal.
+    """
+
+    def __init__(self, where: Place) -> None:
+        with ExitStack() as opened:
+            identity = Identity.decode((where.folder / IDENTITY).read_bytes(), where.folder)
+            custody = custody_folder(identity.tenant, where.environment)
+            lock = HomeLock(where.folder / "lock")
+            lock.acquire()
+            opened.callback(lock.release)
+            self.main = open_database(where.folder / "main.db")
+            opened.callback(self.main.dispose)
+            keys = open_database(where.folder / "keys" / "keys.db")
+            opened.callback(keys.dispose)
+            self.log = TransparencyLog.open(
+                where.folder / "log",
+                signer=load_signer(identity, custody),
+                origin=identity.origin,
+            )
+            opened.callback(self.log.close)
+            clock, entropy = where.clock, SystemEntropy()
+            recorder = Recorder(self.log, clock=clock, entropy=entropy)
+            store = KeyStore(keys, FileKeyService(custody, entropy=entropy), entropy=entropy)
+            sealer = Sealer(store, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
+            tenant = parse_id(IdKind.TENANT, identity.tenant)
+            self.ledger = ConsentLedger(
+                self.main, Journal(where.folder / "journal" / "choices"), recorder
+            )
+            self.subjects = SubjectStore(self.main, sealer, recorder, clock=clock, entropy=entropy)
+            self.vault = Vault(
+                self.main, sealer, recorder, tenant=tenant, clock=clock, entropy=entropy
+            )
+            self.gate = Gate(
+                FactSource(
+                    self.main,
+                    self.subjects,
+                    self.ledger,
+                    region=identity.region,
+                    realm=identity.realm,
+                ),
+                self.subjects,
+                self.ledger,
+                SealedReader(self.main, tenant=tenant),
+                Opener(store, entropy=entropy),
+                recorder,
+                policy=policy(),
+                clock=clock,
+            )
+            self.ledger.drain()
+            self.recorder = recorder
+            self._signer = load_signer(identity, custody)
+            self._opened = opened.pop_all()
+
+    def builder(self, where: Place) -> DatasetBuilder:
+        return DatasetBuilder(
+            self.gate,
+            self.vault,
+            self.log,
+            self.recorder,
+            self._signer,
+            kept=where.folder / "datasets",
+            clock=where.clock,
+            entropy=SystemEntropy(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._opened:
+            self.log.publish()
+
+
+def journaling(where: Place) -> ConsentLedger:
+    """Return the ledger as a process has it that owns nothing."""
+    main = open_database(where.folder / "main.db", read_only=True)
+    recorder = Recorder(NoLog(), clock=where.clock, entropy=SystemEntropy())
+    return ConsentLedger(main, Journal(where.folder / "journal" / "choices"), recorder)

@@ -24,7 +24,7 @@ FLAGS = st.integers(0, 31).map(TurnFlag)
 MOMENT = st.none() | st.datetimes(
     datetime(1970, 1, 2),
     datetime(2100, 1, 1),
-    timezones=st.just(UTC),  # noqa: DTZ001 - hypothesis wants naive borders
+    timezones=st.just(UTC),
 ).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 
 

@@ -23,10 +23,9 @@ from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
-from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
 from volens.gate.facts import FactSource
-from volens.gate.gate import Gate
+from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
@@ -102,7 +101,7 @@ class Home:
             self.subjects,
             self.ledger,
             SealedReader(self.main, tenant=tenant),
-            Opener(keys, entropy=entropy),
+            opener_for(keys, entropy=entropy),
             self.recorder,
             policy=self.policy,
             clock=clock,

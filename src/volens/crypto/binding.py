@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import struct
 from dataclasses import dataclass
+
+from volens.crypto.mac import hmac_sha256
 
 CONTENT_SCHEMA = 1
 _PLACE = struct.Struct(">16s16s16sIH")
@@ -24,9 +24,20 @@ class ContentPlace:
 
 def content_binding(place: ContentPlace) -> bytes:
     """Return the associated data of a sealed segment: fixed widths, big-endian."""
-    return b"volens/content/v1\x00" + _PLACE.pack(
+    return bind_content(
         place.tenant, place.subject, place.conversation, place.sequence, place.schema
     )
+
+
+def bind_content(
+    tenant: bytes,
+    subject: bytes,
+    conversation: bytes,
+    sequence: int,
+    schema: int = CONTENT_SCHEMA,
+) -> bytes:
+    """Do as `content_binding`, without an object for each segment."""
+    return b"volens/content/v1\x00" + _PLACE.pack(tenant, subject, conversation, sequence, schema)
 
 
 def record_binding(dataset: bytes, leaf: bytes) -> bytes:
@@ -36,7 +47,7 @@ def record_binding(dataset: bytes, leaf: bytes) -> bytes:
 
 def capture_commitment(capture_secret: bytes, conversation: bytes) -> bytes:
     """Commit to a conversation at capture; logged under a Merkle root (32 bytes)."""
-    return hmac.digest(capture_secret, b"volens/capture/v1\x00" + conversation, hashlib.sha256)
+    return hmac_sha256(capture_secret, b"volens/capture/v1\x00" + conversation)
 
 
 def manifest_leaf(capture_secret: bytes, dataset: bytes, conversation: bytes) -> bytes:
@@ -44,5 +55,4 @@ def manifest_leaf(capture_secret: bytes, dataset: bytes, conversation: bytes) ->
 
     Leaves of one conversation in two datasets don't show that they belong together.
     """
-    data = b"volens/leaf/v1\x00" + dataset + conversation
-    return hmac.digest(capture_secret, data, hashlib.sha256)
+    return hmac_sha256(capture_secret, b"volens/leaf/v1\x00" + dataset + conversation)

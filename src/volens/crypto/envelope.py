@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from volens.core.errors import InvalidInput, VerificationFailed
+from volens.crypto.mac import hmac_sha512
 
 VERSION_AND_SUITE = b"\x01\x01"
 KEY_BYTES = 32
@@ -36,12 +37,16 @@ def derive(key: bytes, label: bytes, context: bytes) -> bytes:
     One block: counter 1 (32 bits) || label || 0x00 || context || length 512 (32 bits).
 
     Args:
-        key: at least 32 uniformly random bytes.
+        key: 32 to 128 uniformly random bytes.
         label: what the result is for; fixed words without a zero byte.
         context: whom it is for; the caller fixes its width so that no two contexts can be confused.
     """
-    data = b"\x00\x00\x00\x01" + label + b"\x00" + context + b"\x00\x00\x02\x00"
-    return hmac.digest(key, data, "sha512")
+    return hmac_sha512(key, derivation_block(label, context))
+
+
+def derivation_block(label: bytes, context: bytes) -> bytes:
+    """Return what `derive` puts under HMAC, for callers that derive much from one key."""
+    return b"\x00\x00\x00\x01" + label + b"\x00" + context + b"\x00\x00\x02\x00"
 
 
 def seal_envelope(

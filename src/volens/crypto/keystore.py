@@ -19,10 +19,8 @@ from sqlalchemy import (
     String,
     Table,
     and_,
-    bindparam,
     insert,
     select,
-    update,
 )
 
 from volens.core.errors import Unavailable, VerificationFailed
@@ -30,6 +28,7 @@ from volens.core.ports import Entropy
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.crypto.keyservice import KeyService
 from volens.crypto.pages import ROWS_PER_PAGE, SALT_BYTES, Page, pack_page, unpack_page
+from volens.storage.engine import driver_of
 
 METADATA = MetaData()
 EPOCH_ROOT = Table(
@@ -50,13 +49,10 @@ KEY_PAGE = Table(
     sqlite_with_rowid=False,
 )
 _FIRST_EPOCH = 1
-_UPDATE_PAGE = (
-    update(KEY_PAGE)
-    .where(
-        KEY_PAGE.c.subject_no == bindparam("at_subject"), KEY_PAGE.c.page == bindparam("at_page")
-    )
-    .values(sealed=bindparam("new_sealed"))
-)
+_SCAN = """
+SELECT subject_no, page, scope, epoch, sealed FROM key_page
+WHERE subject_no IN ({marks}) ORDER BY subject_no, page
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,21 +224,10 @@ class KeyStore:
 
     @staticmethod
     def _scan(db: Connection, numbers: list[int]) -> Iterator[tuple[int, int, str, int, bytes]]:
-        columns = select(
-            KEY_PAGE.c.subject_no,
-            KEY_PAGE.c.page,
-            KEY_PAGE.c.scope,
-            KEY_PAGE.c.epoch,
-            KEY_PAGE.c.sealed,
-        ).order_by(KEY_PAGE.c.subject_no, KEY_PAGE.c.page)
         for start in range(0, len(numbers), 900):  # SQLite's least limit is 999 variables
             some = numbers[start : start + 900]
-            if len(some) == 1:
-                query = columns.where(KEY_PAGE.c.subject_no == some[0])
-            else:
-                query = columns.where(KEY_PAGE.c.subject_no.in_(some))
-            for row in db.execute(query):
-                yield row[0], row[1], row[2], row[3], row[4]
+            marks = ",".join("?" * len(some))
+            yield from driver_of(db).execute(_SCAN.format(marks=marks), some)
 
     @staticmethod
     def _live_epoch(db: Connection, scope: str) -> int:

@@ -11,23 +11,17 @@ from dataclasses import dataclass, field
 from volens.core.errors import Unavailable
 from volens.core.ports import Entropy
 from volens.crypto.binding import (
-    ContentPlace,
+    bind_content,
     capture_commitment,
-    content_binding,
     manifest_leaf,
     record_binding,
 )
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, derive, open_envelope, seal_envelope
 from volens.crypto.keystore import Account, Holder, KeyStore
-from volens.crypto.pages import conversation_keys, record_key
+from volens.crypto.pages import AccountKeys, conversation_keys, record_key
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToOpen:
-    """One sealed segment and where it belongs."""
-
-    place: ContentPlace
-    envelope: bytes = field(repr=False)
+Segment = tuple[bytes, int, bytes]
+"""Conversation id (16 bytes), sequence number, envelope: one sealed segment of a known holder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +42,13 @@ class Opener:
         self._entropy = entropy
 
     def open_many(
-        self, items: Sequence[tuple[Holder, Sequence[ToOpen]]]
+        self, items: Sequence[tuple[Holder, Sequence[Segment]]], *, tenant: bytes
     ) -> Iterator[list[Opened | None]]:
         """Open segments holder by holder, keys fetched once for the batch.
 
         Args:
             items: sorted by holder number; each with that holder's segments.
+            tenant: 16 bytes that every segment is bound to.
 
         Yields:
             For each holder, its payloads in order; None where the key is gone (erased).
@@ -62,11 +57,11 @@ class Opener:
             VerificationFailed: if a segment or key page was changed or moved.
         """
         holders = [holder for holder, _ in items]
-        for (_, group), account in zip(items, self._keys.accounts(holders), strict=True):
+        for (holder, group), account in zip(items, self._keys.accounts(holders), strict=True):
             if account is None:
                 yield [None] * len(group)
             else:
-                yield [_open(account, item) for item in group]
+                yield _open_group(account, tenant, holder.raw, group)
 
     def capture_secret(self, holder: Holder, conversation: bytes) -> bytes:
         """Return the capture secret that belongs to the person.
@@ -131,13 +126,19 @@ def commitment_of(capture_secret: bytes, conversation: bytes) -> bytes:
     return capture_commitment(capture_secret, conversation)
 
 
-def _open(account: Account, item: ToOpen) -> Opened | None:
-    conversation = item.place.conversation
-    salt = account.salts.get(conversation)
-    if salt is None:
-        return None
-    key, secret = conversation_keys(account.key, conversation, salt)
-    payload = open_envelope(
-        key, item.envelope, key_id=conversation, associated=content_binding(item.place)
-    )
-    return Opened(payload, secret, key)
+def _open_group(
+    account: Account, tenant: bytes, subject: bytes, group: Sequence[Segment]
+) -> list[Opened | None]:
+    keys = AccountKeys(account.key)
+    salts = account.salts
+    found: list[Opened | None] = []
+    for conversation, sequence, envelope in group:
+        salt = salts.get(conversation)
+        if salt is None:
+            found.append(None)
+            continue
+        key, secret = keys.of_conversation(conversation, salt)
+        associated = bind_content(tenant, subject, conversation, sequence)
+        payload = open_envelope(key, envelope, key_id=conversation, associated=associated)
+        found.append(Opened(payload, secret, key))
+    return found

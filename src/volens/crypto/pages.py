@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from volens.core.errors import VerificationFailed
-from volens.crypto.envelope import derive
+from volens.crypto.envelope import derivation_block, derive
+from volens.crypto.mac import Mac512
 
 MAGIC = b"VKP1"
 ROWS_PER_PAGE = 128
@@ -64,8 +65,23 @@ def conversation_keys(account_key: bytes, conversation: bytes, salt: bytes) -> t
     The halves of one derivation are independent: the capture secret is given to the person and
     says nothing about the key.
     """
-    both = derive(account_key, b"volens/conversation/v1", conversation + salt)
-    return both[:32], both[32:]
+    return AccountKeys(account_key).of_conversation(conversation, salt)
+
+
+class AccountKeys:
+    """Derives the keys of one account's conversations; `repr` shows none."""
+
+    __slots__ = ("_mac",)
+
+    def __init__(self, account_key: bytes) -> None:
+        """Take the 32 bytes of the account key."""
+        self._mac = Mac512(account_key)
+
+    def of_conversation(self, conversation: bytes, salt: bytes) -> tuple[bytes, bytes]:
+        """Return (conversation key, capture secret), see `conversation_keys`."""
+        block = derivation_block(b"volens/conversation/v1", conversation + salt)
+        both = self._mac.digest(block)
+        return both[:32], both[32:]
 
 
 def record_key(conversation_key: bytes, dataset: bytes, leaf: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from volens.core.errors import VerificationFailed
 from volens.datasets.logged import Logged, verify_logged
@@ -82,6 +83,7 @@ def _verify_done(manifest: Manifest, done: Logged) -> None:
     wanted = {
         "intent": manifest.log.intent,
         "manifest_root": manifest.merkle_root,
+        "manifest_hash": sha256(manifest.to_bytes()).digest(),
         "records": manifest.counts.records,
         "format": logged_format(manifest.format),
         "policy_hash": manifest.policy.sha256,

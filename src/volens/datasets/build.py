@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from volens import __version__
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import ConversationId, DatasetId, IdKind, format_id, parse_id
 from volens.core.ports import Clock, Entropy
-from volens.core.purposes import Purpose
+from volens.core.purposes import PROHIBITED, Purpose
 from volens.datasets.attachments import Attachments, logged_format
 from volens.datasets.deduplication import Deduplicator
 from volens.datasets.leaves import LeafTree
@@ -42,7 +43,7 @@ from volens.datasets.redaction.redactor import Redactor
 from volens.datasets.sources import RecordSource, Timer, untimed
 from volens.datasets.staging import Staging
 from volens.datasets.statement import sign_statement
-from volens.gate.facts import Use
+from volens.gate.facts import Use, known_purpose
 from volens.gate.gate import Asker, Gate, Selection
 from volens.log.checkpoint import open_checkpoint
 from volens.log.kinds import AccessAction, AccessReason, Actor, EntryKind
@@ -123,9 +124,13 @@ class DatasetBuilder:
 
         Raises:
             InvalidInput: ``out_exists``, ``purpose_unknown``, ``too_few_records``.
-            Denied: ``table_expired``, or ``withdrawn_meanwhile`` after `MAX_ATTEMPTS` tries.
+            Denied: ``prohibited``, ``table_expired``, or ``withdrawn_meanwhile`` after
+                `MAX_ATTEMPTS` tries.
             Unavailable: if keys, the log or an optional part can't be had.
         """
+        if known_purpose(use.purpose) in PROHIBITED:
+            message = f"{use.purpose} is prohibited: no dataset is ever built for it"
+            raise Denied("prohibited", message, hint="see volens policy explain")
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return self._attempt(use, out, form, profile, attempt, on_progress, timer)
@@ -291,6 +296,7 @@ class DatasetBuilder:
                 "intent": manifest.log.intent,
                 "dataset": self._recorder.commit(raw)[1],
                 "manifest_root": manifest.merkle_root,
+                "manifest_hash": sha256(manifest.to_bytes()).digest(),
                 "records": manifest.counts.records,
                 "format": logged_format(manifest.format),
                 "policy_hash": manifest.policy.sha256,

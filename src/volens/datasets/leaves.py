@@ -7,19 +7,16 @@ link the leaves of two datasets; whoever has it can ask every dataset, also afte
 
 from __future__ import annotations
 
-import hmac
-
 import numpy as np
 from numpy.typing import NDArray
 
 from volens.core.errors import InvalidInput
 from volens.core.ids import ID_BYTES
+from volens.crypto import binding
 from volens.datasets.model import LEAF_BYTES
 from volens.log.merkle import inclusion_path, leaf_hash, parent_level, tree_root
 
 SECRET_BYTES = 32
-CAPTURE_DOMAIN = b"volens/capture/v1\x00"
-LEAF_DOMAIN = b"volens/leaf/v1\x00"
 _CHUNK_LEVEL = 12
 _CHUNK_LEAVES = 1 << _CHUNK_LEVEL
 
@@ -35,7 +32,7 @@ def capture_commitment(secret: bytes, conversation: bytes) -> bytes:
         InvalidInput: ``leaf_input`` on other lengths.
     """
     _check_lengths(secret, conversation)
-    return hmac.digest(secret, CAPTURE_DOMAIN + conversation, "sha256")
+    return binding.capture_commitment(secret, conversation)
 
 
 def manifest_leaf(secret: bytes, dataset: bytes, conversation: bytes) -> bytes:
@@ -50,7 +47,7 @@ def manifest_leaf(secret: bytes, dataset: bytes, conversation: bytes) -> bytes:
         InvalidInput: ``leaf_input`` on other lengths.
     """
     _check_lengths(secret, dataset, conversation)
-    return hmac.digest(secret, LEAF_DOMAIN + dataset + conversation, "sha256")
+    return binding.manifest_leaf(secret, dataset, conversation)
 
 
 def sort_in_place(rows: NDArray[np.bytes_]) -> None:

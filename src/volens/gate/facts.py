@@ -18,6 +18,7 @@ from volens.core.ids import IdKind, parse_id
 from volens.core.purposes import Purpose, Realm, Signal
 from volens.core.regions import Region
 from volens.core.time import FAR_FUTURE, from_millis, to_millis
+from volens.gate.reading import MOST_SUBJECTS, Wanted
 from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, ConsentBitmap, Overrides
 from volens.policy.boundaries import NEVER
 from volens.policy.classify import (
@@ -33,6 +34,7 @@ from volens.policy.model import encode
 from volens.vault.subjects import Subject, SubjectStore
 from volens.vault.tables import CONVERSATION, SUBJECT
 
+_PEOPLE_AT_ONCE = 10_000
 _SCOPE_FIELD = {
     ScopeKind.DATASET.value: "dataset",
     ScopeKind.RUN.value: "run",
@@ -61,14 +63,38 @@ class Census:
     offsets: npt.NDArray[np.int64]
     """First conversation (by rank) of each subject, then their count."""
 
-    def permitted(self) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-        """Yield (subject number, mask over that person's conversations in order) where any is 1."""
-        bits = np.unpackbits(self.bitmap.bits, count=self.bitmap.size, bitorder="little")
-        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(bits, dtype=np.int64)])
-        counts = before[self.offsets[1:]] - before[self.offsets[:-1]]
-        for place in np.flatnonzero(counts).tolist():
-            mask = bits[self.offsets[place] : self.offsets[place + 1]]
-            yield int(self.numbers[place]), mask.astype(bool)
+    def permitted(self) -> Iterator[Wanted]:
+        """Yield what is permitted, some people at a time, without unpacking all bits at once."""
+        for first in range(0, len(self.numbers), _PEOPLE_AT_ONCE):
+            offsets = self.offsets[first : first + _PEOPLE_AT_ONCE + 1]
+            bits = self._bits(int(offsets[0]), int(offsets[-1]))
+            before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(bits, dtype=np.int64)])
+            relative = offsets - offsets[0]
+            some = np.flatnonzero(before[relative[1:]] > before[relative[:-1]])
+            for start in range(0, len(some), MOST_SUBJECTS):
+                yield self._wanted(first, some[start : start + MOST_SUBJECTS], relative, bits)
+
+    def _bits(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        skipped = start & 7
+        packed = self.bitmap.bits[start >> 3 : (stop + 7) >> 3]
+        bits = np.unpackbits(packed, count=skipped + stop - start, bitorder="little")
+        return bits[skipped:].astype(np.bool_)
+
+    def _wanted(
+        self,
+        first: int,
+        places: npt.NDArray[np.int64],
+        offsets: npt.NDArray[np.int64],
+        bits: npt.NDArray[np.bool_],
+    ) -> Wanted:
+        sizes = offsets[places + 1] - offsets[places]
+        return Wanted(
+            subjects=self.numbers[first + places],
+            sizes=sizes,
+            permitted=np.concatenate(
+                [bits[offsets[place] : offsets[place + 1]] for place in places.tolist()]
+            ),
+        )
 
     def permits_any(self, number: int) -> bool:
         """Say whether any conversation of the subject with this number is permitted."""

@@ -22,8 +22,9 @@ from datetime import datetime, timedelta
 from volens.consent.store import ConsentLedger
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable, VolensError
 from volens.core.ids import IdKind, SubjectId, parse_id
-from volens.core.ports import Clock
+from volens.core.ports import Clock, Entropy
 from volens.core.purposes import Purpose
+from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.gate.facts import Census, FactSource, Use, known_purpose
 from volens.gate.reading import OpenedBatch, SealedReader
@@ -291,6 +292,11 @@ class Gate:
                 "outcome": outcome,
             },
         )
+
+
+def opener_for(keys: KeyStore, *, entropy: Entropy) -> Opener:
+    """Make the opener that a gate is wired with; the wiring itself may not import it."""
+    return Opener(keys, entropy=entropy)
 
 
 def _check_owner(subject: Subject, held: Held | None) -> None:

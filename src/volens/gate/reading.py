@@ -9,28 +9,28 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Engine
 
-from volens.core.errors import Unavailable, VerificationFailed
-from volens.core.ids import IdKind, parse_id
-from volens.crypto.binding import ContentPlace
+from volens.core.errors import Denied, Unavailable, VerificationFailed
 from volens.crypto.keystore import Holder
-from volens.crypto.opening import Opened, Opener, ToOpen, commitment_of, leaf_of
+from volens.crypto.opening import Opened, Opener, Segment, commitment_of, leaf_of
 from volens.storage.engine import driver_of
 from volens.vault.store import Held
 
 BATCH_BYTES = 8 * 1024 * 1024
-_SUBJECTS_A_QUERY = 500
+MOST_SUBJECTS = 500
+_ROWS_A_QUERY = 900  # SQLite's least limit is 999 variables
 _CACHED_BATCHES = 64
+_NUMBERS = "SELECT subject_no, no FROM conversation WHERE subject_no IN ({marks})"
 _ROWS = """
-SELECT c.subject_no, s.id, c.id, c.sequence, c.batch_no, c.position, c.no, e.envelope
+SELECT c.subject_no, s.id, c.no, c.batch_no, c.position, c.id, c.sequence, e.envelope
 FROM conversation AS c
 JOIN subject AS s ON s.no = c.subject_no
 JOIN sealed AS e ON e.conversation_no = c.no
-WHERE {where}
-ORDER BY c.subject_no, c.no
+WHERE c.no IN ({marks})
+ORDER BY c.no
 """
 
-_Row = tuple[int, bytes, bytes, int, int, int, int, bytes]
-Mask = npt.NDArray[np.bool_]
+_Row = tuple[int, bytes, int, int, int, bytes, int, bytes]
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,8 @@ class OpenedBatch:
 class SealedBatch:
     """Ciphertext of some people's conversations, in the vault's order."""
 
-    items: Sequence[tuple[Holder, Sequence[ToOpen]]]
+    tenant: bytes
+    items: Sequence[tuple[Holder, Sequence[Segment]]]
     numbers: Sequence[int]
     commitments: Sequence[bytes]
     """The logged capture commitment of each conversation."""
@@ -82,23 +83,30 @@ class SealedBatch:
             VerificationFailed: if a segment was changed, or a conversation's secret is not the one
                 its capture committed to (``capture_mismatch``).
         """
-        opened = [one for answers in opener.open_many(self.items) for one in answers]
-        places = [(holder, item) for holder, group in self.items for item in group]
-        kept = [index for index, one in enumerate(opened) if one is not None]
-        found = [one for one in opened if one is not None]
-        conversations = [places[index][1].place.conversation for index in kept]
-        for index, one, conversation in zip(kept, found, conversations, strict=True):
-            if commitment_of(one.capture_secret, conversation) != self.commitments[index]:
-                raise VerificationFailed(
-                    "capture_mismatch",
-                    f"conversation number {self.numbers[index]} is not what its capture logged",
-                )
+        payloads, conversations, subjects, numbers, opened = [], [], [], [], []
+        place = 0
+        groups = opener.open_many(self.items, tenant=self.tenant)
+        for (holder, segments), answers in zip(self.items, groups, strict=True):
+            for segment, one in zip(segments, answers, strict=True):
+                if one is not None:
+                    conversation = segment[0]
+                    if commitment_of(one.capture_secret, conversation) != self.commitments[place]:
+                        raise VerificationFailed(
+                            "capture_mismatch",
+                            f"conversation number {self.numbers[place]} is not what was captured",
+                        )
+                    payloads.append(one.payload)
+                    conversations.append(conversation)
+                    subjects.append(holder.number)
+                    numbers.append(self.numbers[place])
+                    opened.append(one)
+                place += 1
         return OpenedBatch(
-            payloads=[one.payload for one in found],
+            payloads=payloads,
             conversations=conversations,
-            subjects=[places[index][0].number for index in kept],
-            numbers=[self.numbers[index] for index in kept],
-            _opened=found,
+            subjects=subjects,
+            numbers=numbers,
+            _opened=opened,
             _opener=opener,
         )
 
@@ -114,6 +122,18 @@ class SealedBatch:
         return content.payloads[0]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What was decided for some people: which of their conversations, in order of capture."""
+
+    subjects: Numbers
+    """Subject numbers, rising; at most `MOST_SUBJECTS`."""
+    sizes: Numbers
+    """How many conversations of each were decided."""
+    permitted: npt.NDArray[np.bool_]
+    """For each of those conversations, person by person: whether it may be opened."""
+
+
 class SealedReader:
     """Reads sealed segments of the main database."""
 
@@ -123,62 +143,92 @@ class SealedReader:
         self._tenant = tenant
         self._batches: dict[int, bytes] = {}
 
-    def batches(self, wanted: Iterable[tuple[int, Mask]]) -> Iterator[SealedBatch]:
+    def batches(self, wanted: Iterable[Wanted]) -> Iterator[SealedBatch]:
         """Yield the wanted conversations in batches of about `BATCH_BYTES`.
 
-        Args:
-            wanted: (subject number, mask over that person's conversations in order), ascending.
+        Raises:
+            Denied: ``withdrawn_meanwhile`` if somebody has fewer conversations than were decided.
         """
-        chunk: list[tuple[int, Mask]] = []
-        for item in wanted:
-            chunk.append(item)
-            if len(chunk) == _SUBJECTS_A_QUERY:
-                yield from self._chunk(chunk)
-                chunk = []
-        if chunk:
-            yield from self._chunk(chunk)
+        return self._gather(row for block in wanted for row in self._block(block))
 
     def one(self, held: Held) -> SealedBatch:
-        """Return the batch that holds only this conversation."""
-        raw = parse_id(IdKind.CONVERSATION, held.id)
-        rows = self._rows("c.id = ?", (raw,))
-        return next(self._gather(rows))
+        """Return the batch that holds only this conversation.
 
-    def _chunk(self, chunk: list[tuple[int, Mask]]) -> Iterator[SealedBatch]:
-        marks = ",".join("?" * len(chunk))
-        rows = self._rows(f"c.subject_no IN ({marks})", tuple(number for number, _ in chunk))
-        masks = dict(chunk)
-        yield from self._gather(_masked(rows, masks))
+        Raises:
+            Unavailable: ``key_missing`` if it is not held any more.
+        """
+        for batch in self._gather(self._rows([held.number])):
+            return batch
+        raise Unavailable("key_missing", "the conversation is gone: it was erased")
 
-    def _rows(self, where: str, values: tuple[object, ...]) -> Iterator[_Row]:
+    def _block(self, block: Wanted) -> Iterator[_Row]:
+        numbers = self._chosen(block)
+        # Where numbers fall, a query ends: in each, the order of rows is the order of people.
+        falls = np.flatnonzero(np.diff(numbers) < 0) + 1
+        for run in np.split(numbers, falls):
+            for start in range(0, len(run), _ROWS_A_QUERY):
+                yield from self._rows(run[start : start + _ROWS_A_QUERY].tolist())
+
+    def _chosen(self, block: Wanted) -> Numbers:
+        """Return the row numbers of the wanted conversations, person by person."""
+        marks = ",".join("?" * len(block.subjects))
         with self._engine.connect() as db:
-            cursor = driver_of(db).execute(_ROWS.format(where=where), values)
-            while rows := cursor.fetchmany(1000):
-                yield from rows
+            query = _NUMBERS.format(marks=marks)
+            rows = driver_of(db).execute(query, block.subjects.tolist()).fetchall()
+        held = np.array(rows, dtype=np.int64).reshape(-1, 2)
+        held = held[np.lexsort((held[:, 1], held[:, 0]))]
+        starts = np.searchsorted(held[:, 0], block.subjects)
+        if bool((np.diff(np.append(starts, len(held))) < block.sizes).any()):
+            raise Denied(
+                "withdrawn_meanwhile",
+                "conversations went while they were being read",
+                hint="start again: they will be left out",
+            )
+        # A person's later conversations come last and were not decided on.
+        ranks = np.arange(len(block.permitted)) - np.repeat(
+            np.cumsum(block.sizes) - block.sizes, block.sizes
+        )
+        places = np.repeat(starts, block.sizes) + ranks
+        chosen: Numbers = held[places[block.permitted], 1]
+        return chosen
 
-    def _gather(self, rows: Iterator[_Row]) -> Iterator[SealedBatch]:
-        items: list[tuple[Holder, list[ToOpen]]] = []
+    def _rows(self, numbers: list[int]) -> Iterator[_Row]:
+        marks = ",".join("?" * len(numbers))
+        with self._engine.connect() as db:
+            yield from driver_of(db).execute(_ROWS.format(marks=marks), numbers)
+
+    def _gather(self, rows: Iterable[_Row]) -> Iterator[SealedBatch]:
+        items: list[tuple[Holder, list[Segment]]] = []
         numbers: list[int] = []
         commitments: list[bytes] = []
+        segments: list[Segment] = []
         size = 0
         last = -1
         for row in rows:
-            subject_no, subject, conversation, sequence, batch_no, position, number, envelope = row
+            subject_no, subject, number, batch_no, position, conversation, sequence, envelope = row
             if subject_no != last:
                 if size >= BATCH_BYTES:
-                    yield SealedBatch(items=items, numbers=numbers, commitments=commitments)
+                    yield self._batch(items, numbers, commitments)
                     items, numbers, commitments, size = [], [], [], 0
-                items.append((Holder(number=subject_no, raw=subject), []))
+                segments = []
+                items.append((Holder(number=subject_no, raw=subject), segments))
                 last = subject_no
-            place = ContentPlace(
-                tenant=self._tenant, subject=subject, conversation=conversation, sequence=sequence
-            )
-            items[-1][1].append(ToOpen(place=place, envelope=envelope))
+            segments.append((conversation, sequence, envelope))
             numbers.append(number)
             commitments.append(self._commitment(batch_no, position))
             size += len(envelope)
         if items:
-            yield SealedBatch(items=items, numbers=numbers, commitments=commitments)
+            yield self._batch(items, numbers, commitments)
+
+    def _batch(
+        self,
+        items: list[tuple[Holder, list[Segment]]],
+        numbers: list[int],
+        commitments: list[bytes],
+    ) -> SealedBatch:
+        return SealedBatch(
+            tenant=self._tenant, items=items, numbers=numbers, commitments=commitments
+        )
 
     def _commitment(self, batch_no: int, position: int) -> bytes:
         data = self._batches.get(batch_no)
@@ -190,13 +240,3 @@ class SealedReader:
                 (data,) = driver_of(db).execute(query, (batch_no,)).fetchone()
             self._batches[batch_no] = data
         return data[position * 32 : position * 32 + 32]
-
-
-def _masked(rows: Iterator[_Row], masks: dict[int, Mask]) -> Iterator[_Row]:
-    last, rank = None, 0
-    for row in rows:
-        if row[0] != last:
-            last, rank = row[0], 0
-        if rank < len(masks[row[0]]) and masks[row[0]][rank]:
-            yield row
-        rank += 1

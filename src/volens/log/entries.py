@@ -193,6 +193,7 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "intent": COUNT,
         "dataset": COMMITMENT,
         "manifest_root": ROOT,
+        "manifest_hash": PUBLIC_HASH,
         "records": COUNT,
         "format": word(DatasetFormat),
         "policy_hash": PUBLIC_HASH,

@@ -1,0 +1,170 @@
+"""The program ``volens``: finds the command, loads only its module, and maps errors to exit codes.
+
+0 done   2 not understood, or not there   3 denied   4 does not verify   5 can't be had now
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from volens import __version__
+from volens.cli.commands import HomeOption, JsonOption, Session
+from volens.cli.failures import (
+    INTERRUPTED,
+    UNAVAILABLE,
+    USAGE,
+    describe_system_error,
+    exit_code,
+)
+from volens.core.errors import VolensError
+
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # typer has no public name for the base
+_EPILOG = "Start with: volens demo. Every command has its own --help."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One line of the list of commands: what it is called, where it lives, what it does."""
+
+    module: str
+    text: str
+    group: bool = False
+
+
+COMMANDS = {
+    "demo": _Entry(module="demo", text="A guided tour on real dialogues, in a throw-away home."),
+    "init": _Entry(module="init", text="Make a home."),
+    "import": _Entry(module="importing", text="Take in exports of other products."),
+    "subject": _Entry(module="subject", text="The people whose data is here.", group=True),
+    "organisation": _Entry(
+        module="organisation", text="What organisations have instructed.", group=True
+    ),
+    "conversation": _Entry(
+        module="conversation", text="List, show or leave out conversations.", group=True
+    ),
+    "consent": _Entry(
+        module="consent", text="Who said yes to what; grant and withdraw.", group=True
+    ),
+    "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
+    "build": _Entry(module="build", text="Build a dataset of what may be used."),
+    "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),
+    "verify": _Entry(module="verify", text="Check a dataset, proof, receipt or log, offline."),
+    "policy": _Entry(module="policy", text="Read, compare and activate policies.", group=True),
+    "log": _Entry(module="log", text="The public log of what was done.", group=True),
+    "doctor": _Entry(module="doctor", text="What is set up, and what is unsafe."),
+    "bench": _Entry(module="bench", text="Measure on this machine."),
+}
+_TAKE_VALUE = frozenset({"--home"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; nothing expected ends in a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    session = Session(as_json="--json" in arguments)  # usage errors come before options are read
+    try:
+        program = typer.main.get_command(_program(_named(arguments)))
+        code = program.main(arguments, prog_name="volens", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except VolensError as error:
+        session.output.error(error.code, error.message, error.hint)
+        return exit_code(error)
+    except _USAGE_ERROR as error:
+        return _show_usage(session, error)
+    except (KeyboardInterrupt, typer.Abort, EOFError):
+        session.output.error("interrupted", "interrupted", "")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence()
+        return UNAVAILABLE
+    except OSError as error:
+        session.output.error(*describe_system_error(error))
+        return UNAVAILABLE
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in {"sqlalchemy", "sqlite3"}:
+            raise
+        first = str(getattr(error, "orig", error)).split("\n", 1)[0]
+        hint = "run volens doctor; nothing was half done"
+        session.output.error("database", f"the database can't be used: {first}", hint)
+        return UNAVAILABLE
+    return code if isinstance(code, int) else 0
+
+
+def _named(arguments: Sequence[str]) -> str:
+    """Return the command that the arguments name, or nothing."""
+    skip = False
+    for argument in arguments:
+        if skip or argument.startswith("-"):
+            skip = not skip and argument in _TAKE_VALUE
+            continue
+        return argument
+    return ""
+
+
+def _program(wanted: str) -> typer.Typer:
+    """Return the program with the wanted command loaded and the others named only."""
+    program = typer.Typer(
+        help="Train only on what people said yes to, and prove it.",
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    program.callback()(_options)
+    for name, entry in COMMANDS.items():
+        if name == wanted:
+            group = importlib.import_module(f"volens.cli.{entry.module}").GROUP
+            program.add_typer(group, name=name if entry.group else None, help=entry.text)
+        else:
+            program.command(name, help=entry.text)(_unloaded)
+    return program
+
+
+def _unloaded() -> None:
+    raise AssertionError("a command that was not asked for")
+
+
+def _options(
+    ctx: typer.Context,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="No colour, no bars, no questions.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
+) -> None:
+    session: Session = ctx.obj
+    session.home, session.as_json, session.plain = home, as_json or session.as_json, plain
+    if version:
+        typer.echo(f"volens {__version__}")
+        raise typer.Exit
+
+
+def _show_usage(session: Session, error: Any) -> int:  # noqa: ANN401 - typer has no public name
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.format_message())
+        return USAGE
+    hint = f"see {context.command_path} --help" if context is not None else "see volens --help"
+    session.output.error("usage", error.format_message().rstrip("."), hint)
+    return USAGE
+
+
+def _silence() -> None:
+    """Let the interpreter end without another complaint about the closed pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+Main = Callable[[Sequence[str] | None], int]
+
+if __name__ == "__main__":
+    sys.exit(main())
