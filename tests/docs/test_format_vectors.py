@@ -15,7 +15,13 @@ from volens.core.purposes import Purpose, Realm, Signal
 from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
-from volens.crypto.binding import ContentPlace, capture_commitment, content_binding, manifest_leaf, record_binding
+from volens.crypto.binding import (
+    ContentPlace,
+    capture_commitment,
+    content_binding,
+    manifest_leaf,
+    record_binding,
+)
 from volens.crypto.envelope import derive, open_envelope, seal_envelope
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.pages import Page, conversation_keys, pack_page, record_key, unpack_page
