@@ -230,8 +230,9 @@ def test_a_prohibited_purpose_builds_nothing(place: Place, tmp_path: Path) -> No
         with pytest.raises(Denied) as refusal:
             home.datasets().build(Use(purpose="sale"), tmp_path / "out")
         assert refusal.value.code == "prohibited"
-        with pytest.raises(InvalidInput):
+        with pytest.raises(Denied) as unknown:
             home.datasets().build(Use(purpose="world_domination"), tmp_path / "out")
+        assert unknown.value.code == "purpose_unknown"
         assert home.owned_log().size == before
     assert not (tmp_path / "out").exists()
 

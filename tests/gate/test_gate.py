@@ -360,7 +360,7 @@ class TestDeciding:
         use = Use(purpose="make_it_better")
         assert stores.gate.decide(people[0], use).reasons[0] is ReasonCode.PURPOSE_UNKNOWN
         entries = len(stores.log.entries)
-        with pytest.raises(InvalidInput):
+        with pytest.raises(Denied):
             stores.gate.select(use, BUILDER)
         assert len(stores.log.entries) == entries
 

@@ -17,6 +17,7 @@ from volens.policy.boundaries import NEVER, BoundaryIndex
 from volens.policy.classify import narrower
 from volens.policy.decision import Policy
 from volens.policy.model import (
+    PERMIT_REASONS,
     Block,
     ClassAttributes,
     GrantState,
@@ -288,3 +289,10 @@ def test_the_boundary_index_finds_what_a_scan_finds(
         assert index.next() == min(plain)
     assert index.due(at).tolist() == [s for s, value in enumerate(plain) if value <= at]
     assert from_millis(NEVER).year == 9999
+
+
+def test_what_is_left_out_is_counted_once_and_with_what_is_permitted_makes_all() -> None:
+    bitmap = small()
+    left_out = bitmap.left_out(AT)
+    assert sum(left_out.values()) + bitmap.permitted(AT) == bitmap.size
+    assert set(left_out) <= set(bitmap.counts_by_reason(AT)) - PERMIT_REASONS

@@ -18,7 +18,38 @@ import numpy.typing as npt
 CHUNK = 1_000
 """Dialogues drawn at once; a dialogue depends on the seed and its number only."""
 _WORDS = 6_000
-_ONSETS = ["b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "pl", "pr", "qu", "r", "s", "sh", "sl", "st", "t", "th", "tr", "v", "w"]
+_ONSETS = [
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sh",
+    "sl",
+    "st",
+    "t",
+    "th",
+    "tr",
+    "v",
+    "w",
+]
 _VOWELS = ["a", "e", "i", "o", "u", "ea", "ee", "io", "ou", "ai"]
 _CODAS = ["", "", "", "n", "r", "s", "t", "l", "nd", "st", "ng", "ck"]
 _FOREIGN = str.maketrans({"a": "ä", "e": "é", "o": "ö", "u": "ü"})

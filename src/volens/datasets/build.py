@@ -123,8 +123,8 @@ class DatasetBuilder:
             timer: times the stages, for benches.
 
         Raises:
-            InvalidInput: ``out_exists``, ``purpose_unknown``, ``too_few_records``.
-            Denied: ``prohibited``, ``table_expired``, or ``withdrawn_meanwhile`` after
+            InvalidInput: ``out_exists``, ``too_few_records``.
+            Denied: ``prohibited``, ``purpose_unknown``, ``table_expired``, or ``withdrawn_meanwhile`` after
                 `MAX_ATTEMPTS` tries.
             Unavailable: if keys, the log or an optional part can't be had.
         """

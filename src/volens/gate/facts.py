@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, select
 from volens.consent.model import ScopeKind
 from volens.consent.store import ConsentLedger, grants_text
 from volens.core.canonical import read_strict
-from volens.core.errors import InvalidInput
+from volens.core.errors import Denied, InvalidInput
 from volens.core.ids import IdKind, parse_id
 from volens.core.purposes import Purpose, Realm, Signal
 from volens.core.regions import Region
@@ -159,8 +159,7 @@ class FactSource:
         """Decide every conversation for `use`: once for each distinct set of facts.
 
         Raises:
-            InvalidInput: ``purpose_unknown`` if the purpose is no known word.
-            Denied: ``table_expired`` if the policy version has ended.
+            Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
         purpose = known_purpose(use.purpose)
         counts = self._conversation_counts()
@@ -261,13 +260,13 @@ def known_purpose(word: str) -> Purpose:
     """Return the purpose that `word` names.
 
     Raises:
-        InvalidInput: ``purpose_unknown``.
+        Denied: ``purpose_unknown``.
     """
     try:
         return Purpose(word)
     except ValueError:
         hint = f"one of {', '.join(purpose.value for purpose in Purpose)}"
-        raise InvalidInput("purpose_unknown", f"no purpose {word[:40]!r}", hint=hint) from None
+        raise Denied("purpose_unknown", f"no purpose {word[:40]!r}", hint=hint) from None
 
 
 def published_notices(policy: Policy) -> frozenset[str]:

@@ -33,7 +33,7 @@ from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, E
 from volens.log.recorder import Recorder
 from volens.policy.classify import ConversationFacts
 from volens.policy.decision import Policy
-from volens.policy.model import PERMIT_REASONS, Decision, ReasonCode
+from volens.policy.model import Decision, ReasonCode
 from volens.vault.model import Payload, unpack_payload
 from volens.vault.store import Held
 from volens.vault.subjects import Subject, SubjectStore
@@ -57,7 +57,7 @@ class Selection:
     at: datetime
     permitted: int
     excluded: dict[ReasonCode, int]
-    """Conversations left out, by reason; one may have several."""
+    """Conversations left out, each counted once, by its first reason."""
     intent: int
     """Log index of the access intent."""
     mark: int
@@ -121,7 +121,7 @@ class Gate:
         """Return how many conversations `use` could open now and why others not; opens nothing."""
         at = self._clock.now()
         census = self._facts.census(self.policy, use, at)
-        return census.bitmap.permitted(at), self._excluded(census, at)
+        return census.bitmap.permitted(at), census.bitmap.left_out(at)
 
     def select(self, use: Use, asker: Asker, *, dataset: bytes = b"") -> Selection:
         """Decide every conversation for `use` and log the intent to open what is permitted.
@@ -132,8 +132,7 @@ class Gate:
             dataset: the raw id of the dataset to be built, if any; the entry commits to it.
 
         Raises:
-            InvalidInput: ``purpose_unknown``.
-            Denied: ``table_expired`` if the policy version has ended.
+            Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
         self._ledger.drain()
         mark = self._ledger.mark()
@@ -151,7 +150,7 @@ class Gate:
             census=census,
             at=at,
             permitted=permitted,
-            excluded=self._excluded(census, at),
+            excluded=census.bitmap.left_out(at),
             intent=intent,
             mark=mark,
         )
@@ -262,11 +261,6 @@ class Gate:
         """
         items = [(subject.holder, subject.reference_sealed) for subject in subjects]
         return [name or "(erased)" for name in self._opener.open_references(items)]
-
-    @staticmethod
-    def _excluded(census: Census, at: datetime) -> dict[ReasonCode, int]:
-        counts = census.bitmap.counts_by_reason(at)
-        return {reason: n for reason, n in counts.items() if reason not in PERMIT_REASONS}
 
     def _intent(
         self, purpose: Purpose, asker: Asker, count: int, commitment: bytes

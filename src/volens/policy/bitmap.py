@@ -8,7 +8,7 @@ Every verdict comes from the policy's decision table.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from volens.core.time import format_moment, from_millis, to_millis
 from volens.policy.boundaries import BoundaryIndex, Indexes, Millis
 from volens.policy.classify import narrower
 from volens.policy.decision import Policy
-from volens.policy.model import SIZE, STRIDE, Block, ReasonCode, TierState, digit
+from volens.policy.model import PERMIT_REASONS, SIZE, STRIDE, Block, ReasonCode, TierState, digit
 from volens.policy.table import Codes, Verdicts
 
 Bytes = npt.NDArray[np.uint8]
@@ -207,6 +207,25 @@ class ConsentBitmap:
         Raises:
             Denied: ``table_expired``.
         """
+        counts: Counter[ReasonCode] = Counter()
+        for reasons, total in self._reasons(at):
+            counts.update(dict.fromkeys(reasons, total))
+        return {reason: counts[reason] for reason in ReasonCode if counts[reason]}
+
+    def left_out(self, at: datetime) -> dict[ReasonCode, int]:
+        """Return how many conversations are denied, each counted once, by its first reason.
+
+        Raises:
+            Denied: ``table_expired``.
+        """
+        counts: Counter[ReasonCode] = Counter()
+        for reasons, total in self._reasons(at):
+            if reasons[0] not in PERMIT_REASONS:
+                counts[reasons[0]] += total
+        return {reason: counts[reason] for reason in ReasonCode if counts[reason]}
+
+    def _reasons(self, at: datetime) -> Iterator[tuple[tuple[ReasonCode, ...], int]]:
+        """Yield the reasons of each class that occurs, and how many conversations are in it."""
         self.require_fresh(at)
         first = digit("purpose", self.purpose) * STRIDE["purpose"]
         each = np.diff(self._offsets)
@@ -214,11 +233,8 @@ class ConsentBitmap:
         plain = self._codes[self._override_subjects] - first
         totals -= np.bincount(plain, minlength=STRIDE["purpose"])
         totals += np.bincount(self._override_codes - first, minlength=STRIDE["purpose"])
-        counts: Counter[ReasonCode] = Counter()
         for code in np.flatnonzero(totals).tolist():
-            for reason in self._table.decision(first + code, at).reasons:
-                counts[reason] += int(totals[code])
-        return {reason: counts[reason] for reason in ReasonCode if counts[reason]}
+            yield self._table.decision(first + code, at).reasons, int(totals[code])
 
     def _overridden(self, marks: Indexes) -> Codes:
         """Return the class codes of the overrides at positions `marks`."""
