@@ -52,10 +52,6 @@ class Sealer:
         """Draw an account key for each holder; durable when this returns."""
         self._keys.add_accounts(scope, holders)
 
-    def seal_reference(self, holder: Holder, reference: str) -> bytes:
-        """Seal the name by which the product knows a person, under the account key."""
-        return self.seal_references({holder: reference})[holder]
-
     def seal_references(self, references: Mapping[Holder, str]) -> dict[Holder, bytes]:
         """Seal many references; `references` is sorted by holder number.
 

@@ -34,7 +34,6 @@ from volens.policy.sections import (
 SHIPPED = Path(__file__).parent / "packs"
 MANIFEST = "pack.toml"
 POLICY = "policy.cedar"
-NOTICES = "notices"
 MAX_FILE_BYTES = 1024 * 1024
 
 _ADMITTED: set[str] = set()

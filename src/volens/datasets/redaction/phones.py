@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from volens.datasets.redaction.found import Found, after, before
 from volens.datasets.redaction.profiles import Entity
 
-PHONE_DIGITS = 6
 _LEAST_INTERNATIONAL, _MOST_INTERNATIONAL = 7, 15  # ITU-T E.164, 6: at most 15 digits
 _LEAST_TRUNK, _MOST_TRUNK = 9, 12
 _EXTENSION = r"(?: ?(?:x|ext\.?|extension|#) ?\d{1,6})?"

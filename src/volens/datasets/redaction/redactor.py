@@ -56,11 +56,6 @@ class Redactor:
         self._wanted = profile.entities
         self._names = names if Entity.NAME in profile.entities else None
 
-    @property
-    def looks_for_names(self) -> bool:
-        """Tell whether names are looked for at all."""
-        return self._names is not None
-
     def report(self) -> dict[str, str | list[str]]:
         """Say what is looked for, in words for a manifest or card."""
         looked_for = sorted(self._wanted - (set() if self._names else {Entity.NAME}))
