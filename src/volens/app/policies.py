@@ -15,7 +15,7 @@ from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.policy.decision import Policy
 from volens.policy.pack import Pack
-from volens.policy.packs import list_packs, load_pack
+from volens.policy.packs import list_packs, load_admitted, load_pack
 from volens.storage.files import sync_file, sync_folder
 
 METADATA = MetaData()
@@ -129,8 +129,8 @@ def load_in_force(home: Path, main: Engine) -> Policy:
     if not found:
         raise InvalidInput("home_form", f"{home} has no policy in force")
     last = found[-1]
-    pack = load_pack(home / "policy" / f"{last.name}@{last.version}")
-    if pack.hash != last.sha256:
+    pack = load_admitted(home / "policy" / f"{last.name}@{last.version}", last.sha256)
+    if pack is None:
         raise InvalidInput(
             "policy_changed",
             f"the files of policy {last.name} {last.version} are not the ones that were activated",

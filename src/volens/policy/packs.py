@@ -120,8 +120,26 @@ def next_version_from(pack: Pack) -> datetime | None:
     return min(later, default=None)
 
 
-def read_pack(files: Mapping[str, bytes]) -> Pack:
+def load_admitted(folder: Path, sha256: str) -> Pack | None:
+    """Load a pack that was admitted before under this very hash; None if its files changed.
+
+    The hash covers every file of the pack and of the base pack, so what was found then holds.
+
+    Raises:
+        NotFound: ``pack_unknown``.
+        InvalidInput: as `load_pack`, if a file is malformed.
+    """
+    files = _read_folder(folder)
+    pack = read_pack(files, admitted=True)
+    return pack if pack.hash == sha256 else None
+
+
+def read_pack(files: Mapping[str, bytes], *, admitted: bool = False) -> Pack:
     """Build a pack from its files (relative name -> bytes) and admit it.
+
+    Args:
+        files: what the pack's folder holds.
+        admitted: the caller compares the hash with one that was admitted; else it is done here.
 
     Raises:
         InvalidInput: as `load_pack`.
@@ -156,7 +174,7 @@ def read_pack(files: Mapping[str, bytes]) -> Pack:
     )
     manifest.close()
     _check_files(files, {notice.file for notice in notices})
-    if pack.hash not in _ADMITTED:
+    if not admitted and pack.hash not in _ADMITTED:
         admit(pack, own, file=POLICY)
         _ADMITTED.add(pack.hash)
     return pack
