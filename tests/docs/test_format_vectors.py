@@ -15,7 +15,13 @@ from volens.core.purposes import Purpose, Realm, Signal
 from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
-from volens.crypto.binding import capture_commitment, manifest_leaf, record_binding
+from volens.crypto.binding import (
+    ContentPlace,
+    capture_commitment,
+    content_binding,
+    manifest_leaf,
+    record_binding,
+)
 from volens.crypto.envelope import derive, open_envelope, seal_envelope
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.pages import Page, conversation_keys, pack_page, record_key, unpack_page
@@ -56,6 +62,17 @@ def test_an_envelope_is_sealed_as_the_page_says() -> None:
     )
     assert sealed == page["envelope"]
     assert len(sealed) == 78 + len(page["plaintext"])
+
+
+def test_a_conversation_is_bound_as_the_page_says() -> None:
+    page = {name: bytes.fromhex(value) for name, value in vectors("envelope").items()}
+    place = ContentPlace(
+        tenant=page["tenant"],
+        subject=page["person"],
+        conversation=page["conversation"],
+        sequence=0,
+    )
+    assert content_binding(place) == page["content"]
 
 
 def test_a_key_page_is_packed_and_sealed_as_the_page_says() -> None:

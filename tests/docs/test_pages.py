@@ -1,19 +1,25 @@
 """What the pages point at exists; what they list is complete."""
 
 import ast
+import json
 import re
 import tomllib
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import LINK, ROOT, pages, rows
+from volens.app.creation import create_home
+from volens.app.home import open_home
+from volens.cli.main import COMMANDS
 
-TEST_NAME = re.compile(r"(tests/[\w/]+\.py)::(\w+)")
+TEST_NAME = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
 PLACE = re.compile(r"`((?:src/volens/|tests/|tools/|docs/|requirements/)[\w./-]+)`")
 ROOMS = "|".join(sorted(one.name for one in (ROOT / "src/volens").iterdir() if one.is_dir()))
 IN_ROOM = re.compile(rf"`((?:{ROOMS})/[\w./-]*)`")
+VECTORS = ROOT / "tests/datasets/vectors"
 STATES = ("done", "partly", "not yet")
 ROWS = tuple(f"R{number:02}" for number in range(1, 98))
 
@@ -26,13 +32,17 @@ def anchor(heading: str) -> str:
 
 @cache
 def names_in(path: str) -> frozenset[str]:
-    """Return the names of the tests in one file."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return frozenset(
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name.lower().startswith("test")
-    )
+    """Return the names of the tests in one file, as pytest writes them."""
+    if not (ROOT / path).exists():
+        return frozenset()
+    found = set()
+    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            methods = (one for one in node.body if isinstance(one, ast.FunctionDef))
+            found |= {f"{node.name}::{one.name}" for one in methods}
+    return frozenset(found)
 
 
 @pytest.mark.parametrize("page", pages(), ids=str)
@@ -113,3 +123,39 @@ def test_no_page_names_a_place_of_one_machine() -> None:
     for page in pages():
         text = (ROOT / page).read_text(encoding="utf-8")
         assert not re.search(r"(?<![\w.])/(work|root|home/\w+|tmp)/", text), page
+
+
+def test_every_named_command_exists() -> None:
+    known = {name: entry.group for name, entry in COMMANDS.items()}
+    for page in pages():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for name, second in re.findall(r"`volens ([a-z]+)(?: ([a-z]+))?", text):
+            assert name in known, f"{page}: volens {name}"
+            if known[name] and second:
+                module = import_module(f"volens.cli.{COMMANDS[name].module}")
+                commands = {one.name for one in module.GROUP.registered_commands}
+                assert second in commands, f"{page}: volens {name} {second}"
+
+
+def test_the_page_of_the_manifest_names_every_member() -> None:
+    told = [
+        names.strip("`").split("`, `")
+        for names, _ in rows("docs/formats/manifest.md", 2)
+        if re.fullmatch(r"`[a-z_0-9]+`(, `[a-z_0-9]+`)*", names)
+    ]
+    manifest = json.loads((VECTORS / "hf" / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest) <= {name for names in told for name in names}
+
+
+def test_the_page_of_the_home_names_every_place_of_a_new_home(tmp_path: Path) -> None:
+    create_home(tmp_path / "home", environment={"VOLENS_KEK_DIR": str(tmp_path / "keys")})
+    with open_home(
+        tmp_path / "home", writing=True, environment={"VOLENS_KEK_DIR": str(tmp_path / "keys")}
+    ) as home:
+        home.sealer.open_scope("civilian-eu")
+    text = (ROOT / "docs/formats/home.md").read_text(encoding="utf-8")
+    for top in (tmp_path / "home").iterdir():
+        assert f"\n      {top.name}" in text, top.name
+    (custody,) = (tmp_path / "keys").iterdir()
+    for file in custody.iterdir():
+        assert f"\n      {re.sub('^civilian-eu.000001', 'SCOPE.EPOCH', file.name)}" in text

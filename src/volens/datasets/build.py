@@ -11,6 +11,7 @@ If it stops before the rename there is no dataset, only entries that say more wa
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -226,7 +227,11 @@ class DatasetBuilder:
                 )
                 attachments = self._sign(manifest, raw, note)
                 self._keep(manifest, attachments, staging.leaves(), spool)
-                self._gate.require_current(selection)
+                try:
+                    self._gate.require_current(selection)
+                except Denied:
+                    self._forget(manifest.dataset)
+                    raise
                 staging.seal(attachments, self._signer.verifier)
         return BuildResult(
             dataset=dataset,
@@ -339,6 +344,12 @@ class DatasetBuilder:
         write_durable(folder / STATEMENT_FILE, attachments.statement)
         write_durable(folder / CHECKPOINT_KEPT, attachments.checkpoint)
         write_durable(folder / MANIFEST_FILE, manifest.to_bytes())
+
+    def _forget(self, dataset: DatasetId) -> None:
+        """Drop what was kept of a dataset that is not published; the manifest first."""
+        folder = self._kept / dataset
+        (folder / MANIFEST_FILE).unlink()
+        shutil.rmtree(folder)
 
     def _folder_of(self, dataset: str | Path) -> Path:
         if isinstance(dataset, Path) or not dataset.startswith(f"{IdKind.DATASET.value}_"):

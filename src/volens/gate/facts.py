@@ -111,6 +111,27 @@ class Census:
             ),
         )
 
+    def lost_in(self, later: Census) -> bool:
+        """Say whether anything permitted here is not permitted in a later census."""
+        for some in self.permitted():
+            ends = np.cumsum(some.sizes).tolist()
+            for number, size, end in zip(
+                some.subjects.tolist(), some.sizes.tolist(), ends, strict=True
+            ):
+                if np.any(some.permitted[end - size : end] & ~later._first(number, size)):
+                    return True
+        return False
+
+    def _first(self, number: int, size: int) -> npt.NDArray[np.bool_]:
+        """Return what is permitted of a person's first `size` conversations."""
+        found = np.zeros(size, dtype=np.bool_)
+        place = int(np.searchsorted(self.numbers, number))
+        if place < len(self.numbers) and self.numbers[place] == number:
+            start = int(self.offsets[place])
+            stop = min(start + size, int(self.offsets[place + 1]))
+            found[: stop - start] = self._bits(start, stop)
+        return found
+
     def permits_any(self, number: int) -> bool:
         """Say whether any conversation of the subject with this number is permitted."""
         place = int(np.searchsorted(self.numbers, number))
