@@ -12,7 +12,8 @@ from tests.support.stores import BUILDER, TRAINING, Stores, act, talk
 from volens.consent.model import Act
 from volens.core.errors import Denied
 from volens.core.purposes import Signal
-from volens.gate.facts import _SIGNALLED, Census
+from volens.gate.census import Census
+from volens.gate.facts import _SIGNALLED
 from volens.gate.reading import MOST_SUBJECTS, Wanted
 from volens.log.kinds import CaptureSource
 from volens.storage.engine import driver_of

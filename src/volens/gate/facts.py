@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from volens.core.ids import IdKind, parse_id
 from volens.core.purposes import Purpose, Realm, Signal
 from volens.core.regions import Region
 from volens.core.time import FAR_FUTURE, from_millis, to_millis
-from volens.gate.reading import MOST_SUBJECTS, Wanted
+from volens.gate.census import Census, Int64s
 from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, ConsentBitmap, Overrides
 from volens.policy.boundaries import NEVER
 from volens.policy.classify import (
@@ -36,7 +36,6 @@ from volens.storage.engine import driver_of
 from volens.vault.subjects import Subject, SubjectStore
 from volens.vault.tables import SIGNALLED
 
-_PEOPLE_AT_ONCE = 10_000
 _SUBJECTS = """
 SELECT s.no, s.id, s.plan, s.region, s.tier, s.realm, s.age_band, s.status, s.organisation,
        c.grants, c.objected
@@ -54,8 +53,6 @@ _SCOPE_FIELD = {
     ScopeKind.PARTNER.value: "partner",
 }
 
-Int64s = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
@@ -66,79 +63,6 @@ class Use:
     """The name of the dataset to be built, matched against grants that name one."""
     run: str = ""
     partner: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Census:
-    """Every conversation decided for one use."""
-
-    bitmap: ConsentBitmap
-    numbers: npt.NDArray[np.int64]
-    """Subject numbers, ascending."""
-    offsets: npt.NDArray[np.int64]
-    """First conversation (by rank) of each subject, then their count."""
-
-    def permitted(self) -> Iterator[Wanted]:
-        """Yield what is permitted, some people at a time, without unpacking all bits at once."""
-        for first in range(0, len(self.numbers), _PEOPLE_AT_ONCE):
-            offsets = self.offsets[first : first + _PEOPLE_AT_ONCE + 1]
-            bits = self._bits(int(offsets[0]), int(offsets[-1]))
-            before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(bits, dtype=np.int64)])
-            relative = offsets - offsets[0]
-            some = np.flatnonzero(before[relative[1:]] > before[relative[:-1]])
-            for start in range(0, len(some), MOST_SUBJECTS):
-                yield self._wanted(first, some[start : start + MOST_SUBJECTS], relative, bits)
-
-    def _bits(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
-        skipped = start & 7
-        packed = self.bitmap.bits[start >> 3 : (stop + 7) >> 3]
-        bits = np.unpackbits(packed, count=skipped + stop - start, bitorder="little")
-        return bits[skipped:].astype(np.bool_)
-
-    def _wanted(
-        self,
-        first: int,
-        places: npt.NDArray[np.int64],
-        offsets: npt.NDArray[np.int64],
-        bits: npt.NDArray[np.bool_],
-    ) -> Wanted:
-        sizes = offsets[places + 1] - offsets[places]
-        return Wanted(
-            subjects=self.numbers[first + places],
-            sizes=sizes,
-            permitted=np.concatenate(
-                [bits[offsets[place] : offsets[place + 1]] for place in places.tolist()]
-            ),
-        )
-
-    def lost_in(self, later: Census) -> bool:
-        """Say whether anything permitted here is not permitted in a later census."""
-        for some in self.permitted():
-            ends = np.cumsum(some.sizes).tolist()
-            for number, size, end in zip(
-                some.subjects.tolist(), some.sizes.tolist(), ends, strict=True
-            ):
-                if np.any(some.permitted[end - size : end] & ~later._first(number, size)):
-                    return True
-        return False
-
-    def _first(self, number: int, size: int) -> npt.NDArray[np.bool_]:
-        """Return what is permitted of a person's first `size` conversations."""
-        found = np.zeros(size, dtype=np.bool_)
-        place = int(np.searchsorted(self.numbers, number))
-        if place < len(self.numbers) and self.numbers[place] == number:
-            start = int(self.offsets[place])
-            stop = min(start + size, int(self.offsets[place + 1]))
-            found[: stop - start] = self._bits(start, stop)
-        return found
-
-    def permits_any(self, number: int) -> bool:
-        """Say whether any conversation of the subject with this number is permitted."""
-        place = int(np.searchsorted(self.numbers, number))
-        if place == len(self.numbers) or self.numbers[place] != number:
-            return False
-        ranks = np.arange(self.offsets[place], self.offsets[place + 1])
-        return bool(np.any(self.bitmap.bits[ranks >> 3] >> (ranks & 7) & 1))
 
 
 class FactSource:

@@ -26,7 +26,8 @@ from volens.core.ports import Clock, Entropy
 from volens.core.purposes import Purpose
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
-from volens.gate.facts import Census, FactSource, Use, known_purpose
+from volens.gate.census import Census
+from volens.gate.facts import FactSource, Use, known_purpose
 from volens.gate.reading import OpenedBatch, SealedReader
 from volens.log.fields import Value
 from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
