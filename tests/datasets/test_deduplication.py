@@ -164,3 +164,24 @@ def test_the_oldest_sketches_go_and_equal_records_are_still_found() -> None:
     assert not seen.first_time(b"a", [records[0]])
     assert seen.first_time(b"a", [records[0] + " end"])
     assert not seen.first_time(b"a", [records[4_000] + " end"])
+
+
+_SPOKEN = st.text(
+    alphabet=st.one_of(
+        st.characters(codec="utf-8"),
+        st.sampled_from(
+            " \t\n\x1e\x1f\x85\xa0\u2003\u2014\u3000\u0301\u0130\u03a3\u1e9e\ufb03eEéÉßẞ"
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(st.lists(_SPOKEN, min_size=1, max_size=5), st.lists(_SPOKEN, min_size=1, max_size=5))
+def test_utf8_and_text_are_told_apart_alike(one: list[str], other: list[str]) -> None:
+    as_text, as_bytes = Deduplicator(key=KEY), Deduplicator(key=KEY)
+    for texts in (one, other, [*one], [text.swapcase() for text in one]):
+        encoded = [text.encode() for text in texts]
+        assert as_bytes.first_time_utf8(b"a", encoded) == as_text.first_time(b"a", texts)
+        public = Deduplicator(frozenset({fingerprint(KEY, texts)}), key=KEY)
+        assert not public.first_time_utf8(b"a", encoded)

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.stories import STORIES, Story, sound
+from tests.faults.stories import STORIES, Story, sound, texts
 from tests.support.homes import Parts, Place
+from tests.support.stores import TRAINING, act
 from tests.support.tracing import run_traced
+from volens.consent.model import Act
 from volens.log.verify import verify_directory
 
 Copies = Callable[[Place], Place]
@@ -62,6 +64,28 @@ def try_story(
 def test_a_kill_leaves_nothing_half_done(name: str, lived_in: Place, copies: Copies) -> None:
     first = sum(map(ord, name))  # other calls for each story
     assert try_story(name, lived_in, copies, every=EVERY, first=first, both=False)
+
+
+@pytest.mark.parametrize(
+    "every", [11, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"]
+)
+def test_after_a_kill_readers_come_in_and_anybody_may_withdraw(
+    lived_in: Place, copies: Copies, every: int
+) -> None:
+    """R08: no owner has to come first, not even to undo the killed one's transaction."""
+    story = STORIES["no, yes and no in one call"]
+    total = len(run_traced(story.prepare(copies(lived_in))).calls)
+    for at in range(every // 2, total, every):
+        where = copies(lived_in)
+        assert run_traced(story.prepare(where), stop_at=at).killed
+        with where.open(writing=False) as home:
+            ada = home.subjects.find("ada")
+            home.ledger.journal(act(99, ada, Act.WITHDRAW))
+            assert not home.gate.decide(ada, TRAINING).permit, at
+        with Parts(where) as home:
+            assert home.ledger.pending() == []
+            assert texts(home) == [], at
+            assert home.log.check(deep=True)
 
 
 @pytest.mark.slow

@@ -248,6 +248,33 @@ class TestTakenBackMeanwhile:
         with pytest.raises(Denied):
             stores.gate.require_current(selection)
 
+    def test_a_closed_account_or_a_signal_stops_the_opening_too(
+        self, stores: Stores, people: list[Subject]
+    ) -> None:
+        ada, _, _, di = people
+        (first, _) = stores.held(ada)
+        narrowing = [
+            lambda: stores.subjects.change(ada, {"status": "erasing"}),
+            lambda: stores.subjects.change(ada, {"status": "active", "plan": "enterprise"}),
+            lambda: stores.subjects.change(ada, {"plan": "free", "age_band": "minor"}),
+            lambda: stores.subjects.change(ada, {"age_band": "adult", "organisation": "acme"}),
+            lambda: stores.vault.set_signal(first, Signal.EXCLUDED, ada.holder),
+        ]
+        for narrow in narrowing:
+            selection = stores.gate.select(TRAINING, BUILDER)
+            stores.gate.require_current(selection)
+            narrow()
+            with pytest.raises(Denied):
+                list(stores.gate.open(selection))
+            stores.subjects.change(
+                ada, {"status": "active", "plan": "free", "age_band": "adult", "organisation": None}
+            )
+        selection = stores.gate.select(TRAINING, BUILDER)
+        assert selection.permitted == 5
+        stores.subjects.change(di, {"status": "closed"})  # nothing of hers was selected
+        stores.capture(people[1], talk("late"))
+        assert len(texts(stores.gate.open(selection))) == 5
+
     def test_nobody_elses_withdrawal_disturbs(self, stores: Stores, people: list[Subject]) -> None:
         batches = stores.gate.open(stores.gate.select(TRAINING, BUILDER))
         assert len(texts([next(batches)])) == 6

@@ -1,6 +1,7 @@
 """What the journal acknowledged is there, whatever happened meanwhile."""
 
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,15 @@ def test_processes_that_append_while_another_drains_lose_nothing(tmp_path: Path)
     for name in range(3):
         mine = [body for body in drained if body.startswith(b"%d:" % name)]
         assert mine == [b"%d:%d" % (name, number) for number in range(40)]
+
+
+def test_the_stamp_differs_after_an_append_that_file_times_do_not_show(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "choices")
+    journal.create()
+    before = (tmp_path / "choices").stat()
+    stamps = [journal.stamp()]
+    for _ in range(3):
+        journal.append(b"the same body")
+        os.utime(tmp_path / "choices", ns=(before.st_atime_ns, before.st_mtime_ns))
+        stamps.append(journal.stamp())
+    assert len(set(stamps)) == len(stamps)

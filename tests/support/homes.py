@@ -21,6 +21,7 @@ from volens.app.identity import (
 )
 from volens.consent.store import ConsentLedger
 from volens.core.ids import IdKind, parse_id
+from volens.core.ports import Clock
 from volens.core.purposes import Realm
 from volens.core.regions import Region
 from volens.crypto.keyservice import FileKeyService
@@ -149,7 +150,7 @@ class Parts:
             self._signer = load_signer(identity, custody)
             self._opened = opened.pop_all()
 
-    def builder(self, where: Place) -> DatasetBuilder:
+    def builder(self, where: Place, *, clock: Clock | None = None) -> DatasetBuilder:
         return DatasetBuilder(
             self.gate,
             self.vault,
@@ -157,7 +158,7 @@ class Parts:
             self.recorder,
             self._signer,
             kept=where.folder / "datasets",
-            clock=where.clock,
+            clock=clock or where.clock,
             entropy=SystemEntropy(),
         )
 

@@ -226,11 +226,7 @@ def _registers(child: int) -> tuple[int, int, int, int]:
     """Return the number of the system call and its first three arguments."""
     size = 27 * 8 if _X86_64 else 34 * 8
     buffer = ctypes.create_string_buffer(size)
-
-    class Vector(ctypes.Structure):
-        _fields_ = (("base", ctypes.c_void_p), ("size", ctypes.c_size_t))
-
-    vector = Vector(ctypes.addressof(buffer), size)
+    vector = ctypes.create_string_buffer(struct.pack("@PN", ctypes.addressof(buffer), size))
     _must(_ptrace(_GETREGSET, child, _PRSTATUS, ctypes.addressof(vector)))
     words = struct.unpack(f"<{size // 8}Q", buffer.raw)
     if _X86_64:  # struct user_regs_struct: rdx 12, rsi 13, rdi 14, orig_rax 15

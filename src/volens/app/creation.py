@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -31,7 +32,13 @@ from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import create_tables, open_database
-from volens.storage.files import make_folder, sync_folder, write_durable, write_private
+from volens.storage.files import (
+    make_folder,
+    storage_errors,
+    sync_folder,
+    write_durable,
+    write_private,
+)
 from volens.storage.journal import Journal
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault import tables as vault_tables
@@ -68,6 +75,7 @@ def create_home(
 
     Raises:
         InvalidInput: ``home_exists``, or as `find_pack`.
+        Unavailable: ``storage`` if the disk takes no more; a second try clears up first.
     """
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     if (folder / IDENTITY).exists():
@@ -86,6 +94,20 @@ def create_home(
         realm=realm,
         created=format_moment(clock.now()),
     )
+    with storage_errors(folder):
+        _make(folder, identity, pack, environment=environment, clock=clock, entropy=entropy)
+    return identity
+
+
+def _make(
+    folder: Path,
+    identity: Identity,
+    pack: str,
+    *,
+    environment: Mapping[str, str],
+    clock: Clock,
+    entropy: Entropy,
+) -> None:
     custody = custody_folder(identity.tenant, environment)
     _clear(folder)
     write_durable(folder / UNFINISHED, identity.encode())
@@ -93,20 +115,20 @@ def create_home(
         (folder / name).mkdir(mode=0o700)
     write_private(custody / SEED_FILE, entropy.draw(32))
     write_private(custody / LOOKUP_FILE, entropy.draw(32))
-    log = TransparencyLog.create(
-        folder / "log", signer=load_signer(identity, custody), origin=identity.origin
-    )
-    recorder = Recorder(log, clock=clock, entropy=entropy)
-    recorder.record(EntryKind.HOME_CREATED, {})
-    main = _create_databases(folder)
-    Journal(folder / "journal" / "choices").create()
-    activate(folder, main, recorder, pack, at=clock.now())
-    log.publish()
-    log.close()
-    main.dispose()
+    with ExitStack() as opened:
+        log = TransparencyLog.create(
+            folder / "log", signer=load_signer(identity, custody), origin=identity.origin
+        )
+        opened.callback(log.close)
+        recorder = Recorder(log, clock=clock, entropy=entropy)
+        recorder.record(EntryKind.HOME_CREATED, {})
+        main = _create_databases(folder)
+        opened.callback(main.dispose)
+        Journal(folder / "journal" / "choices").create()
+        activate(folder, main, recorder, pack, at=clock.now())
+        log.publish()
     (folder / UNFINISHED).replace(folder / IDENTITY)
     sync_folder(folder)
-    return identity
 
 
 def _create_databases(folder: Path) -> Engine:

@@ -30,7 +30,7 @@ from volens.gate.reading import SealedReader
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
-from volens.storage.files import read_private
+from volens.storage.files import read_private, storage_errors
 from volens.storage.journal import Journal
 from volens.storage.lock import HomeLock
 from volens.storage.system import SystemClock, SystemEntropy
@@ -176,7 +176,7 @@ def open_home(
 
     Raises:
         NotFound: ``home_missing``.
-        Unavailable: ``home_in_use``, or if its keys can't be had.
+        Unavailable: ``home_in_use``, ``storage``, or if its keys can't be had.
         VerificationFailed: if the log was changed.
     """
     identity_data = read_private(folder / IDENTITY)
@@ -184,7 +184,7 @@ def open_home(
         hint = "volens init makes one; --home or VOLENS_HOME says where"
         raise NotFound("home_missing", f"there is no home at {folder}", hint=hint)
     identity = Identity.decode(identity_data, folder / IDENTITY)
-    with ExitStack() as opened:
+    with ExitStack() as opened, storage_errors(folder):
         if writing:
             lock = HomeLock(folder / "lock")
             lock.acquire(wait_seconds=wait_seconds)

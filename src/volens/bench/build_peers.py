@@ -13,11 +13,12 @@ import json
 import resource
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,8 +42,6 @@ from volens.storage.engine import driver_of, open_database
 
 GROUP_ROWS = 4_000
 """Rows in a row group of the plain writers: about the 8 MB that the product writes at once."""
-APART = ("screen", "redact", "deduplicate")
-"""Stages that other contenders don't have; their CPU is told apart."""
 _PLAIN_ROWS = """
 SELECT c.subject_no, c.no, c.id, e.envelope
 FROM conversation AS c
@@ -57,7 +56,7 @@ class StageTimer:
 
     def __init__(self) -> None:
         """Start with none."""
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -240,6 +239,17 @@ CONTENDERS: dict[str, Callable[[Run], None]] = {
 }
 
 
+def inputs_of(name: str, places: Places) -> list[Path]:
+    """Return the files that a contender reads."""
+    home = [places.home / "main.db", places.home / "keys" / "keys.db"]
+    everything = [places.everybody, places.consents]
+    return {
+        "volens": home,
+        "plain": [places.plain],
+        "oracle": [places.oracle],
+    }.get(name, everything)
+
+
 def digest_of(folder: Path) -> str:
     """Return a hash over the messages of all rows, whatever their order."""
     total = 0
@@ -255,7 +265,7 @@ def _row_hashes(messages: Any) -> Iterator[int]:  # noqa: ANN401 - pyarrow is un
     words = turns.field("role").to_pylist()
     texts = turns.field("content").to_pylist()
     offsets = (messages.offsets.to_numpy() - messages.offsets[0].as_py()).tolist()
-    for begin, end in zip(offsets, offsets[1:], strict=False):
+    for begin, end in pairwise(offsets):
         row = json.dumps([words[begin:end], texts[begin:end]]).encode("ascii")
         yield int.from_bytes(blake2b(row, digest_size=16).digest(), "big")
 

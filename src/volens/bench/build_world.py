@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlalchemy import Engine
 
 from volens.app.creation import create_home
 from volens.app.home import Home, open_home
@@ -201,26 +202,29 @@ def _fill(home: Home, places: Places, sizes: Sizes, consenting: npt.NDArray[np.b
     oracle = parquet_writer(places.oracle)
     with everybody, oracle:
         for first in range(0, sizes.conversations, _STEP):
-            count = min(_STEP, sizes.conversations - first)
-            said = list(model.write(first, count))
+            said = list(model.write(first, min(_STEP, sizes.conversations - first)))
             conversations = [_conversation(first + n, turns) for n, turns in enumerate(said)]
-            home.vault.capture(
-                _by_person(home, first, conversations, sizes.per_subject),
-                source=CaptureSource.IMPORT,
-            )
-            subjects = 1 + np.arange(first, first + count) // sizes.per_subject
+            people = _by_person(home, first, conversations, sizes.per_subject)
+            home.vault.capture(people, source=CaptureSource.IMPORT)
+            subjects = 1 + np.arange(first, first + len(said)) // sizes.per_subject
             mask = consenting[subjects - 1]
-            rows = [
-                (first + n + 1, pack_payload(conversations[n]))
-                for n in np.flatnonzero(mask).tolist()
-            ]
-            with plain.begin() as db:
-                if rows:
-                    db.exec_driver_sql("INSERT INTO sealed VALUES (?, ?)", rows)
+            _add_plain(plain, first, conversations, mask)
             table = _table(first, said)
             everybody.write_table(table.append_column(with_subject.field("subject"), [subjects]))
             oracle.write_table(table.filter(pa.array(mask)))
     plain.dispose()
+
+
+def _add_plain(
+    plain: Engine, first: int, conversations: Sequence[Conversation], mask: npt.NDArray[np.bool_]
+) -> None:
+    rows = [
+        (first + place + 1, pack_payload(conversations[place]))
+        for place in np.flatnonzero(mask).tolist()
+    ]
+    if rows:
+        with plain.begin() as db:
+            db.exec_driver_sql("INSERT INTO sealed VALUES (?, ?)", rows)
 
 
 def _by_person(

@@ -8,7 +8,7 @@ not held yet, because the vault knows each conversation by its source and source
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from volens.capture.model import Captured, FileReport, Skipped
@@ -160,7 +160,7 @@ class Intake:
         return item.account
 
     def _capture(self, batch: Sequence[tuple[str, Captured]], tally: _Tally) -> None:
-        owners = self._find_all({name for name, _ in batch}, tally)
+        owners = self._find_all(list(dict.fromkeys(name for name, _ in batch)), tally)
         wanted: dict[Subject, list[Conversation]] = {}
         placed = []
         for name, item in batch:
@@ -182,34 +182,44 @@ class Intake:
                 except InvalidInput as error:
                     tally.refuse(item, error.code, error.message)
 
-    def _find_all(self, names: set[str], tally: _Tally) -> dict[str, Subject | InvalidInput]:
+    def _find_all(self, names: Sequence[str], tally: _Tally) -> dict[str, Subject | InvalidInput]:
         """Return the subject of each name, made if need be, or why there can't be one."""
         if len(self._known) > _KNOWN_ACCOUNTS:
             self._known.clear()
         found: dict[str, Subject | InvalidInput] = {}
-        for name in sorted(names):
+        unknown = []
+        for name in names:
             try:
-                found[name] = self._known.get(name) or self._find_or_add(name, tally)
-            except InvalidInput as error:
-                found[name] = error
+                found[name] = self._known.get(name) or self._subjects.find(name)
+            except NotFound:
+                if name.startswith(f"{IdKind.SUBJECT.value}_"):
+                    raise  # an id that nobody has is a mistake, not a new person
+                unknown.append(name)
+        if unknown:
+            found |= self._add_all(unknown, tally)
         self._known.update({n: one for n, one in found.items() if isinstance(one, Subject)})
         return found
 
-    def _find_or_add(self, name: str, tally: _Tally) -> Subject:
+    def _add_all(self, names: Sequence[str], tally: _Tally) -> Mapping[str, Subject | InvalidInput]:
+        """Make accounts, all at once if none of the names is refused."""
+        accounts = self._accounts
+        wanted = [
+            NewSubject(
+                reference=name, plan=accounts.plan, region=accounts.region, realm=accounts.realm
+            )
+            for name in names
+        ]
         try:
-            return self._subjects.find(name)
-        except NotFound:
-            if name.startswith(f"{IdKind.SUBJECT.value}_"):
-                raise  # an id that nobody has is a mistake, not a new person
-        wanted = NewSubject(
-            reference=name,
-            plan=self._accounts.plan,
-            region=self._accounts.region,
-            realm=self._accounts.realm,
-        )
-        (made,) = self._subjects.add([wanted])
-        tally.created += 1
-        return made
+            made = self._subjects.add(wanted)
+        except InvalidInput as error:
+            if len(names) == 1:
+                return {names[0]: error}
+            # Nothing was made: find out which name is refused.
+            return {
+                name: one for each in names for name, one in self._add_all([each], tally).items()
+            }
+        tally.created += len(made)
+        return dict(zip(names, made, strict=True))
 
 
 def _size(conversation: Conversation) -> int:

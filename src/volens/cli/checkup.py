@@ -122,7 +122,8 @@ def _databases(home: Home) -> Iterator[Finding]:
             hint = "close the home and open it once with volens"
             yield _bad(name, f"is in WAL mode on SQLite {sqlite3.sqlite_version}", hint)
         else:
-            yield _fine(name, f"sound; SQLite {sqlite3.sqlite_version}, {mode} journal, full sync")
+            text = f"sound; SQLite {sqlite3.sqlite_version}, {mode} journal, settings asserted"
+            yield _fine(name, text)
 
 
 def _journal(home: Home) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ JsonOption = Annotated[
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")
 ]
+PlainOption = Annotated[bool, typer.Option("--plain", help="No colour, no bars, no questions.")]
 ForceYes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask; the answer is yes.")]
 
 
@@ -57,8 +58,8 @@ Body = Callable[..., Answer]
 def command(group: typer.Typer, name: str, *, writes: bool = False) -> Callable[[Body], Body]:
     """Make a function a command of `group`.
 
-    The function takes a `Session` and then its own parameters, and returns an `Answer`. ``--home``
-    and ``--json`` are added to it, and ``--dry-run`` if it `writes`.
+    The function takes a `Session` and then its own parameters, and returns an `Answer`. ``--home``,
+    ``--json`` and ``--plain`` are added to it, and ``--dry-run`` if it `writes`.
     """
 
     def register(body: Body) -> Body:
@@ -67,7 +68,11 @@ def command(group: typer.Typer, name: str, *, writes: bool = False) -> Callable[
             item.replace(annotation=hints[item.name])
             for item in list(inspect.signature(body).parameters.values())[1:]
         ]
-        shared = {"home": (HomeOption, None), "as_json": (JsonOption, False)}
+        shared: dict[str, tuple[Any, Any]] = {
+            "home": (HomeOption, None),
+            "as_json": (JsonOption, False),
+            "plain": (PlainOption, False),
+        }
         if writes:
             shared["dry_run"] = (DryRunOption, False)
 
@@ -90,10 +95,11 @@ def command(group: typer.Typer, name: str, *, writes: bool = False) -> Callable[
             ),
         ]
         vars(run)["__signature__"] = inspect.Signature(parameters)  # typer reads it
-        run.__annotations__ = {item.name: item.annotation for item in parameters}
+        vars(run)["__annotations__"] = {item.name: item.annotation for item in parameters}
         run.__doc__ = body.__doc__
         run.__name__ = body.__name__
-        group.command(name)(run)
+        first = (body.__doc__ or "").split("\n", 1)[0]
+        group.command(name, short_help=first)(run)
         return body
 
     return register

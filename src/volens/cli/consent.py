@@ -43,7 +43,12 @@ from volens.storage.files import write_durable
 
 GROUP = new_group("Who said yes to what; grant and withdraw.")
 
-PurposeArgument = Annotated[str, typer.Argument(metavar="PURPOSE", help="What for.")]
+PurposeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="PURPOSE", help="What for, such as batch_training; volens policy show lists all."
+    ),
+]
 EventOption = Annotated[
     str | None,
     typer.Option("--event-id", help="An id of your own (evt_...): a repeat changes nothing."),
@@ -120,16 +125,6 @@ def grant(
         found = home.subjects.find(subject)
         notice, text = notice_for(home, found, wanted, notice_language)
         end = parse_end(expires, home.clock.now()) if expires else None
-        event = new_event(
-            home,
-            found,
-            wanted,
-            Act.GRANT,
-            scope=scope,
-            event_id=event_id,
-            notice=notice,
-            expires=end,
-        )
         label = say(home.policy.pack.purposes[wanted].label, "en")
     session.output.say(line(f"Notice for {label}:", STRONG), indented(block(text)))
     if session.dry_run:
@@ -142,6 +137,16 @@ def grant(
         if not session.output.ask(f"Does {found.id} say yes to this?"):
             return Answer(document={"recorded": False}, shown=(line("Nothing was recorded."),))
     with write_home(session) as home:
+        event = new_event(
+            home,
+            found,
+            wanted,
+            Act.GRANT,
+            scope=scope,
+            event_id=event_id,
+            notice=notice,
+            expires=end,
+        )
         recorded, fresh = record_as_owner(home, event)
     return _recorded(recorded.event, fresh=fresh)
 

@@ -64,7 +64,7 @@ def list_conversations(
     ]
     shown: list[RenderableType] = []
     if rows:
-        shown.append(table(("id", "source", "day", "#turns", "signal"), rows))
+        shown.append(table(("!id", "source", "day", "#turns", "signal"), rows))
     else:
         shown.append(line(f"{found.id} has no conversations here."))
     rest = total - skip - len(page)
@@ -85,11 +85,14 @@ def show(
         bool, typer.Option("--show-content", help="Open it. The access is logged.")
     ] = False,
     purpose: Annotated[
-        Purpose, typer.Option(help="What it is opened for; must be permitted.")
+        Purpose, typer.Option(metavar="PURPOSE", help="What it is opened for; must be permitted.")
     ] = Purpose.KEEP_HISTORY,
-    actor: Annotated[Actor, typer.Option(help="In which role you open it.")] = Actor.SUBJECT,
+    actor: Annotated[
+        Actor, typer.Option(metavar="ROLE", help=f"In which role you open it: {', '.join(Actor)}.")
+    ] = Actor.SUBJECT,
     reason: Annotated[
-        AccessReason, typer.Option(help="Why; it stands in the log.")
+        AccessReason,
+        typer.Option(metavar="WORD", help=f"Why, for the log: {', '.join(AccessReason)}."),
     ] = AccessReason.SUBJECT_REQUEST,
 ) -> Answer:
     """Show what is known of a conversation; what was said only with --show-content."""

@@ -11,17 +11,18 @@ from rich.console import RenderableType
 
 from volens.app.home import Home
 from volens.capture.intake import Intake, IntakeReport, NewAccounts
-from volens.capture.model import Captured, FileReport
+from volens.capture.model import Captured, FileReport, Format
 from volens.capture.reader import read_paths
 from volens.cli.commands import Session, command, new_group
 from volens.cli.failures import USAGE
 from volens.cli.homes import read_home, write_home
-from volens.cli.output import DIM, GOOD, WARN, Answer, Tell, heading, indented, line, table
+from volens.cli.output import DIM, GOOD, WARN, Answer, Tell, heading, indented, line
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.regions import Region
 
 GROUP = new_group("Take in exports of other products.")
+_FILES = 40  # reported one by one; a folder may hold thousands
 
 
 @command(GROUP, "import", writes=True)
@@ -57,7 +58,11 @@ def import_exports(
             plan=plan, region=region or home.identity.region, realm=home.identity.realm
         )
         intake = Intake(home.subjects, home.vault, accounts=accounts, reference=subject)
-        reports = list(intake.run(read_paths(paths, on_progress=tell)))
+        try:
+            reports = list(intake.run(read_paths(paths, on_progress=tell)))
+        except KeyboardInterrupt:
+            session.output.note("What was taken in so far stays. Run it again to go on.")
+            raise
     return _answer(reports)
 
 
@@ -90,10 +95,13 @@ def _preview(paths: Sequence[Path], subject: str | None, tell: Tell) -> Answer:
         "no_account": nobody,
         "files": [_file(report) for report in reports],
     }
-    shown = [line(f"would take in up to {read - nobody:,} conversations")]
+    shown: list[RenderableType] = [line(f"would take in up to {read - nobody:,} conversations")]
     if nobody:
         shown.append(line(f"{nobody:,} more name no account: say whose with --subject", WARN))
-    return Answer(document=document, shown=(*shown, _files(reports)))
+    for report in reports[:_FILES]:
+        remark = f"{report.why}, as {report.format.value}" if report.read else report.why
+        shown += [heading(report.path), indented(line(remark))]
+    return Answer(document=document, shown=tuple(shown))
 
 
 def _answer(reports: list[IntakeReport]) -> Answer:
@@ -124,18 +132,12 @@ def _answer(reports: list[IntakeReport]) -> Answer:
             WARN if nothing else GOOD,
         )
     ]
-    for report in reports:
-        examples = [*report.examples, *report.file.examples]
-        if report.file.read or examples:
-            shown.append(heading(report.file.path))
-            taken = f"{report.captured:,} taken in, read as {report.file.format.value}"
-            shown.append(indented(line(taken if report.file.read else report.file.why)))
-        left: dict[str, str] = {}
-        for item in examples:
-            left.setdefault(item.reason, item.message)
-        for reason, message in left.items():
-            count = report.refused.get(reason, 0) + report.file.skipped.get(reason, 0)
-            shown.append(indented(line(f"{count:,} left out, {reason}: {message}", WARN)))
+    told = [report for report in reports if not _is_container(report.file)]
+    told.sort(key=lambda report: not report.file.read)  # what was read comes first
+    for report in told[:_FILES]:
+        shown += _told(report)
+    if len(told) > _FILES:
+        shown.append(line(f"and {len(told) - _FILES:,} more files; --json lists all", DIM))
     if total["added"]:
         shown.append(line("Nothing of it may be used for training until its person says yes.", DIM))
     return Answer(document=document, shown=tuple(shown), code=USAGE if nothing else 0)
@@ -151,6 +153,23 @@ def _file(report: FileReport) -> dict[str, Json]:
     }
 
 
-def _files(reports: list[FileReport]) -> RenderableType:
-    rows = [(r.path, r.format.value, f"{r.read:,}", r.why) for r in reports]
-    return table(("file", "format", "#read", "remark"), rows)
+def _is_container(report: FileReport) -> bool:
+    """Say whether a report is of a zip or folder about which there is nothing to say."""
+    return report.format in {Format.ZIP, Format.FOLDER} and not report.skipped
+
+
+def _told(report: IntakeReport) -> list[RenderableType]:
+    file = report.file
+    shown: list[RenderableType] = [heading(file.path)]
+    if not file.read:
+        return [*shown, indented(line(f"not read: {file.why}"))]
+    counts = (("new", report.added), ("changed", report.updated), ("here already", report.known))
+    said = ", ".join(f"{count:,} {word}" for word, count in counts if count) or "none taken in"
+    shown.append(indented(line(f"{said} (read as {file.format.value})")))
+    left: dict[str, str] = {}
+    for item in (*report.examples, *file.examples):
+        left.setdefault(item.reason, item.message)
+    for reason, message in left.items():
+        count = report.refused.get(reason, 0) + file.skipped.get(reason, 0)
+        shown.append(indented(line(f"{count:,} left out, {reason}: {message}", WARN)))
+    return shown

@@ -75,7 +75,7 @@ def show(
             (str(one["index"]), str(one["at"])[:19], str(one["kind"]), _said(one))
             for one in entries
         ]
-        shown.append(table(("#no", "when", "what", "about"), rows))
+        shown.append(table(("#no", "!when", "!what", "about"), rows))
     return Answer(document=document, shown=tuple(shown))
 
 

@@ -6,24 +6,18 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from volens import __version__
-from volens.cli.commands import HomeOption, JsonOption, Session
-from volens.cli.failures import (
-    INTERRUPTED,
-    UNAVAILABLE,
-    USAGE,
-    describe_system_error,
-    exit_code,
-)
-from volens.core.errors import VolensError
+from volens.cli.commands import HomeOption, JsonOption, PlainOption, Session
+from volens.cli.failures import INTERRUPTED, UNAVAILABLE, USAGE, failure_of
 
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # typer has no public name for the base
 _EPILOG = "Start with: volens demo. Every command has its own --help."
@@ -67,32 +61,27 @@ _TAKE_VALUE = frozenset({"--home"})
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing expected ends in a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a narrow encoding must not end in a traceback
+            stream.reconfigure(errors="backslashreplace")
     session = Session(as_json="--json" in arguments)  # usage errors come before options are read
     try:
         program = typer.main.get_command(_program(_named(arguments)))
         code = program.main(arguments, prog_name="volens", standalone_mode=False, obj=session)
         sys.stdout.flush()
-    except VolensError as error:
-        session.output.error(error.code, error.message, error.hint)
-        return exit_code(error)
-    except _USAGE_ERROR as error:
-        return _show_usage(session, error)
-    except (KeyboardInterrupt, typer.Abort, EOFError):
-        session.output.error("interrupted", "interrupted", "")
-        return INTERRUPTED
     except BrokenPipeError:
         _silence()
         return UNAVAILABLE
-    except OSError as error:
-        session.output.error(*describe_system_error(error))
-        return UNAVAILABLE
-    except Exception as error:
-        if type(error).__module__.split(".")[0] not in {"sqlalchemy", "sqlite3"}:
+    except _USAGE_ERROR as error:
+        return _show_usage(session, error)
+    except (Exception, KeyboardInterrupt) as error:
+        found = failure_of(error)
+        if found is None:
             raise
-        first = str(getattr(error, "orig", error)).split("\n", 1)[0]
-        hint = "run volens doctor; nothing was half done"
-        session.output.error("database", f"the database can't be used: {first}", hint)
-        return UNAVAILABLE
+        session.output.error(found.code, found.message, found.hint)
+        return found.exit_code
+    if code == INTERRUPTED:
+        session.output.error("interrupted", "interrupted", "")
     return code if isinstance(code, int) else 0
 
 
@@ -131,22 +120,30 @@ def _unloaded() -> None:
     raise AssertionError("a command that was not asked for")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"volens {__version__}")
+        raise typer.Exit
+
+
 def _options(
     ctx: typer.Context,
     home: HomeOption = None,
     as_json: JsonOption = False,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="No colour, no bars, no questions.")
-    ] = False,
+    plain: PlainOption = False,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Print the version and leave.",
+        ),
     ] = False,
 ) -> None:
+    del version
     session: Session = ctx.obj
     session.home, session.as_json, session.plain = home, as_json or session.as_json, plain
-    if version:
-        typer.echo(f"volens {__version__}")
-        raise typer.Exit
 
 
 def _show_usage(session: Session, error: Any) -> int:  # noqa: ANN401 - typer has no public name
@@ -163,8 +160,6 @@ def _silence() -> None:
     """Let the interpreter end without another complaint about the closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-
-Main = Callable[[Sequence[str] | None], int]
 
 if __name__ == "__main__":
     sys.exit(main())

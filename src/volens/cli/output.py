@@ -86,12 +86,19 @@ def fields(rows: Sequence[tuple[str, str]]) -> RenderableType:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
-    """Return a table; a column's name starting with ``#`` sets it to the right."""
+    """Return a table.
+
+    A column whose name starts with ``#`` is set to the right; with ``!`` it is never broken, for
+    ids and keys that people copy.
+    """
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in columns:
         right = name.startswith("#")
         made.add_column(
-            safe(name.removeprefix("#")), justify="right" if right else "left", overflow="fold"
+            safe(name.lstrip("#!")),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=name.startswith("!"),
         )
     for row in rows:
         made.add_row(*(Text(safe(cell)) for cell in row))
@@ -139,15 +146,15 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a remark to stderr."""
-        self._err.print(line(text))
+        self._err.print(line(text), soft_wrap=True)
 
     def error(self, code: str, message: str, hint: str) -> None:
         """Print an error to stderr, and as a document to stdout if one was asked for."""
         text = Text("error: ", style=BAD)
         text.append(safe(message), style="default")
-        self._err.print(text)
+        self._err.print(text, soft_wrap=True)  # paths stay in one piece; terminals wrap them
         if hint:
-            self._err.print(Text(f"hint: {safe(hint)}", style=DIM))
+            self._err.print(Text(f"hint: {safe(hint)}", style=DIM), soft_wrap=True)
         if self.as_json:
             document = {"error": {"code": code, "message": message, "hint": hint}}
             print(json.dumps(document, indent=2))  # noqa: T201 - this module prints

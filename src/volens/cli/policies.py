@@ -8,6 +8,7 @@ from volens.app.home import Home
 from volens.app.identity import IDENTITY
 from volens.cli.commands import Session
 from volens.cli.homes import read_home
+from volens.cli.output import Tell
 from volens.core.purposes import PROHIBITED, Purpose
 from volens.gate.facts import FactSource
 from volens.policy.decision import Policy
@@ -51,7 +52,9 @@ def named_policy(folder: Path | None, current: Policy | None, name: str) -> Poli
     return Policy(load_pack(base, version or None))
 
 
-def effect_in(home: Home, before: Policy, after: Policy) -> tuple[tuple[Effect, ...], int]:
+def effect_in(
+    home: Home, before: Policy, after: Policy, tell: Tell
+) -> tuple[tuple[Effect, ...], int]:
     """Return what a change of policy would do to the people of a home, and how many they are."""
     facts = FactSource(
         home.main,
@@ -61,14 +64,16 @@ def effect_in(home: Home, before: Policy, after: Policy) -> tuple[tuple[Effect, 
         realm=home.identity.realm,
     )
     counts = home.vault.counts_by_subject()
-    people = [
-        Person(
+    total = home.subjects.count()
+    people = []
+    for subject in home.subjects.all():
+        person = Person(
             key=subject.id,
             facts=facts.subject_facts(subject, before),
             conversations=counts.get(subject.number, 0),
         )
-        for subject in home.subjects.all()
-    ]
+        people.append(person)
+        tell(len(people), total)
     purposes = [purpose for purpose in Purpose if purpose not in PROHIBITED]
     effects = effect_of(before, after, people, purposes=purposes, at=home.clock.now())
     return effects, len(people)

@@ -17,6 +17,7 @@ from volens.cli.output import (
     DIM,
     GOOD,
     Answer,
+    Tell,
     block,
     fields,
     heading,
@@ -71,7 +72,7 @@ def check(
     rows = [(p.name, p.version, p.kind.value, p.hash[:8]) for p in found]
     documents: list[Json] = [_head(pack) for pack in found]
     shown = (
-        table(("pack", "version", "kind", "hash"), rows),
+        table(("!pack", "!version", "kind", "!hash"), rows),
         line(f"{len(found)} packs keep every base rule, and their rules agree with them.", GOOD),
     )
     return Answer(document={"packs": documents}, shown=shown)
@@ -90,10 +91,13 @@ def show(session: Session, pack: PackArgument = None, language: LanguageOption =
         "prohibitions": list(never),
     }
     shown: list[RenderableType] = [line(f"{policy.ref.name} {policy.ref.version}", "bold")]
-    for name, found in (("Plans", plans), ("Purposes, on each level", matrix)):
+    for name, keys, found in (
+        ("Plans", list(policy.pack.plans), plans),
+        ("Purposes, on each level", [*policy.pack.purposes], matrix),
+    ):
         shown.append(heading(name))
-        for row in found.rows:
-            shown.append(line(row[0], "underline"))
+        for key, row in zip(keys, found.rows, strict=True):
+            shown.append(line(f"{row[0]} ({key})", "underline"))
             shown.append(indented(fields(list(zip(found.columns[1:], row[1:], strict=True)))))
     shown.append(heading("Never, for anybody"))
     shown += [indented(line(text)) for text in never]
@@ -189,13 +193,27 @@ def compare(
 @command(GROUP, "explain")
 def explain(
     session: Session,
-    what: Annotated[str, typer.Argument(metavar="PLAN|TIER", help="A plan or a tier.")],
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[PLAN|TIER]", help="A plan or a tier; else what always holds."),
+    ] = None,
     pack: Annotated[str | None, typer.Option(help="Another pack than the one in force.")] = None,
     language: LanguageOption = "en",
 ) -> Answer:
     """Say in plain words what a plan or a tier means for a person."""
-    text = explain_text(policy_for(session, pack), what, language)
-    return Answer(document={"about": what, "text": text}, shown=(block(text),))
+    policy = policy_for(session, pack)
+    if what is not None:
+        text = explain_text(policy, what, language)
+        return Answer(document={"about": what, "text": text}, shown=(block(text),))
+    never = prohibitions(policy, language)
+    words = [*policy.pack.plans, *(tier.value for tier in policy.pack.tiers)]
+    shown = (
+        heading("Never, for anybody"),
+        *(indented(line(text)) for text in never),
+        line(f"Next: volens policy explain, and one of {', '.join(words)}", DIM),
+    )
+    document: dict[str, Json] = {"prohibitions": [*never], "can_explain": [*words]}
+    return Answer(document=document, shown=shown)
 
 
 @command(GROUP, "stages")
@@ -243,8 +261,8 @@ def _diff(session: Session, one: Policy, two: Policy, *, dry_run: bool = False) 
     }
     shown: list[RenderableType] = [block(text)]
     if (session.folder / IDENTITY).exists():
-        with read_home(session) as home:
-            effects, people = _effects(home, one, two)
+        with read_home(session) as home, session.output.progress("asking for everybody") as tell:
+            effects, people = _effects(home, one, two, tell)
         document |= {"effects": effects, "people": people}
         rows = [
             (
@@ -267,8 +285,8 @@ def _diff(session: Session, one: Policy, two: Policy, *, dry_run: bool = False) 
     return Answer(document=document, shown=tuple(shown))
 
 
-def _effects(home: Home, one: Policy, two: Policy) -> tuple[list[dict[str, Json]], int]:
-    effects, people = effect_in(home, one, two)
+def _effects(home: Home, one: Policy, two: Policy, tell: Tell) -> tuple[list[dict[str, Json]], int]:
+    effects, people = effect_in(home, one, two, tell)
     return [
         {
             "purpose": effect.purpose.value,

@@ -47,6 +47,7 @@ def add(
     """Add an account. Every choice starts off."""
     with write_home(session) as home:
         check_plan(home, plan)
+        _check_tier(home, plan, tier)
         wanted = NewSubject(
             reference=reference,
             plan=plan,
@@ -94,7 +95,7 @@ def list_subjects(
         )
         for subject, name in zip(page, names, strict=True)
     ]
-    shown = [table(("id", "name", "plan", "tier", "#chats"), rows)] if rows else []
+    shown = [table(("!id", "name", "plan", "tier", "#chats"), rows)] if rows else []
     rest = total - skip - len(page)
     if not total:
         shown.append(line("Nobody is here yet: volens import PATH, or volens subject add NAME"))
@@ -154,6 +155,7 @@ def set_fields(
             check_plan(home, plan)
         for name, value in changes.items():
             check_field(name, value)
+        _check_tier(home, plan or found.plan, changes.get("tier"))
         words = ", ".join(
             f"{name.replace('_', ' ')} {value or '-'}" for name, value in changes.items()
         )
@@ -165,6 +167,16 @@ def set_fields(
         count = home.vault.counts_by_subject().get(found.number, 0)
         document = _document(home, changed, name, count)
     return Answer(document=document, shown=(line(f"{found.id} has now {words}.", GOOD),))
+
+
+def _check_tier(home: Home, plan: str, tier: str | None) -> None:
+    """Pass if the plan offers the tier: on any other one everything would be denied."""
+    known = home.policy.pack.plans.get(plan)
+    if tier is not None and known is not None:
+        offered = [known.default_tier, *known.may_choose]
+        if tier not in offered:
+            hint = f"it offers {', '.join(offered)}"
+            raise InvalidInput("tier_not_offered", f"plan {plan} has no tier {tier}", hint=hint)
 
 
 def _document(home: Home, subject: Subject, name: str, conversations: int) -> dict[str, Json]:

@@ -27,7 +27,7 @@ REASONS: dict[str, str] = {
     ReasonCode.GRANT_WITHDRAWN: "the person took their yes back",
     ReasonCode.GRANT_EXPIRED: "the person's yes has run out",
     ReasonCode.NOTICE_STALE: "the yes was given to an earlier, narrower notice",
-    ReasonCode.GRANT_SCOPE: "the yes names another dataset, run or partner",
+    ReasonCode.GRANT_SCOPE: "the yes does not name this very dataset, run or partner",
     ReasonCode.NOTICE_MISSING: "the person has not been told about this use",
     ReasonCode.OBJECTION_UPHELD: "the person objected",
     ReasonCode.EXCEPTION_MISSING: "this needs a recorded exception, and none is open",
@@ -39,11 +39,16 @@ REASONS: dict[str, str] = {
     ReasonCode.USED_BY_DEFAULT: "this policy uses it without asking",
     # what a build leaves out for other reasons than consent
     "duplicate": "the same person said the same before",
-    "empty": "nothing was left after screening",
-    "no_reply": "it has no reply",
-    "no_question": "it has no question",
+    "third_party_only": "what the person's turns hold is other people's content only",
+    "no_user_turn": "the person says nothing in it",
+    "no_assistant_turn": "the assistant says nothing in it",
+    "attachment_missing": "a file belongs to it that is not here",
+    "too_short": "it is too short",
+    "too_long": "it is too long",
+    "format_unfit": "this form can't carry it",
 }
 NEXT: dict[str, str] = {
+    ReasonCode.PURPOSE_UNKNOWN: "volens policy show lists the purposes",
     ReasonCode.NO_GRANT: "volens consent grant {subject} {purpose}",
     ReasonCode.GRANT_WITHDRAWN: "only the person can say yes again",
     ReasonCode.NOTICE_STALE: "show the new notice: volens consent grant {subject} {purpose}",

@@ -125,6 +125,8 @@ class ConsentLedger:
             InvalidInput: ``event_conflict`` if an event id is taken by another event; nothing is
                 recorded then.
             Denied: if the act is a grant for a purpose that no grant can permit.
+            Unavailable: if log or database can't be written. Negative acts hold all the same, from
+                step 1 on; the next start records them.
         """
         for event in events:
             _check_grantable(event)

@@ -19,7 +19,7 @@ from volens.crypto.envelope import (
     open_envelope,
     seal_envelope,
 )
-from volens.storage.files import read_private, sync_folder, write_private
+from volens.storage.files import read_private, storage_errors, sync_folder, write_private
 
 _SCOPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
@@ -74,7 +74,8 @@ class FileKeyService:
         """See `KeyService.create`."""
         path = self._path(scope, epoch)
         if not path.exists():
-            write_private(path, self._entropy.draw(KEY_BYTES))
+            with storage_errors(self._folder):
+                write_private(path, self._entropy.draw(KEY_BYTES))
 
     def wrap(self, scope: str, epoch: int, secret: bytes, associated: bytes) -> bytes:
         """See `KeyService.wrap`."""

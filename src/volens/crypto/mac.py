@@ -22,7 +22,9 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
     Raises:
         InvalidInput: ``mac_key`` on a longer key.
     """
-    block = _padded(key, _SHA256_BLOCK)
+    if len(key) > _SHA256_BLOCK:
+        raise _too_long(key)
+    block = key.ljust(_SHA256_BLOCK, b"\x00")
     inner = sha256(block.translate(_INNER) + data).digest()
     return sha256(block.translate(_OUTER) + inner).digest()
 
@@ -33,7 +35,9 @@ def hmac_sha512(key: bytes, data: bytes) -> bytes:
     Raises:
         InvalidInput: ``mac_key`` on a longer key.
     """
-    block = _padded(key, _SHA512_BLOCK)
+    if len(key) > _SHA512_BLOCK:
+        raise _too_long(key)
+    block = key.ljust(_SHA512_BLOCK, b"\x00")
     inner = sha512(block.translate(_INNER) + data).digest()
     return sha512(block.translate(_OUTER) + inner).digest()
 
@@ -49,7 +53,9 @@ class Mac512:
         Raises:
             InvalidInput: ``mac_key`` on a key of more than 128 bytes.
         """
-        block = _padded(key, _SHA512_BLOCK)
+        if len(key) > _SHA512_BLOCK:
+            raise _too_long(key)
+        block = key.ljust(_SHA512_BLOCK, b"\x00")
         self._inner = sha512(block.translate(_INNER))
         self._outer = sha512(block.translate(_OUTER))
 
@@ -61,7 +67,5 @@ class Mac512:
         return outer.digest()
 
 
-def _padded(key: bytes, size: int) -> bytes:
-    if len(key) > size:
-        raise InvalidInput("mac_key", f"a key of {len(key)} bytes, at most {size}")
-    return key.ljust(size, b"\x00")
+def _too_long(key: bytes) -> InvalidInput:
+    return InvalidInput("mac_key", f"a key of {len(key)} bytes is longer than a block of the hash")

@@ -11,10 +11,13 @@ If it stops before the rename there is no dataset, only entries that say more wa
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 
@@ -22,10 +25,10 @@ from volens import __version__
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import ConversationId, DatasetId, IdKind, format_id, parse_id
 from volens.core.ports import Clock, Entropy
-from volens.core.purposes import PROHIBITED, Purpose
+from volens.core.purposes import DATASET_PURPOSES, PROHIBITED, Purpose
 from volens.datasets.attachments import Attachments, logged_format
 from volens.datasets.deduplication import Deduplicator
-from volens.datasets.leaves import LeafTree
+from volens.datasets.leaves import LeafTree, sort_in_place
 from volens.datasets.manifest import (
     LEAVES_FILE,
     MANIFEST_FILE,
@@ -36,7 +39,7 @@ from volens.datasets.manifest import (
     PolicyRef,
     parse_manifest,
 )
-from volens.datasets.model import Format
+from volens.datasets.model import LEAF_BYTES, Format
 from volens.datasets.proofs import Capture, capture_path, make_proof
 from volens.datasets.redaction.profiles import DEFAULT_PROFILE, Profile
 from volens.datasets.redaction.redactor import Redactor
@@ -58,6 +61,7 @@ from volens.vault.subjects import Subject
 CHECKPOINT_KEPT = "checkpoint"
 ROWS_FILE = "rows.bin"
 MAX_ATTEMPTS = 5
+_ROW = np.dtype([("leaf", f"S{LEAF_BYTES}"), ("number", "<i8")])
 _ASKER = Asker(actor=Actor.SERVICE, action=AccessAction.BUILD, reason=AccessReason.DATASET_BUILD)
 
 
@@ -124,13 +128,11 @@ class DatasetBuilder:
 
         Raises:
             InvalidInput: ``out_exists``, ``too_few_records``.
-            Denied: ``prohibited``, ``purpose_unknown``, ``table_expired``, or ``withdrawn_meanwhile`` after
-                `MAX_ATTEMPTS` tries.
+            Denied: ``prohibited``, ``not_for_datasets``, ``purpose_unknown``, ``table_expired``, or
+                ``withdrawn_meanwhile`` after `MAX_ATTEMPTS` tries.
             Unavailable: if keys, the log or an optional part can't be had.
         """
-        if known_purpose(use.purpose) in PROHIBITED:
-            message = f"{use.purpose} is prohibited: no dataset is ever built for it"
-            raise Denied("prohibited", message, hint="see volens policy explain")
+        _check_purpose(known_purpose(use.purpose))
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return self._attempt(use, out, form, profile, attempt, on_progress, timer)
@@ -201,7 +203,8 @@ class DatasetBuilder:
     ) -> BuildResult:
         raw = self._entropy.draw(16)
         dataset = DatasetId(format_id(IdKind.DATASET, raw))
-        with Staging.open(out, form) as staging:
+        self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with Staging.open(out, form) as staging, TemporaryFile(dir=self._kept) as spool:
             selection = self._gate.select(use, _ASKER, dataset=raw)
             self._log.publish()
             note = self._log.checkpoint
@@ -211,7 +214,7 @@ class DatasetBuilder:
                 Deduplicator(key=self._entropy.draw(32), threshold=1.0),
                 timer=timer,
             )
-            rows = self._fill(staging, source, selection, form, on_progress, timer)
+            self._fill(staging, spool, source, selection, form, on_progress, timer)
             excluded = {
                 **{reason.value: count for reason, count in selection.excluded.items()},
                 **{name: count for name, count in source.excluded.items() if count},
@@ -221,8 +224,12 @@ class DatasetBuilder:
                     self._facts(dataset, use, profile, note, selection, excluded)
                 )
                 attachments = self._sign(manifest, raw, note)
-                self._keep(manifest, attachments, staging.leaves(), rows)
-                self._gate.require_current(selection)
+                self._keep(manifest, attachments, staging.leaves(), spool)
+                try:
+                    self._gate.require_current(selection)
+                except Denied:
+                    self._forget(manifest.dataset)
+                    raise
                 staging.seal(attachments, self._signer.verifier)
         return BuildResult(
             dataset=dataset,
@@ -237,14 +244,14 @@ class DatasetBuilder:
     def _fill(
         self,
         staging: Staging,
+        spool: IO[bytes],
         source: RecordSource,
         selection: Selection,
         form: Format,
         on_progress: Callable[[int, int], None] | None,
         timer: Timer,
-    ) -> list[tuple[bytes, np.ndarray]]:
-        """Write all records; return (leaves, conversation numbers) of each batch."""
-        rows: list[tuple[bytes, np.ndarray]] = []
+    ) -> None:
+        """Write all records, and into the nameless file `spool` a `_ROW` for each."""
         opened = 0
         for batch in self._gate.open(selection):
             prepared = source.prepare(batch)
@@ -256,11 +263,13 @@ class DatasetBuilder:
             else:
                 with timer("write"):
                     staging.write(prepared.records)
-            rows.append((prepared.records.leaves, prepared.numbers))
+            rows = np.empty(len(prepared.numbers), dtype=_ROW)
+            rows["leaf"] = np.frombuffer(prepared.records.leaves, dtype="S32")
+            rows["number"] = prepared.numbers
+            spool.write(rows.tobytes())
             opened += batch.size
             if on_progress is not None:
                 on_progress(opened, selection.permitted)
-        return rows
 
     def _facts(
         self,
@@ -316,20 +325,29 @@ class DatasetBuilder:
         manifest: Manifest,
         attachments: Attachments,
         leaves: bytes,
-        rows: list[tuple[bytes, np.ndarray]],
+        spool: IO[bytes],
     ) -> None:
         """Keep what proofs and withdrawals need; the manifest last: with it the folder counts."""
         folder = self._kept / manifest.dataset
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        written = np.frombuffer(b"".join(part for part, _ in rows), dtype="S32")
-        numbers = np.concatenate([np.zeros(0, dtype=np.int64), *(part for _, part in rows)])
-        sorter = np.argsort(written)  # a plain form may have left out what it can't carry
-        kept = np.searchsorted(written, np.frombuffer(leaves, dtype="S32"), sorter=sorter)
+        spool.seek(0)
+        rows = np.frombuffer(bytearray(spool.read()), dtype=f"S{_ROW.itemsize}")
+        sort_in_place(rows)
+        written = rows.view(_ROW)
+        if len(written) * LEAF_BYTES != len(leaves):  # a plain form left out what it can't carry
+            kept = np.searchsorted(written["leaf"], np.frombuffer(leaves, dtype="S32"))
+            written = written[kept]
         write_durable(folder / LEAVES_FILE, leaves)
-        write_durable(folder / ROWS_FILE, numbers[sorter[kept]].astype("<i8").tobytes())
+        write_durable(folder / ROWS_FILE, written["number"].tobytes())
         write_durable(folder / STATEMENT_FILE, attachments.statement)
         write_durable(folder / CHECKPOINT_KEPT, attachments.checkpoint)
         write_durable(folder / MANIFEST_FILE, manifest.to_bytes())
+
+    def _forget(self, dataset: DatasetId) -> None:
+        """Drop what was kept of a dataset that is not published; the manifest first."""
+        folder = self._kept / dataset
+        (folder / MANIFEST_FILE).unlink()
+        shutil.rmtree(folder)
 
     def _folder_of(self, dataset: str | Path) -> Path:
         if isinstance(dataset, Path) or not dataset.startswith(f"{IdKind.DATASET.value}_"):
@@ -345,3 +363,14 @@ class DatasetBuilder:
         if not (folder / MANIFEST_FILE).exists():
             raise NotFound("dataset_unknown", f"{dataset} was not built in this home")
         return folder
+
+
+def _check_purpose(purpose: Purpose) -> None:
+    """Refuse purposes for which nobody may ever hold a copy of chats, whatever the policy says."""
+    if purpose in PROHIBITED:
+        message = f"{purpose.value} is prohibited: no dataset is ever built for it"
+        raise Denied("prohibited", message, hint="see volens policy explain")
+    if purpose not in DATASET_PURPOSES:
+        hint = f"one of {', '.join(sorted(DATASET_PURPOSES))}"
+        message = f"{purpose.value} is not a purpose that datasets are built for"
+        raise Denied("not_for_datasets", message, hint=hint)

@@ -21,6 +21,9 @@ from volens.core.errors import InvalidInput
 FINGERPRINT_BYTES = 16
 _BLANKS = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 _BETWEEN = b"\x1f"
+_OTHER_BLANKS = _BLANKS.replace(_BETWEEN, b"")
+_LOWER = bytes(range(256)).lower()
+_WIDE_BLANKS = [chr(code) for code in range(0x80, 0x10000) if chr(code).isspace()]
 _SHINGLE_BYTES = 8
 _SKETCH = 128
 _SMALLEST = 16
@@ -55,6 +58,23 @@ def fingerprint(key: bytes, texts: Sequence[str]) -> bytes:
 
 def _joined(texts: Sequence[str]) -> bytes:
     return _BETWEEN.join([normalise(text) for text in texts])
+
+
+def _joined_utf8(texts: Sequence[bytes]) -> bytes:
+    """Do as `_joined` does for the same texts as UTF-8, in one pass over all if nothing forbids it.
+
+    The separator is blank, has no case and composes with nothing, so that it may stand between the
+    texts while they are folded and composed; it is told from a blank by there being no other.
+    """
+    joined = _BETWEEN.join(texts)
+    if joined.count(_BETWEEN) == len(texts) - 1:
+        if joined.isascii():
+            return joined.translate(_LOWER, _OTHER_BLANKS)
+        folded = joined.decode("utf-8").casefold()
+        if not any(blank in folded for blank in _WIDE_BLANKS):
+            bare = folded.encode("utf-8").translate(None, _OTHER_BLANKS).decode("utf-8")
+            return unicodedata.normalize("NFC", bare).encode("utf-8")
+    return _joined([text.decode("utf-8") for text in texts])
 
 
 def _digest(key: bytes, data: bytes) -> bytes:
@@ -145,9 +165,15 @@ class Deduplicator:
         Raises:
             InvalidInput: ``subject_twice`` if the subject's records were already over.
         """
+        return self._first_time(subject_key, _joined(texts))
+
+    def first_time_utf8(self, subject_key: bytes, texts: Sequence[bytes]) -> bool:
+        """Do as `first_time`, for texts in UTF-8."""
+        return self._first_time(subject_key, _joined_utf8(texts))
+
+    def _first_time(self, subject_key: bytes, data: bytes) -> bool:
         if subject_key != self._subject:
             self._begin(subject_key)
-        data = _joined(texts)
         digest = _digest(self._key, data)
         if digest in self._exact or digest in self._public:
             return False

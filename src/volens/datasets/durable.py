@@ -10,8 +10,6 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
 
@@ -110,21 +108,6 @@ def digest_file(path: Path) -> bytes:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").digest()
-
-
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn an error of the operating system into one that names the folder.
-
-    Raises:
-        Unavailable: ``storage`` in its place.
-    """
-    try:
-        yield
-    except OSError as error:
-        hint = "see that the disk has space and the folder can be written"
-        what = f"{path}: {error.strerror or error}"
-        raise Unavailable("storage", what, hint=hint) from error
 
 
 def _remove(path: Path) -> None:

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +130,7 @@ TURN_DTYPE = np.dtype(
 )
 """One row of a payload's turn table: 20 bytes, as `volens.vault.model` writes it."""
 _HEADER = struct.Struct("<4sII")
+_HEAD_DTYPE = np.dtype([("magic", "S4"), ("turns", "<u4"), ("meta_bytes", "<u4")])
 _NO_ATTACHMENTS = b'{"attachments":[],'
 _ATTACHMENTS = b'{"attachments":['
 _NO_MOMENT = -(2**63)
@@ -174,38 +176,40 @@ def read_batch(payloads: Sequence[bytes | memoryview]) -> PackedBatch:
         InvalidInput: ``payload_form`` if one is not what `pack_payload` writes. Metadata beyond its
             place and its first member is not looked at; `unpack_payload` does that.
     """
-    tables: list[bytes | memoryview] = []
-    texts: list[bytes | memoryview] = []
-    counts = np.zeros(len(payloads), dtype=np.int64)
-    sizes = np.zeros(len(payloads), dtype=np.int64)
-    attached = np.zeros(len(payloads), dtype=np.bool_)
-    for index, payload in enumerate(payloads):
-        try:
-            magic, count, meta_bytes = _HEADER.unpack_from(payload)
-        except struct.error as error:
-            raise _malformed(index, "is shorter than its header") from error
-        at_meta = _HEADER.size + count * TURN_DTYPE.itemsize
-        at_text = at_meta + meta_bytes
-        if magic != MAGIC or count > MAX_TURNS or at_text > len(payload):
-            raise _malformed(index, "has an unknown version or is cut short")
-        first = bytes(payload[at_meta : min(at_text, at_meta + len(_NO_ATTACHMENTS))])
+    whole = [bytes(payload) for payload in payloads]
+    sizes = np.array([len(payload) for payload in whole], dtype=np.int64)
+    heads = _heads(whole, sizes)
+    at_meta = _HEADER.size + heads["turns"].astype(np.int64) * TURN_DTYPE.itemsize
+    at_text = at_meta + heads["meta_bytes"]
+    wrong = (heads["magic"] != MAGIC) | (heads["turns"] > MAX_TURNS) | (at_text > sizes)
+    if wrong.any():
+        raise _malformed(int(np.argmax(wrong)), "has an unknown version or is cut short")
+    meta_ends = np.minimum(at_text, at_meta + len(_NO_ATTACHMENTS)).tolist()
+    metas, texts = at_meta.tolist(), at_text.tolist()
+    firsts = [one[begin:end] for one, begin, end in zip(whole, metas, meta_ends, strict=True)]
+    for index, first in enumerate(firsts):
         if not first.startswith(_ATTACHMENTS):
             raise _malformed(index, "has other metadata")
-        attached[index] = first != _NO_ATTACHMENTS
-        tables.append(payload[_HEADER.size : at_meta])
-        texts.append(payload[at_text:])
-        counts[index] = count
-        sizes[index] = len(payload) - at_text
+    tables = [one[_HEADER.size : end] for one, end in zip(whole, metas, strict=True)]
     turns = np.frombuffer(b"".join(tables), dtype=TURN_DTYPE)
     batch = PackedBatch(
         turns=turns,
-        turn_starts=_starts(counts),
-        texts=b"".join(texts),
+        turn_starts=_starts(heads["turns"].astype(np.int64)),
+        texts=b"".join([one[begin:] for one, begin in zip(whole, texts, strict=True)]),
         text_starts=_starts(turns["size"].astype(np.int64)),
-        attached=attached,
+        attached=np.array([first != _NO_ATTACHMENTS for first in firsts], dtype=np.bool_),
     )
-    _check(batch, sizes)
+    _check(batch, sizes - at_text)
     return batch
+
+
+def _heads(payloads: Sequence[bytes], sizes: NDArray[np.int64]) -> np.ndarray:
+    """Return the header of each payload as a row of `_HEAD_DTYPE`."""
+    short = sizes < _HEADER.size
+    if short.any():
+        raise _malformed(int(np.argmax(short)), "is shorter than its header")
+    heads = b"".join([payload[: _HEADER.size] for payload in payloads])
+    return np.frombuffer(heads, dtype=_HEAD_DTYPE)
 
 
 def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -246,14 +250,16 @@ def _check(batch: PackedBatch, sizes: NDArray[np.int64]) -> None:
 
 def _check_text(batch: PackedBatch) -> None:
     """Check that all texts together are UTF-8 and that none begins inside a character."""
-    try:
-        plain = batch.texts.isascii() or bool(batch.texts.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        turn = int(np.searchsorted(batch.text_starts, error.start, side="right")) - 1
-        index = int(np.searchsorted(batch.turn_starts, turn, side="right")) - 1
-        raise _malformed(index, "holds text that is not UTF-8") from error
-    if plain and batch.texts.isascii():
+    if batch.texts.isascii():
         return
+    places = batch.text_starts[batch.turn_starts].tolist()
+    for index, (begin, end) in enumerate(pairwise(places)):
+        text = batch.texts[begin:end]
+        try:
+            if not text.isascii():
+                text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _malformed(index, "holds text that is not UTF-8") from error
     starts = batch.text_starts[:-1][np.diff(batch.text_starts) > 0]
     firsts = np.frombuffer(batch.texts, dtype=np.uint8)[starts]
     inside = (firsts & _CONTINUES_MASK) == _CONTINUES

@@ -6,19 +6,21 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from volens.core.canonical import Json, canonical_json
 from volens.datasets.deduplication import Deduplicator
-from volens.datasets.model import ROLE_NAMES, RecordBatch, SealedBatch
+from volens.datasets.model import LEAF_BYTES, ROLE_NAMES, RecordBatch, SealedBatch, leaf_order
 from volens.datasets.redaction.profiles import NONE
 from volens.datasets.redaction.redactor import Redactor
 from volens.datasets.screening import EXCLUSIONS, PackedBatch, read_batch, screen_batch
 from volens.gate.reading import OpenedBatch
 
 DUPLICATE = "duplicate"
+_LEAF_ROW = np.dtype((np.void, LEAF_BYTES))
 Timer = Callable[[str], AbstractContextManager[None]]
 """Times a stage by name, for benches; does nothing by default."""
 
@@ -31,13 +33,49 @@ def untimed(stage: str) -> AbstractContextManager[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """The records of one opened batch, in the order they were opened."""
+    """The records of one opened batch, in the order of their leaves."""
 
     records: RecordBatch
     rows: NDArray[np.int64]
     """For each record, its index in the opened batch."""
     numbers: NDArray[np.int64] = field(repr=False)
     """For each record, the vault's row number of its conversation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turns:
+    """The turns that screening kept, as places in one run of bytes. `repr` shows no text."""
+
+    data: bytes = field(repr=False)
+    begins: NDArray[np.int64] = field(repr=False)
+    ends: NDArray[np.int64] = field(repr=False)
+    roles: NDArray[np.uint8] = field(repr=False)
+
+    @classmethod
+    def kept_of(cls, packed: PackedBatch, kept: NDArray[np.int64]) -> Self:
+        """Take the turns with the numbers `kept` from a batch."""
+        return cls(
+            data=packed.texts,
+            begins=packed.text_starts[kept],
+            ends=packed.text_starts[kept + 1],
+            roles=packed.turns["role"][kept].astype(np.uint8),
+        )
+
+    def texts(self) -> list[bytes]:
+        """Return each turn's text."""
+        data, places = self.data, zip(self.begins.tolist(), self.ends.tolist(), strict=True)
+        return [data[begin:end] for begin, end in places]
+
+    def joined(self, chosen: NDArray[np.int64]) -> bytes:
+        """Return the texts of some turns end to end; what lies together is copied together."""
+        if not len(chosen):
+            return b""
+        begins, ends = self.begins[chosen], self.ends[chosen]
+        breaks = np.flatnonzero(begins[1:] != ends[:-1]) + 1
+        firsts = begins[np.concatenate([[0], breaks])].tolist()
+        lasts = ends[np.concatenate([breaks - 1, [len(ends) - 1]])].tolist()
+        data = self.data
+        return b"".join([data[begin:end] for begin, end in zip(firsts, lasts, strict=True)])
 
 
 class RecordSource:
@@ -65,34 +103,32 @@ class RecordSource:
         Raises:
             InvalidInput: ``payload_form`` if a stored payload is malformed.
         """
+        packed = read_batch(opened.payloads)
         with self._timer("screen"):
-            packed = read_batch(opened.payloads)
             screened = screen_batch(packed)
             reasons = np.bincount(screened.reasons, minlength=len(EXCLUSIONS))
             for number, count in enumerate(reasons.tolist()):
                 name = EXCLUSIONS[number]
                 if name is not None and count:
                     self.excluded[name.value] += count
-        kept = np.flatnonzero(screened.keep)
-        turns_before = np.concatenate([[0], np.cumsum(screened.keep)])
-        starts = turns_before[packed.turn_starts]
+        turns = _Turns.kept_of(packed, np.flatnonzero(screened.keep))
+        starts = _running(screened.keep.astype(np.int64))[packed.turn_starts]
         rows = np.flatnonzero(screened.reasons == 0)
-        with self._timer("redact"):
-            texts = self._texts(packed, kept)
+        if self._redactor.profile.name != NONE.name:
+            with self._timer("redact"):
+                turns = self._redacted(turns)
         with self._timer("deduplicate"):
-            first = self._first_times(opened, texts, starts, rows)
-        self.excluded[DUPLICATE] += int(len(rows) - np.count_nonzero(first))
-        rows = rows[first]
+            rows = rows[self._first_times(opened, turns, starts, rows)]
+        leaves = b"".join(opened.leaves(self._dataset, rows.tolist()))
+        order = leaf_order(leaves)
+        rows = rows[order]
         chosen = _chosen_turns(starts, rows)
-        text = b"".join([texts[turn] for turn in chosen.tolist()])
-        sizes = np.array([len(texts[turn]) for turn in chosen.tolist()], dtype=np.int64)
-        leaves = opened.leaves(self._dataset, rows.tolist())
         records = RecordBatch(
-            leaves=b"".join(leaves),
+            leaves=np.frombuffer(leaves, dtype=_LEAF_ROW)[order].tobytes(),
             turn_offsets=_running(np.diff(starts)[rows]),
-            roles=packed.turns["role"][kept[chosen]].astype(np.uint8),
-            text=text,
-            text_offsets=_running(sizes),
+            roles=turns.roles[chosen],
+            text=turns.joined(chosen),
+            text_offsets=_running((turns.ends - turns.begins)[chosen]),
         )
         numbers = np.array(opened.numbers, dtype=np.int64)[rows]
         return Prepared(records=records, rows=rows, numbers=numbers)
@@ -113,37 +149,39 @@ class RecordSource:
             turns=len(prepared.records.roles),
         )
 
-    def _texts(self, packed: PackedBatch, kept: NDArray[np.int64]) -> list[bytes]:
-        begins = packed.text_starts[kept].tolist()
-        ends = packed.text_starts[kept + 1].tolist()
-        data = packed.texts
-        raw = [data[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        if self._redactor.profile.name == NONE.name:
-            return raw
+    def _redacted(self, turns: _Turns) -> _Turns:
+        raw = turns.texts()
         before = [text.decode("utf-8") for text in raw]
         after, counts = self._redactor.redact_many(before)
         self.redacted.update({str(entity): count for entity, count in counts.items()})
-        return [
+        texts = [
             old if new is was else new.encode("utf-8")
             for old, was, new in zip(raw, before, after, strict=True)
         ]
+        sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        offsets = _running(sizes)
+        return _Turns(
+            data=b"".join(texts), begins=offsets[:-1], ends=offsets[1:], roles=turns.roles
+        )
 
     def _first_times(
         self,
         opened: OpenedBatch,
-        texts: list[bytes],
+        turns: _Turns,
         starts: NDArray[np.int64],
         rows: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
         begins, ends = starts[rows].tolist(), starts[rows + 1].tolist()
+        texts = turns.texts()
         answers = [
-            self._deduplicator.first_time(
-                opened.subjects[row].to_bytes(8, "big"),
-                [text.decode("utf-8") for text in texts[begin:end]],
+            self._deduplicator.first_time_utf8(
+                opened.subjects[row].to_bytes(8, "big"), texts[begin:end]
             )
             for row, begin, end in zip(rows.tolist(), begins, ends, strict=True)
         ]
-        return np.array(answers, dtype=np.bool_)
+        first = np.array(answers, dtype=np.bool_)
+        self.excluded[DUPLICATE] += int(len(rows) - np.count_nonzero(first))
+        return first
 
 
 def _chosen_turns(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

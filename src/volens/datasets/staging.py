@@ -36,7 +36,6 @@ from volens.datasets.durable import (
     digest_file,
     discard,
     publish,
-    storage_errors,
 )
 from volens.datasets.fitting import OPENAI_LEAST_RECORDS, UNFIT, fits
 from volens.datasets.jsonl import LINE_FORMS, SIDE_SUFFIX, LinesShard, has_side_file
@@ -58,6 +57,7 @@ from volens.datasets.parquet import ParquetShard, require_pyarrow
 from volens.datasets.sealed import SealedWriter
 from volens.datasets.shards import Shard
 from volens.log.note import Verifier
+from volens.storage.files import storage_errors
 
 DATA_FOLDER = "data"
 CARD_FILE = "README.md"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
 from volens.consent.model import ScopeKind
 from volens.consent.store import ConsentLedger, grants_text
@@ -31,15 +32,29 @@ from volens.policy.classify import (
 )
 from volens.policy.decision import Policy
 from volens.policy.model import encode
+from volens.storage.engine import driver_of
 from volens.vault.subjects import Subject, SubjectStore
-from volens.vault.tables import CONVERSATION, SUBJECT
+from volens.vault.tables import SIGNALLED
 
 _PEOPLE_AT_ONCE = 10_000
+_SUBJECTS = """
+SELECT s.no, s.id, s.plan, s.region, s.tier, s.realm, s.age_band, s.status, s.organisation,
+       c.grants, c.objected
+FROM subject AS s
+LEFT JOIN consent_state AS c ON c.purpose = ? AND c.subject = s.id
+ORDER BY s.no
+"""  # consent_state has one row for each subject and purpose at most: its primary key
+_SIGNALLED = f"""
+SELECT subject_no, no, signal FROM conversation WHERE {SIGNALLED} ORDER BY subject_no, no
+"""  # noqa: S608 - a constant; written out, because only so does SQLite use the index over it
+_BEFORE = "SELECT count(*) FROM conversation WHERE subject_no = ? AND no < ?"
 _SCOPE_FIELD = {
     ScopeKind.DATASET.value: "dataset",
     ScopeKind.RUN.value: "run",
     ScopeKind.PARTNER.value: "partner",
 }
+
+Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +110,27 @@ class Census:
                 [bits[offsets[place] : offsets[place + 1]] for place in places.tolist()]
             ),
         )
+
+    def lost_in(self, later: Census) -> bool:
+        """Say whether anything permitted here is not permitted in a later census."""
+        for some in self.permitted():
+            ends = np.cumsum(some.sizes).tolist()
+            for number, size, end in zip(
+                some.subjects.tolist(), some.sizes.tolist(), ends, strict=True
+            ):
+                if np.any(some.permitted[end - size : end] & ~later._first(number, size)):
+                    return True
+        return False
+
+    def _first(self, number: int, size: int) -> npt.NDArray[np.bool_]:
+        """Return what is permitted of a person's first `size` conversations."""
+        found = np.zeros(size, dtype=np.bool_)
+        place = int(np.searchsorted(self.numbers, number))
+        if place < len(self.numbers) and self.numbers[place] == number:
+            start = int(self.offsets[place])
+            stop = min(start + size, int(self.offsets[place + 1]))
+            found[: stop - start] = self._bits(start, stop)
+        return found
 
     def permits_any(self, number: int) -> bool:
         """Say whether any conversation of the subject with this number is permitted."""
@@ -162,9 +198,8 @@ class FactSource:
             Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
         purpose = known_purpose(use.purpose)
-        counts = self._conversation_counts()
         numbers, codes, ends = self._classes(policy, self.use_facts(use, at))
-        each = np.array([counts.get(number, 0) for number in numbers.tolist()], dtype=np.int64)
+        each = self._conversation_counts(numbers)
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(each)])
         bitmap = ConsentBitmap(
             policy,
@@ -177,39 +212,40 @@ class FactSource:
         )
         return Census(bitmap=bitmap, numbers=numbers, offsets=offsets)
 
-    def _conversation_counts(self) -> dict[int, int]:
-        query = select(CONVERSATION.c.subject_no, func.count()).group_by(CONVERSATION.c.subject_no)
+    def _conversation_counts(self, numbers: Int64s) -> Int64s:
+        """Return how many conversations each of the subjects `numbers` (rising) has."""
+        query = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
+        pairs = array("q")
         with self._engine.connect() as db:
-            return {row[0]: row[1] for row in db.execute(query)}
+            for row in driver_of(db).execute(query):
+                pairs.extend(row)
+        counted = np.frombuffer(pairs, dtype=np.int64).reshape(-1, 2)
+        places = np.searchsorted(numbers, counted[:, 0])
+        known = places < len(numbers)
+        known[known] = numbers[places[known]] == counted[known, 0]
+        counts = np.zeros(len(numbers), dtype=np.int64)
+        counts[places[known]] = counted[known, 1]
+        return counts
 
     def _classes(
         self, policy: Policy, use: UseFacts
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        states = self._ledger.bulk_states(Purpose(use.purpose))
-        self._lay_over(states, use.purpose)
+    ) -> tuple[Int64s, npt.NDArray[np.int32], Int64s]:
+        """Return number, class code and end of each subject; equal facts are classified once."""
         instructions = self._subjects.instructions()
         notices = published_notices(policy)
+        journaled = self._journaled(use.purpose)
         seen: dict[tuple[object, ...], tuple[int, int]] = {}
-        numbers, codes, ends = [], [], []
-        columns = select(
-            SUBJECT.c.no,
-            SUBJECT.c.id,
-            SUBJECT.c.plan,
-            SUBJECT.c.region,
-            SUBJECT.c.tier,
-            SUBJECT.c.realm,
-            SUBJECT.c.age_band,
-            SUBJECT.c.status,
-            SUBJECT.c.organisation,
-        ).order_by(SUBJECT.c.no)
+        numbers, codes, ends = array("q"), array("i"), array("q")
         with self._engine.connect() as db:
-            for number, raw, *attributes in db.execute(columns).yield_per(10_000):
-                state = states.get(raw, ("[]", False))
-                key = (*attributes, state)
-                known = seen.get(key)
+            for number, raw, *key in driver_of(db).execute(_SUBJECTS, (use.purpose,)):
+                if raw in journaled:
+                    key[-2:] = journaled[raw]
+                known = seen.get(tuple(key))
                 if known is None:
+                    *attributes, grants, objected = key
+                    state = ("[]" if grants is None else grants, bool(objected))
                     facts = _facts(attributes, state, use.purpose, instructions, notices)
-                    known = seen[key] = _classified(policy, facts, use)
+                    known = seen[tuple(key)] = _classified(policy, facts, use)
                 numbers.append(number)
                 codes.append(known[0])
                 ends.append(known[1])
@@ -219,33 +255,26 @@ class FactSource:
             np.array(ends, dtype=np.int64),
         )
 
-    def _lay_over(self, states: dict[bytes, tuple[str, bool]], purpose: str) -> None:
-        """Lay the journal's negative acts over the states of the tables."""
-        for event in self._ledger.pending():
-            if event.purpose == purpose:
-                state = self._ledger.states(event.subject)[event.purpose]
-                states[parse_id(IdKind.SUBJECT, event.subject)] = (
-                    grants_text(state),
-                    state.objected,
-                )
+    def _journaled(self, purpose: str) -> dict[bytes, tuple[str, bool]]:
+        """Return the states of those whose negative acts the journal still holds."""
+        return {
+            parse_id(IdKind.SUBJECT, event.subject): (grants_text(state), state.objected)
+            for event in self._ledger.pending()
+            if event.purpose == purpose
+            for state in (self._ledger.states(event.subject)[event.purpose],)
+        }
 
     def _overrides(
         self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
     ) -> Overrides:
-        signalled = select(CONVERSATION.c.subject_no, CONVERSATION.c.no, CONVERSATION.c.signal)
-        signalled = signalled.where(CONVERSATION.c.signal != Signal.NONE.value)
         ranks, signals = [], []
         words = [signal.value for signal in Signal]
         with self._engine.connect() as db:
-            for subject_no, number, signal in db.execute(
-                signalled.order_by(CONVERSATION.c.subject_no, CONVERSATION.c.no)
-            ).all():
-                before = select(func.count()).select_from(CONVERSATION)
-                before = before.where(
-                    CONVERSATION.c.subject_no == subject_no, CONVERSATION.c.no < number
-                )
+            driver = driver_of(db)
+            for subject_no, number, signal in driver.execute(_SIGNALLED).fetchall():
                 place = int(np.searchsorted(numbers, subject_no))
-                ranks.append(int(offsets[place]) + int(db.execute(before).scalar() or 0))
+                (before,) = driver.execute(_BEFORE, (subject_no, number)).fetchone()
+                ranks.append(int(offsets[place]) + before)
                 signals.append(words.index(signal))
         if not ranks:
             return NO_OVERRIDES

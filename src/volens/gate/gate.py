@@ -62,6 +62,8 @@ class Selection:
     """Log index of the access intent."""
     mark: int
     """The latest act in the ledger before the decision; later ones may have taken back."""
+    narrowings: int
+    """What the recorder had counted before the decision."""
 
 
 class Gate:
@@ -83,7 +85,7 @@ class Gate:
         self._facts = facts
         self._subjects = subjects
         self._ledger = ledger
-        self._checked: tuple[int, tuple[int, int, int]] | None = None
+        self._checked: tuple[int, int, tuple[int, int, int]] | None = None
         self._reader = reader
         self._opener = opener
         self._recorder = recorder
@@ -135,7 +137,7 @@ class Gate:
             Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
         self._ledger.drain()
-        mark = self._ledger.mark()
+        mark, narrowings = self._ledger.mark(), self._recorder.narrowings
         at = self._clock.now()
         census = self._facts.census(self.policy, use, at)
         permitted = census.bitmap.permitted(at)
@@ -153,6 +155,7 @@ class Gate:
             excluded=census.bitmap.left_out(at),
             intent=intent,
             mark=mark,
+            narrowings=narrowings,
         )
 
     def open(
@@ -194,22 +197,32 @@ class Gate:
                 self._done(selection.intent, opened, started, outcome)
 
     def require_current(self, selection: Selection) -> None:
-        """Pass if nobody whose records are in the selection has withdrawn since it was made.
+        """Pass if nothing in the selection was taken back since it was made.
+
+        Taken back: by its person, by a change of the account or its organisation, by a signal.
 
         Raises:
             Denied: ``withdrawn_meanwhile``, or ``table_expired``.
         """
-        selection.census.bitmap.require_fresh(self._clock.now())
-        checked = (selection.intent, self._ledger.stamp())
+        at = self._clock.now()
+        selection.census.bitmap.require_fresh(at)
+        narrowings = self._recorder.narrowings
+        checked = (selection.intent, narrowings, self._ledger.stamp())
         if checked == self._checked:
             return
-        for event in self._ledger.taken_back(selection.mark):
-            if event.purpose == selection.use.purpose and self._holds(selection, event.subject):
-                raise Denied(
-                    "withdrawn_meanwhile",
-                    "somebody withdrew while their records were being opened",
-                    hint="start again: they will be left out",
-                )
+        taken = any(
+            event.purpose == selection.use.purpose and self._holds(selection, event.subject)
+            for event in self._ledger.taken_back(selection.mark)
+        )
+        if not taken and narrowings != selection.narrowings:
+            later = self._facts.census(self.policy, selection.use, at)
+            taken = selection.census.lost_in(later)
+        if taken:
+            raise Denied(
+                "withdrawn_meanwhile",
+                "somebody withdrew while their records were being opened",
+                hint="start again: they will be left out",
+            )
         self._checked = checked
 
     def _holds(self, selection: Selection, subject: SubjectId) -> bool:

@@ -18,7 +18,7 @@ from volens.vault.store import Held
 BATCH_BYTES = 8 * 1024 * 1024
 MOST_SUBJECTS = 500
 _ROWS_A_QUERY = 900  # SQLite's least limit is 999 variables
-_CACHED_BATCHES = 64
+_CACHED_BYTES = 32 * 1024 * 1024
 _NUMBERS = "SELECT subject_no, no FROM conversation WHERE subject_no IN ({marks})"
 _ROWS = """
 SELECT c.subject_no, s.id, c.no, c.batch_no, c.position, c.id, c.sequence, e.envelope
@@ -83,30 +83,26 @@ class SealedBatch:
             VerificationFailed: if a segment was changed, or a conversation's secret is not the one
                 its capture committed to (``capture_mismatch``).
         """
-        payloads, conversations, subjects, numbers, opened = [], [], [], [], []
-        place = 0
-        groups = opener.open_many(self.items, tenant=self.tenant)
-        for (holder, segments), answers in zip(self.items, groups, strict=True):
-            for segment, one in zip(segments, answers, strict=True):
-                if one is not None:
-                    conversation = segment[0]
-                    if commitment_of(one.capture_secret, conversation) != self.commitments[place]:
-                        raise VerificationFailed(
-                            "capture_mismatch",
-                            f"conversation number {self.numbers[place]} is not what was captured",
-                        )
-                    payloads.append(one.payload)
-                    conversations.append(conversation)
-                    subjects.append(holder.number)
-                    numbers.append(self.numbers[place])
-                    opened.append(one)
-                place += 1
+        answers = opener.open_many(self.items, tenant=self.tenant)
+        opened = [one for group in answers for one in group]
+        conversations = [segment[0] for _, segments in self.items for segment in segments]
+        subjects = [holder.number for holder, segments in self.items for _ in segments]
+        for place, (one, conversation) in enumerate(zip(opened, conversations, strict=True)):
+            if one is None:
+                continue
+            if commitment_of(one.capture_secret, conversation) != self.commitments[place]:
+                raise VerificationFailed(
+                    "capture_mismatch",
+                    f"conversation number {self.numbers[place]} is not what its capture logged",
+                )
+        kept = [place for place, one in enumerate(opened) if one is not None]
+        found = [one for one in opened if one is not None]
         return OpenedBatch(
-            payloads=payloads,
-            conversations=conversations,
-            subjects=subjects,
-            numbers=numbers,
-            _opened=opened,
+            payloads=[one.payload for one in found],
+            conversations=[conversations[place] for place in kept],
+            subjects=[subjects[place] for place in kept],
+            numbers=[self.numbers[place] for place in kept],
+            _opened=found,
             _opener=opener,
         )
 
@@ -142,6 +138,7 @@ class SealedReader:
         self._engine = engine
         self._tenant = tenant
         self._batches: dict[int, bytes] = {}
+        self._cached_bytes = 0
 
     def batches(self, wanted: Iterable[Wanted]) -> Iterator[SealedBatch]:
         """Yield the wanted conversations in batches of about `BATCH_BYTES`.
@@ -233,10 +230,12 @@ class SealedReader:
     def _commitment(self, batch_no: int, position: int) -> bytes:
         data = self._batches.get(batch_no)
         if data is None:
-            if len(self._batches) >= _CACHED_BATCHES:
-                self._batches.clear()
             with self._engine.connect() as db:
                 query = "SELECT commitments FROM capture_batch WHERE no = ?"
                 (data,) = driver_of(db).execute(query, (batch_no,)).fetchone()
+            self._cached_bytes += len(data)
+            if self._cached_bytes > _CACHED_BYTES:
+                self._batches.clear()
+                self._cached_bytes = len(data)
             self._batches[batch_no] = data
         return data[position * 32 : position * 32 + 32]

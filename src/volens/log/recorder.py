@@ -11,6 +11,15 @@ from volens.log.entries import SALT_BYTES, Entry, commit, encode_entry
 from volens.log.fields import Value
 from volens.log.kinds import EntryKind
 
+_NARROWING = frozenset(
+    {
+        EntryKind.SUBJECT_CHANGED,
+        EntryKind.CONVERSATION_SIGNALLED,
+        EntryKind.ORGANISATION_INSTRUCTED,
+    }
+)
+"""Besides negative choices, which the consent ledger itself can tell."""
+
 
 class EntrySink(Protocol):
     """Where encoded entries go. `append` is durable when it returns the indexes given."""
@@ -42,6 +51,8 @@ class Recorder:
         self._log = log
         self._clock = clock
         self._entropy = entropy
+        self.narrowings = 0
+        """How many entries of this process may have narrowed what a use permits."""
 
     def commit(self, *parts: bytes) -> tuple[bytes, bytes]:
         """Return (salt, commitment): 32 fresh bytes, and what the entry may carry of `parts`."""
@@ -63,6 +74,7 @@ class Recorder:
             InvalidInput: as `record`; nothing is appended then.
         """
         now = self._clock.now()
+        self.narrowings += sum(kind in _NARROWING for kind, _ in items)
         return self._log.append(
             [encode_entry(Entry(kind=kind, at=now, fields=fields)) for kind, fields in items]
         )

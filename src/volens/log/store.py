@@ -299,7 +299,12 @@ class TransparencyLog:
             hint = "open it again; everything acknowledged is kept"
             raise Unavailable("log_failed", "the log is closed or a write failed", hint=hint)
         self._failed = True
-        yield
+        try:
+            yield
+        except OSError as error:
+            hint = "see that the disk has space, and open the log again; what it took is kept"
+            message = f"the log can't be written: {error.strerror or error}"
+            raise Unavailable("log_failed", message, hint=hint) from error
         self._failed = False
 
 

@@ -12,6 +12,7 @@ import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import NullPool, StaticPool
 
 from volens.core.errors import Unavailable
@@ -26,6 +27,17 @@ _PRAGMAS = {
     "cell_size_check": ("ON", 1),
 }
 _BUSY_SECONDS = 10.0
+_TROUBLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+}
+_UNSETTLED = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY}
+"""What a reader is told of a journal that only a writer can play back."""
 
 
 def open_database(path: Path, *, read_only: bool = False) -> Engine:
@@ -54,6 +66,7 @@ def open_database(path: Path, *, read_only: bool = False) -> Engine:
     pool = NullPool if read_only else StaticPool
     engine = create_engine("sqlite://", creator=connect, poolclass=pool)
     event.listen(engine, "begin", _begin_deferred if read_only else _begin_immediate)
+    event.listen(engine, "handle_error", _name_trouble)
     return engine
 
 
@@ -87,6 +100,21 @@ def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
                 f"SQLite {sqlite3.sqlite_version} does not take {name}={wanted} (says {found!r})",
                 hint="use a Python whose sqlite3 is built with its default options",
             )
+
+
+def _name_trouble(context: ExceptionContext) -> None:
+    """Say in the house's words what no statement is to blame for: a full disk, a lock, a stop.
+
+    Raises:
+        Unavailable: ``database_trouble`` in place of the driver's error.
+    """
+    error = context.original_exception
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF in _TROUBLE or code in _UNSETTLED:
+        hint = "see that the disk has space; if a process was stopped, open the home for writing"
+        raise Unavailable(
+            "database_trouble", f"the database can't be used: {error}", hint=hint
+        ) from error
 
 
 def _escape(path: Path) -> str:

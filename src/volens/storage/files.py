@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from volens.core.errors import Unavailable
 
 
 def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -63,3 +66,18 @@ def read_private(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system into one that names the folder.
+
+    Raises:
+        Unavailable: ``storage`` in its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        hint = "see that the disk has space and the folder can be written"
+        what = f"{path}: {error.strerror or error}"
+        raise Unavailable("storage", what, hint=hint) from error

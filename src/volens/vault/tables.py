@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
 
 METADATA = MetaData()
+SIGNALLED = "signal <> 'none'"
+"""The few conversations with a signal; in these very words, so that the index over them is used."""
 
 SUBJECT = Table(
     "subject",
@@ -64,6 +76,7 @@ CONVERSATION = Table(
     Column("batch_no", Integer, nullable=False),
     Column("position", Integer, nullable=False),
     UniqueConstraint("subject_no", "source_digest"),
+    Index("conversation_signalled", "subject_no", "signal", sqlite_where=text(SIGNALLED)),
 )
 SEALED = Table(
     "sealed",
