@@ -14,7 +14,6 @@ from volens.core.ids import EventId, IdKind, SubjectId, parse_id
 from volens.core.purposes import ConsentStatus, Purpose
 from volens.core.time import format_moment, parse_moment
 
-
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
