@@ -34,6 +34,7 @@ bench: $(VENV)/.bench
 	$(BIN)/volens bench decide
 	$(BIN)/volens bench build
 	$(BIN)/volens bench log
+	$(BIN)/volens bench ledger
 	$(BIN)/volens bench redaction
 	$(BIN)/volens bench cli
 

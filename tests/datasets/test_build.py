@@ -15,7 +15,7 @@ from volens.app.home import Home
 from volens.consent.model import Act, Scope, ScopeKind
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable, VerificationFailed
 from volens.core.ids import IdKind, parse_id
-from volens.core.purposes import Signal
+from volens.core.purposes import CONSENT_PURPOSES, PROHIBITED, Purpose, Signal
 from volens.core.regions import Region
 from volens.crypto.opening import open_record
 from volens.datasets.leaves import LeafTree, capture_commitment
@@ -237,11 +237,21 @@ def test_a_prohibited_purpose_builds_nothing(place: Place, tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
-def test_a_purpose_that_no_tier_permits_builds_an_empty_dataset(
+@pytest.mark.parametrize("purpose", sorted(set(Purpose) - CONSENT_PURPOSES - PROHIBITED))
+def test_no_dataset_is_built_for_a_purpose_that_rests_on_no_grant(
+    place: Place, tmp_path: Path, purpose: Purpose
+) -> None:
+    with place.open() as home, pytest.raises(Denied) as refusal:
+        home.datasets().build(Use(purpose=purpose.value), tmp_path / "out")
+    assert refusal.value.code == "not_for_datasets"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_purpose_that_nobody_granted_builds_an_empty_dataset(
     place: Place, tmp_path: Path
 ) -> None:
     with place.open() as home:
-        result = home.datasets().build(Use(purpose="government_training"), tmp_path / "out")
+        result = home.datasets().build(Use(purpose="human_feedback"), tmp_path / "out")
     assert result.manifest.counts.records == 0
 
 

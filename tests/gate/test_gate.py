@@ -28,7 +28,7 @@ from volens.crypto.keystore import KEY_PAGE
 from volens.gate.facts import Use
 from volens.gate.gate import Gate
 from volens.gate.reading import OpenedBatch
-from volens.log.kinds import AccessOutcome, EntryKind
+from volens.log.kinds import AccessAction, AccessOutcome, EntryKind
 from volens.policy.decision import Policy
 from volens.policy.model import ReasonCode
 from volens.vault.model import unpack_payload
@@ -99,9 +99,23 @@ class TestOrder:
 
     def test_the_watch_itself_can_fail(self, stores: Stores, people: list[Subject]) -> None:
         """The fake refuses a key when no intent is open: else the tests above say nothing."""
-        (held, _) = stores.held(people[0])
         with pytest.raises(AssertionError, match="without an access intent"):
+            stores.new_gate().references(people[:1])
+
+    def test_giving_out_a_capture_secret_is_logged_before_the_key_is_used(
+        self, stores: Stores, people: list[Subject]
+    ) -> None:
+        (held, _) = stores.held(people[0])
+        entries = len(stores.log.entries)
+        stores.new_gate().capture_secret(held, people[0])
+        (intent,) = stores.log.entries[entries:]
+        assert intent.kind is EntryKind.ACCESS_INTENT
+        assert intent.fields["action"] is AccessAction.PROVE
+        stores.log.full = True
+        unwrapped = stores.service.unwrapped
+        with pytest.raises(Unavailable):
             stores.new_gate().capture_secret(held, people[0])
+        assert stores.service.unwrapped == unwrapped
 
     def test_a_preview_and_a_decision_open_and_log_nothing(
         self, stores: Stores, people: list[Subject]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from volens.core.errors import InvalidInput
 from volens.core.purposes import Signal
+from volens.core.time import from_millis
 from volens.vault.model import (
     MAX_TURNS,
     ROOT,
@@ -21,11 +22,7 @@ from volens.vault.model import (
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 FLAGS = st.integers(0, 31).map(TurnFlag)
-MOMENT = st.none() | st.datetimes(
-    datetime(1970, 1, 2),
-    datetime(2100, 1, 1),
-    timezones=st.just(UTC),
-).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
+MOMENT = st.none() | st.integers(-(10**12), 4 * 10**12).map(from_millis)
 
 
 @st.composite

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, insert, select
 
 from volens.core.errors import InvalidInput
-from volens.core.time import from_millis, to_millis
+from volens.core.time import format_moment, from_millis, to_millis
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.policy.decision import Policy
@@ -70,9 +70,15 @@ def activate(home: Path, main: Engine, recorder: Recorder, name: str, *, at: dat
     Raises:
         NotFound: ``pack_unknown``.
         InvalidInput: ``version_taken`` if the home keeps other files under this name and version,
-            or if the pack does not load, or is for comparison only.
+            ``not_yet_effective`` before the moment the pack names, or if the pack does not load,
+            or is for comparison only.
     """
     pack, folder = find_pack(name)
+    if pack.effective_from > at:
+        day = format_moment(pack.effective_from)
+        hint = "tell people about it; put it in force from that moment on"
+        message = f"{pack.name} {pack.version} takes effect at {day}, not before"
+        raise InvalidInput("not_yet_effective", message, hint=hint)
     _keep(home / "policy" / f"{pack.name}@{pack.version}", pack, folder)
     for notice in pack.notices:
         recorder.record(

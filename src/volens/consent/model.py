@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from volens.core.errors import InvalidInput
 from volens.core.ids import EventId, IdKind, SubjectId, parse_id
 from volens.core.purposes import ConsentStatus, Purpose
 from volens.core.time import format_moment, parse_moment
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Act(StrEnum):
@@ -207,6 +210,11 @@ def _event(body: Json) -> ConsentEvent:
     if not isinstance(body, dict):
         raise TypeError("not an object")
     notice, expires, scope = body["notice"], body["expires"], body["scope"]
+    words = [body["channel"], scope["target"], *([] if notice is None else notice.values())]
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError("a member is not text")
+    if notice is not None and not _SHA256.fullmatch(notice["sha256"]):
+        raise ValueError("a notice is named by its SHA-256 in hexadecimal")
     parse_id(IdKind.EVENT, body["id"])
     parse_id(IdKind.SUBJECT, body["subject"])
     return ConsentEvent(

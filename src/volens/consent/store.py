@@ -9,7 +9,7 @@ event id.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -291,33 +291,46 @@ def _store(db: Connection, recorded: Sequence[Recorded]) -> None:
         for item in recorded
     ]
     db.execute(insert(EVENT), rows)
-    touched = {(item.event.subject, item.event.purpose) for item in recorded}
-    states = []
-    for subject, purpose in sorted(touched):
-        raw = parse_id(IdKind.SUBJECT, subject)
-        where = (EVENT.c.subject == raw) & (EVENT.c.purpose == purpose.value)
-        bodies = db.execute(select(EVENT.c.body).where(where).order_by(EVENT.c.seq)).scalars()
-        state = fold(decode_event(body) for body in bodies)[purpose]
-        states.append(
-            {
-                "purpose": purpose.value,
-                "subject": raw,
-                "grants": grants_text(state),
-                "objected": state.objected,
-            }
-        )
+    states = [
+        {
+            "purpose": purpose.value,
+            "subject": parse_id(IdKind.SUBJECT, subject),
+            "grants": grants_text(state),
+            "objected": state.objected,
+        }
+        for (subject, purpose), state in _states_of(db, recorded).items()
+    ]
     db.execute(insert(STATE).prefix_with("OR REPLACE"), states)
+
+
+def _states_of(
+    db: Connection, recorded: Sequence[Recorded]
+) -> dict[tuple[SubjectId, Purpose], PurposeState]:
+    """Fold all events, old and new, of each person and purpose that `recorded` speaks of."""
+    touched = {(item.event.subject, item.event.purpose) for item in recorded}
+    acts: dict[tuple[SubjectId, Purpose], list[ConsentEvent]] = {one: [] for one in sorted(touched)}
+    raws = [parse_id(IdKind.SUBJECT, subject) for subject in sorted({who for who, _ in touched})]
+    for some in _chunks(raws):
+        query = select(EVENT.c.body).where(EVENT.c.subject.in_(some)).order_by(EVENT.c.seq)
+        for body in db.execute(query).scalars():
+            event = decode_event(body)
+            if (event.subject, event.purpose) in acts:
+                acts[event.subject, event.purpose].append(event)
+    return {one: fold(events)[one[1]] for one, events in acts.items()}
 
 
 def _known(db: Connection, events: Sequence[ConsentEvent]) -> dict[EventId, Recorded]:
     known: dict[EventId, Recorded] = {}
-    for event in events:
-        raw = parse_id(IdKind.EVENT, event.id)
-        row = db.execute(select(EVENT).where(EVENT.c.id == raw)).first()
-        if row is not None:
+    for some in _chunks([parse_id(IdKind.EVENT, event.id) for event in events]):
+        for row in db.execute(select(EVENT).where(EVENT.c.id.in_(some))):
             found = decode_event(row.body)
             known[found.id] = Recorded(event=found, log_index=row.log_index, salt=row.salt)
     return known
+
+
+def _chunks(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(raws), 900):  # SQLite's least limit is 999 variables
+        yield raws[start : start + 900]
 
 
 def _check_ids(events: Iterable[ConsentEvent], known: Mapping[EventId, Recorded]) -> None:

@@ -64,6 +64,12 @@ CONSENT_PURPOSES = frozenset(
 """Purposes whose only basis is an active grant of the person, in every tier (R01, R62)."""
 
 
+DATASET_PURPOSES = CONSENT_PURPOSES - {Purpose.ACTIVE_LEARNING}
+"""Purposes for which a dataset may be built at all: each rests on a grant of the person. What rests
+on another basis (keeping history, say) is used where it lies; learning in real time leaves no
+copy."""
+
+
 class Tier(StrEnum):
     """The most that may be asked for (R13); a matrix column, not an order."""
 

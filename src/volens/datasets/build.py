@@ -25,7 +25,7 @@ from volens import __version__
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import ConversationId, DatasetId, IdKind, format_id, parse_id
 from volens.core.ports import Clock, Entropy
-from volens.core.purposes import PROHIBITED, Purpose
+from volens.core.purposes import DATASET_PURPOSES, PROHIBITED, Purpose
 from volens.datasets.attachments import Attachments, logged_format
 from volens.datasets.deduplication import Deduplicator
 from volens.datasets.leaves import LeafTree, sort_in_place
@@ -128,13 +128,11 @@ class DatasetBuilder:
 
         Raises:
             InvalidInput: ``out_exists``, ``too_few_records``.
-            Denied: ``prohibited``, ``purpose_unknown``, ``table_expired``, or
+            Denied: ``prohibited``, ``not_for_datasets``, ``purpose_unknown``, ``table_expired``, or
                 ``withdrawn_meanwhile`` after `MAX_ATTEMPTS` tries.
             Unavailable: if keys, the log or an optional part can't be had.
         """
-        if known_purpose(use.purpose) in PROHIBITED:
-            message = f"{use.purpose} is prohibited: no dataset is ever built for it"
-            raise Denied("prohibited", message, hint="see volens policy explain")
+        _check_purpose(known_purpose(use.purpose))
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return self._attempt(use, out, form, profile, attempt, on_progress, timer)
@@ -365,3 +363,14 @@ class DatasetBuilder:
         if not (folder / MANIFEST_FILE).exists():
             raise NotFound("dataset_unknown", f"{dataset} was not built in this home")
         return folder
+
+
+def _check_purpose(purpose: Purpose) -> None:
+    """Refuse purposes for which nobody may ever hold a copy of chats, whatever the policy says."""
+    if purpose in PROHIBITED:
+        message = f"{purpose.value} is prohibited: no dataset is ever built for it"
+        raise Denied("prohibited", message, hint="see volens policy explain")
+    if purpose not in DATASET_PURPOSES:
+        hint = f"one of {', '.join(sorted(DATASET_PURPOSES))}"
+        message = f"{purpose.value} is not a purpose that datasets are built for"
+        raise Denied("not_for_datasets", message, hint=hint)

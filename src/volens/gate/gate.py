@@ -49,6 +49,9 @@ class Asker:
     reason: AccessReason
 
 
+_PROVER = Asker(actor=Actor.SUBJECT, action=AccessAction.PROVE, reason=AccessReason.SUBJECT_REQUEST)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """What one use may open: decided, logged, not opened yet."""
@@ -262,9 +265,19 @@ class Gate:
         return payload
 
     def capture_secret(self, held: Held, subject: Subject) -> bytes:
-        """Return the capture secret of one conversation: the person's own, to prove with."""
+        """Return the capture secret of one conversation: the person's own, to prove with.
+
+        No content is opened; that the secret was given out is logged all the same, first.
+
+        Raises:
+            InvalidInput: ``not_theirs``.
+            Unavailable: ``key_missing`` if the conversation was erased.
+        """
         _check_owner(subject, held)
         raw = parse_id(IdKind.CONVERSATION, held.id)
+        commitment = self._recorder.commit(raw)[1]
+        fields = self._intent(Purpose.PROVIDE_SERVICE, _PROVER, 1, commitment)
+        self._recorder.record(EntryKind.ACCESS_INTENT, fields)
         return self._opener.capture_secret(subject.holder, raw)
 
     def references(self, subjects: Sequence[Subject]) -> list[str]:

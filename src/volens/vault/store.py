@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +22,7 @@ from volens.log.kinds import CaptureSource, EntryKind
 from volens.log.merkle import MerkleTree, leaf_hash
 from volens.log.recorder import Recorder
 from volens.vault.model import Conversation, pack_payload
-from volens.vault.subjects import Subject
+from volens.vault.subjects import Subject, check_word
 from volens.vault.tables import CAPTURE_BATCH, CONVERSATION, LEAF, SEALED
 
 
@@ -102,6 +103,8 @@ class Vault:
         Raises:
             InvalidInput: if a conversation is over a limit; nothing of the call is stored.
         """
+        for conversation in itertools.chain.from_iterable(wanted.values()):
+            check_word("source", conversation.source)
         changes: list[_Change] = []
         known = 0
         with self._engine.connect() as db:
