@@ -205,8 +205,8 @@ def _summary(taken: dict[str, list[Any]]) -> dict[str, Any]:
     }
 
 
-def _spread(rounds: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    return min(f["core"] for f in rounds), max(f["core"] for f in rounds)
+def _spread(rounds: Sequence[dict[str, Any]]) -> list[float]:
+    return [min(f["core"] for f in rounds), max(f["core"] for f in rounds)]
 
 
 def _median(rounds: Sequence[dict[str, Any]], name: str) -> float:

@@ -331,7 +331,7 @@ class DatasetBuilder:
         folder = self._kept / manifest.dataset
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         spool.seek(0)
-        rows = np.frombuffer(bytearray(spool.read()), dtype=f"S{_ROW.itemsize}")
+        rows = np.fromfile(spool, dtype=f"S{_ROW.itemsize}")
         sort_in_place(rows)
         written = rows.view(_ROW)
         if len(written) * LEAF_BYTES != len(leaves):  # a plain form left out what it can't carry
