@@ -360,7 +360,8 @@ def test_a_witness_cosigns_and_the_doctor_sees_it(shell: Shell, tmp_path: Path) 
     )
     assert checked["items"][0]["facts"]["witnesses"] == "witness.example"
     found = {one["check"]: one for one in shell.json("doctor")["findings"]}
-    assert found["witness"]["level"] == "ok"
+    assert found["witness"]["level"] == "look"
+    assert "runs on this machine" in found["witness"]["text"]
 
 
 def spoil_log(folder: Path) -> None:

@@ -10,4 +10,6 @@ log. Key-encryption keys and the log's signing key lie in a custody folder outsi
     HOME/keys/keys.db       wrapped keys
     HOME/log/               the transparency log, public static files
     HOME/policy/            the policy packs that were ever in force
+    HOME/datasets/          what proofs need of the datasets built here
+    HOME/witnesses.json     who cosigned the log, and what they signed last
 """

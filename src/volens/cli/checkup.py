@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from volens.app.home import Home
+from volens.app.witnesses import WITNESSES, remembered
 from volens.cli.output import Tell
 from volens.core.errors import VolensError
 from volens.core.purposes import Purpose
 from volens.core.time import FAR_FUTURE, format_moment
 from volens.log.checkpoint import open_checkpoint
-from volens.log.note import parse_note
-from volens.log.publishing import CHECKPOINT
+from volens.log.note import parse_vkey
 from volens.log.verify import verify_directory
 from volens.storage.journal import RESERVE_BYTES
 
 _LOW_DISK_BYTES = 1024 * 1024 * 1024
 _SAFE_WAL = (3, 51, 3)
 _EXPECTED = frozenset(
-    {"volens.json", "lock", "main.db", "keys", "journal", "log", "policy", "datasets"}
+    {"volens.json", "lock", "main.db", "keys", "journal", "log", "policy", "datasets", WITNESSES}
 )
 _OTHERS = 0o077
 
@@ -154,16 +154,20 @@ def _log(home: Home) -> Iterator[Finding]:
 
 
 def _witnesses(home: Home) -> Iterator[Finding]:
-    note = (home.folder / "log" / CHECKPOINT).read_bytes()
-    open_checkpoint(note, [home.signer.verifier])
-    others = sorted({s.name for s in parse_note(note).signatures} - {home.signer.name})
     hint = "have somebody else run one: volens log witness --run DIR; then volens log witness URL"
-    if not others:
-        yield _warn("witness", "none cosigned the latest checkpoint", hint)
-    elif all(name.endswith((".local", "localhost")) for name in others):
-        yield _warn("witness", f"{', '.join(others)}: named as of this machine", hint)
-    else:
-        yield _fine("witness", f"{', '.join(others)}; check with volens verify --key")
+    known = remembered(home.folder)
+    for one in known:
+        if one.here:
+            text = f"{one.url} runs on this machine: whoever takes it has both"
+            yield _warn("witness", text, hint)
+        else:
+            signed = open_checkpoint(
+                one.note.encode(), [home.signer.verifier, parse_vkey(one.vkey)]
+            )
+            name = ", ".join(signed.cosigned)
+            yield _fine("witness", f"{name} cosigned {signed.checkpoint.size:,} entries")
+    if not known:
+        yield _warn("witness", "none has cosigned this log", hint)
 
 
 def _policy(home: Home) -> Iterator[Finding]:

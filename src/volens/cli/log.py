@@ -11,6 +11,7 @@ import typer
 from rich.console import RenderableType
 
 from volens.app.home import Home
+from volens.app.witnesses import Remembered, remember
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import DIM, GOOD, Answer, fields, heading, line, table, whole
@@ -188,6 +189,8 @@ def witness(
         )
     with write_home(session) as home:
         signed = submit_to(home.owned_log(), url, key)
+        note = home.owned_log().checkpoint.decode("utf-8")
+        remember(home.folder, Remembered(vkey=key, url=url, note=note))
     document: dict[str, Json] = {
         "size": signed.checkpoint.size,
         "root": signed.checkpoint.root.hex(),
