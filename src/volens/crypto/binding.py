@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import struct
 from dataclasses import dataclass
-
-from volens.crypto.mac import hmac_sha256
 
 CONTENT_SCHEMA = 1
 _PLACE = struct.Struct(">16s16s16sIH")
@@ -47,7 +46,7 @@ def record_binding(dataset: bytes, leaf: bytes) -> bytes:
 
 def capture_commitment(capture_secret: bytes, conversation: bytes) -> bytes:
     """Commit to a conversation at capture; logged under a Merkle root (32 bytes)."""
-    return hmac_sha256(capture_secret, b"volens/capture/v1\x00" + conversation)
+    return hmac.digest(capture_secret, b"volens/capture/v1\x00" + conversation, "sha256")
 
 
 def manifest_leaf(capture_secret: bytes, dataset: bytes, conversation: bytes) -> bytes:
@@ -55,4 +54,4 @@ def manifest_leaf(capture_secret: bytes, dataset: bytes, conversation: bytes) ->
 
     Leaves of one conversation in two datasets don't show that they belong together.
     """
-    return hmac_sha256(capture_secret, b"volens/leaf/v1\x00" + dataset + conversation)
+    return hmac.digest(capture_secret, b"volens/leaf/v1\x00" + dataset + conversation, "sha256")

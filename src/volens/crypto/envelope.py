@@ -20,7 +20,6 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from volens.core.errors import InvalidInput, VerificationFailed
-from volens.crypto.mac import hmac_sha512
 
 VERSION_AND_SUITE = b"\x01\x01"
 KEY_BYTES = 32
@@ -41,7 +40,7 @@ def derive(key: bytes, label: bytes, context: bytes) -> bytes:
         label: what the result is for; fixed words without a zero byte.
         context: whom it is for; the caller fixes its width so that no two contexts can be confused.
     """
-    return hmac_sha512(key, derivation_block(label, context))
+    return hmac.digest(key, derivation_block(label, context), "sha512")
 
 
 def derivation_block(label: bytes, context: bytes) -> bytes:

@@ -7,12 +7,12 @@ here; `keystore` keeps them.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from volens.core.errors import VerificationFailed
 from volens.crypto.envelope import derivation_block, derive
-from volens.crypto.mac import Mac512
 
 MAGIC = b"VKP1"
 ROWS_PER_PAGE = 128
@@ -75,12 +75,14 @@ class AccountKeys:
 
     def __init__(self, account_key: bytes) -> None:
         """Take the 32 bytes of the account key."""
-        self._mac = Mac512(account_key)
+        self._mac = hmac.new(account_key, digestmod="sha512")
 
     def of_conversation(self, conversation: bytes, salt: bytes) -> tuple[bytes, bytes]:
         """Return (conversation key, capture secret), see `conversation_keys`."""
         block = derivation_block(b"volens/conversation/v1", conversation + salt)
-        both = self._mac.digest(block)
+        mac = self._mac.copy()  # the key's part is set up once for all of the account
+        mac.update(block)
+        both = mac.digest()
         return both[:32], both[32:]
 
 

@@ -64,7 +64,7 @@ def open_database(path: Path, *, read_only: bool = False) -> Engine:
         return connection
 
     pool = NullPool if read_only else StaticPool
-    engine = create_engine("sqlite://", creator=connect, poolclass=pool)
+    engine = create_engine("sqlite://", creator=connect, poolclass=pool, hide_parameters=True)
     event.listen(engine, "begin", _begin_deferred if read_only else _begin_immediate)
     event.listen(engine, "handle_error", _name_trouble)
     return engine
