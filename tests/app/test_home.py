@@ -1,7 +1,9 @@
 """An opened home: one owner, readers that can't write, and nothing without its keys."""
 
 import multiprocessing
+import re
 import shutil
+from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -225,6 +227,30 @@ class TestActivation:
             assert home.owned_log().size == size
         with here.open() as home:
             assert len(policies.history(home.main)) == 1
+
+    def test_a_pack_is_put_in_force_from_its_moment_on_and_not_before(
+        self, here: Place, tmp_path: Path
+    ) -> None:
+        folder = edited_pack(here, tmp_path / "new", b'"tiers-2025-05"', b'"tiers-2026-02"')
+        text = (folder / "pack.toml").read_text("utf-8")
+        later = re.sub(r"(?m)^effective_from = .*$", "effective_from = 2026-02-01T00:00:00Z", text)
+        (folder / "pack.toml").write_text(later, "utf-8")
+        moment = datetime(2026, 2, 1, tzinfo=UTC)
+        with here.open() as home:
+            size = home.owned_log().size
+            with pytest.raises(InvalidInput) as refused:
+                policies.activate(
+                    here.folder,
+                    home.main,
+                    home.recorder,
+                    str(folder),
+                    at=moment - timedelta(milliseconds=1),
+                )
+            assert refused.value.code == "not_yet_effective"
+            assert home.owned_log().size == size
+            policies.activate(here.folder, home.main, home.recorder, str(folder), at=moment)
+        with here.open(writing=False) as home:
+            assert home.policy.ref.version == "tiers-2026-02"
 
     def test_a_half_copied_pack_is_copied_anew(self, here: Place, tmp_path: Path) -> None:
         folder = edited_pack(here, tmp_path / "new", b'"tiers-2025-05"', b'"tiers-2025-06"')
