@@ -36,9 +36,10 @@ def stores(tmp_path: Path) -> Stores:
 def test_a_grant_that_nobody_can_give_is_refused_by_its_code(
     stores: Stores, code: str, purpose: Purpose
 ) -> None:
-    with pytest.raises(Denied) as refused:
-        stores.ledger.record([act(1, ADA, Act.GRANT, purpose=purpose)])
-    assert refused.value.code == code
+    for scope in (Scope(), WINTER):
+        with pytest.raises(Denied) as refused:
+            stores.ledger.record([act(1, ADA, Act.GRANT, purpose=purpose, scope=scope)])
+        assert refused.value.code == code
     stores.ledger.record([act(1, ADA, Act.WITHDRAW, purpose=purpose)])  # a no is always taken
 
 
