@@ -34,7 +34,6 @@ from volens.consent.model import (
     Act,
     ConsentEvent,
     PurposeState,
-    ScopeKind,
     decode_event,
     encode_event,
     fold,
@@ -78,6 +77,7 @@ ENTRY_KIND = {
     Act.OBJECT: EntryKind.CONSENT_OBJECTED,
     Act.LIFT_OBJECTION: EntryKind.CONSENT_OBJECTION_LIFTED,
 }
+_GRANTABLE = CONSENT_PURPOSES | {Purpose.AGGREGATED_RESEARCH, Purpose.PARTNER_AGGREGATES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,13 +383,10 @@ def _check_grantable(event: ConsentEvent) -> None:
             f"{event.purpose.value} is prohibited: nobody can grant it",
             hint="see volens policy explain",
         )
-    named = event.scope.kind is not ScopeKind.GENERAL
-    if event.act is Act.GRANT and event.purpose not in CONSENT_PURPOSES and not named:
-        # Aggregates in the private tier rest on a grant too; nothing else does.
-        aggregates = {Purpose.AGGREGATED_RESEARCH, Purpose.PARTNER_AGGREGATES}
-        if event.purpose not in aggregates:
-            raise Denied(
-                "not_by_consent",
-                f"{event.purpose.value} does not rest on consent: there is nothing to grant",
-                hint="see volens policy explain",
-            )
+    # Aggregates in the private tier rest on a grant too; nothing else does, whatever it names.
+    if event.act is Act.GRANT and event.purpose not in _GRANTABLE:
+        raise Denied(
+            "not_by_consent",
+            f"{event.purpose.value} does not rest on consent: there is nothing to grant",
+            hint="see volens policy explain",
+        )
