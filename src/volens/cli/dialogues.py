@@ -1,6 +1,6 @@
 """Real dialogues for the demo: the public ``chatterbot-corpus``, people writing in many languages.
 
-https://pypi.org/project/chatterbot-corpus (BSD-3-Clause). Short exchanges, none of them personal.
+the package chatterbot-corpus (BSD-3-Clause). Short exchanges, none of them personal.
 """
 
 from __future__ import annotations
