@@ -18,7 +18,7 @@ from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import commitment_of, open_record
 from volens.gate.facts import Census, FactSource, Use, published_notices
 from volens.gate.gate import Gate, opener_for
-from volens.gate.reading import SealedReader
+from volens.gate.reading import SealedReader, Wanted
 from volens.log.kinds import AccessOutcome, EntryKind
 from volens.policy.classify import GrantFacts, OrganisationFacts, SubjectFacts
 from volens.policy.model import Decision, ReasonCode
@@ -281,3 +281,37 @@ def test_a_signal_of_one_conversation_counts_for_that_one_in_the_middle_of_many(
         ReasonCode.SIGNAL_EXCLUDED: 1,
         ReasonCode.SIGNAL_TEMPORARY: 1,
     }
+
+
+def test_a_census_of_more_people_than_are_looked_at_at_once_hands_out_every_permitted_one() -> None:
+    people = {
+        number: [number % 3 == 0, number % 7 == 0][: 1 + number % 2] for number in range(20_003)
+    }
+    found = [(number, size) for some in census(people).permitted() for number, size in _sizes(some)]
+    assert found == [(number, len(bits)) for number, bits in people.items() if any(bits)]
+
+
+def _sizes(wanted: Wanted) -> list[tuple[int, int]]:
+    assert int(wanted.sizes.sum()) == len(wanted.permitted)
+    return list(zip(wanted.subjects.tolist(), wanted.sizes.tolist(), strict=True))
+
+
+def test_a_chosen_tier_and_an_objection_count_in_bulk_as_they_do_alone(stores: Stores) -> None:
+    ada, bo = stores.subjects.add(
+        [
+            NewSubject(reference="ada", plan="pro", region=Region.EU, tier=Tier.PUBLIC),
+            NewSubject(reference="bo", plan="pro", region=Region.EU),
+        ]
+    )
+    for subject in (ada, bo):
+        stores.capture(subject, talk(f"{subject.number}"))
+    stores.ledger.record([act(1, ada, Act.GRANT), act(2, bo, Act.GRANT)])
+    stores.ledger.record([act(3, ada, Act.OBJECT, purpose=Purpose.SAFETY_MONITORING)])
+    for purpose in Purpose:
+        use = Use(purpose=purpose.value)
+        alone = [stores.gate.decide(subject, use) for subject in (ada, bo)]
+        permitted, excluded = stores.gate.preview(use)
+        assert permitted == sum(decision.permit for decision in alone)
+        reasons = [decision.reasons[0] for decision in alone if not decision.permit]
+        assert excluded == {reason: reasons.count(reason) for reason in set(reasons)}
+    assert stores.gate.preview(TRAINING)[0] == 1

@@ -7,9 +7,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from tests.policy.packs import AT, PLAIN, subject, tiers_pack, tiers_policy, use
+from tests.policy.packs import AT, PLAIN, grant, subject, tiers_pack, tiers_policy, use
 from volens.core.errors import Denied, InvalidInput
 from volens.core.purposes import PROHIBITED, Purpose
+from volens.core.time import FAR_FUTURE
 from volens.policy.cedar import covers_prohibited, permitted_actions, read_rules
 from volens.policy.classify import ConversationFacts, account_tier, classify, narrower
 from volens.policy.decision import Policy
@@ -19,8 +20,12 @@ from volens.policy.model import (
     PURPOSE_CLASSES,
     SIZE,
     STRIDE,
+    AgeState,
+    BasisState,
+    Block,
     ClassAttributes,
     Decision,
+    GrantState,
     Locality,
     ReasonCode,
     Support,
@@ -310,3 +315,24 @@ def test_a_purpose_that_the_pack_does_not_list_is_asked_as_unknown() -> None:
     asked = ClassAttributes(purpose=Purpose.BATCH_TRAINING, tier=TierState.PUBLIC)
     assert ReasonCode.PURPOSE_UNKNOWN in policy.decide_class(asked).reasons
     assert ReasonCode.PURPOSE_UNKNOWN not in tiers_policy().decide_class(asked).reasons
+
+
+def test_facts_that_shut_somebody_out_are_in_the_class() -> None:
+    pack, asked = tiers_pack(), use("batch_training")
+
+    def attributes(**changes: object) -> ClassAttributes:
+        return classify(pack, subject(**changes), PLAIN, asked).attributes
+
+    assert attributes(age_band="minor").age is AgeState.NOT_CLEARED
+    assert attributes(notices_shown=frozenset()).basis is BasisState.NOTICE_MISSING
+    assert attributes(notices_shown=frozenset({"f" * 64})).basis is BasisState.NOTICE_MISSING
+    assert attributes().basis is BasisState.CURRENT
+    for status in ("restricted", "erasing", "closed"):
+        assert attributes(status=status).block is Block(status)
+    assert tiers_policy().decide_class(attributes()).policy == pack.ref
+
+
+def test_a_grant_that_ends_now_has_ended_and_ends_nothing_later() -> None:
+    ending = subject(grants=grant(Purpose.BATCH_TRAINING, expires_at=AT))
+    found = classify(tiers_pack(), ending, PLAIN, use("batch_training"))
+    assert (found.attributes.grant, found.valid_until) == (GrantState.EXPIRED, FAR_FUTURE)
