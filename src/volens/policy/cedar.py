@@ -75,13 +75,13 @@ class Engine:
 
     def ask_in_context(self, action: str, context: Mapping[str, str]) -> Answer:
         """Ask with a context spelled out; never raises. A missing attribute gives an error."""
-        request = {
-            "principal": {"type": "Subject", "id": "subject"},
-            "action": {"type": "Action", "id": action},
-            "resource": {"type": "Conversation", "id": "conversation"},
-            "context": json.dumps(dict(context)),
-        }
         try:
+            request = {
+                "principal": {"type": "Subject", "id": "subject"},
+                "action": {"type": "Action", "id": action},
+                "resource": {"type": "Conversation", "id": "conversation"},
+                "context": json.dumps(dict(context)),
+            }
             result = cedarpy.is_authorized(request, self._policies, self._entities, self._schema)
             decision = result.decision
             ids = result.diagnostics.reasons
