@@ -38,6 +38,7 @@ from volens.policy.explain import (
     plan_table,
     prohibitions,
     stage_table,
+    terms,
 )
 from volens.policy.pack import Pack
 from volens.policy.packs import list_packs
@@ -204,24 +205,46 @@ def explain(
     policy = policy_for(session, pack)
     if what is not None:
         text = explain_text(policy, what, language)
-        return Answer(document={"about": what, "text": text}, shown=(block(text),))
+        about: dict[str, Json] = {"about": what, "text": text, "terms": _terms(policy, language)}
+        return Answer(document=about, shown=(block(text), *_words(policy, language)))
     never = prohibitions(policy, language)
     words = [*policy.pack.plans, *(tier.value for tier in policy.pack.tiers)]
     shown = (
         heading("Never, for anybody"),
         *(indented(line(text)) for text in never),
+        *_words(policy, language),
         line(f"Next: volens policy explain, and one of {', '.join(words)}", DIM),
     )
-    document: dict[str, Json] = {"prohibitions": [*never], "can_explain": [*words]}
+    document: dict[str, Json] = {
+        "prohibitions": [*never],
+        "can_explain": [*words],
+        "terms": _terms(policy, language),
+    }
     return Answer(document=document, shown=shown)
 
 
 @command(GROUP, "stages")
 def stages(session: Session, pack: PackArgument = None, language: LanguageOption = "en") -> Answer:
     """Show the training stages: data source, purposes and impact on privacy."""
-    found = stage_table(policy_for(session, pack), language)
-    shown = (table(found.columns, found.rows),)
-    return Answer(document={"stages": _table(found)}, shown=shown)
+    policy = policy_for(session, pack)
+    found = stage_table(policy, language)
+    shown = (table(found.columns, found.rows), *_words(policy, language))
+    document: dict[str, Json] = {"stages": _table(found), "terms": _terms(policy, language)}
+    return Answer(document=document, shown=shown)
+
+
+def _words(policy: Policy, language: str) -> tuple[RenderableType, ...]:
+    """Return the terms with their definitions, to stand where they are used (R71)."""
+    defined = terms(policy, language)
+    rows = (indented(line(f"{name}: {said}")) for name, said in defined.values())
+    return (heading("Wörter" if language == "de" else "Words"), *rows) if defined else ()
+
+
+def _terms(policy: Policy, language: str) -> dict[str, Json]:
+    return {
+        key: {"name": name, "definition": said}
+        for key, (name, said) in terms(policy, language).items()
+    }
 
 
 @command(GROUP, "activate", writes=True)

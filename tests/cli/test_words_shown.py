@@ -1,0 +1,25 @@
+"""Terms are defined once, in the pack, and stand where they are used."""
+
+import pytest
+
+from tests.cli.driving import Shell
+from volens.policy.decision import Policy
+from volens.policy.explain import terms
+from volens.policy.packs import load_pack
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("policy", "stages"), ("policy", "explain"), ("policy", "explain", "free")],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_terms_stand_where_they_are_used(
+    shell: Shell, command: tuple[str, ...], language: str
+) -> None:
+    defined = terms(Policy(load_pack("consent-first")), language)
+    assert {"active_learning", "batch_training", "safety_training"} <= set(defined)
+    answer = shell.json(*command, "--language", language)
+    assert answer["terms"] == {
+        key: {"name": name, "definition": said} for key, (name, said) in defined.items()
+    }
