@@ -23,3 +23,9 @@ def test_terms_stand_where_they_are_used(
     assert answer["terms"] == {
         key: {"name": name, "definition": said} for key, (name, said) in defined.items()
     }
+
+
+def test_a_name_model_that_is_not_installed_or_not_asked_for_is_said(shell: Shell) -> None:
+    words = ("build", "batch_training", "--out", "x", "--name-model", "no_such_pipeline")
+    assert shell.json(*words, "--redact", "strict", code=5)["error"]["code"] == "name_model_missing"
+    assert shell.json(*words, code=2)["error"]["code"] == "names_not_sought"

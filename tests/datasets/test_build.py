@@ -1,7 +1,7 @@
 """Datasets are built through the gate: the willing only, logged first, provable afterwards."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from volens.datasets.leaves import LeafTree, capture_commitment
 from volens.datasets.manifest import LEAVES_FILE
 from volens.datasets.model import Format
 from volens.datasets.proofs import ProofKind, verify_proof
-from volens.datasets.redaction.profiles import NONE, STANDARD
+from volens.datasets.redaction.profiles import NONE, STANDARD, STRICT
 from volens.datasets.sealed import SealedReader
 from volens.datasets.verify import verify_dataset
 from volens.gate.facts import Use
@@ -119,6 +119,32 @@ def test_redaction_is_part_of_the_build(place: Place, tmp_path: Path) -> None:
     assert result.redacted == {"EMAIL": 3}
     assert "example.org" not in "\n".join(messages(tmp_path / "out"))
     assert result.manifest.redaction == "standard"
+
+
+class AnswersNames:
+    """A name model that knows one name."""
+
+    label = "one name"
+
+    def find(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        return [
+            [(at, at + 3) for at in (text.find("ada"),) if at >= 0 and text[at : at + 4] != "ada0"]
+            for text in texts
+        ]
+
+
+def test_names_are_redacted_where_a_model_finds_them_and_the_profile_asks(
+    place: Place, tmp_path: Path
+) -> None:
+    with place.open() as home:
+        builder = home.datasets()
+        for profile, expected in ((STRICT, True), (STANDARD, False)):
+            out = tmp_path / profile.name
+            result = builder.build(
+                TRAINING, out, form=Format.TRL, profile=profile, names=AnswersNames()
+            )
+            assert ("NAME" in result.redacted) is expected
+            assert ("[NAME]" in "".join(messages(out))) is expected
 
 
 def test_a_persons_duplicate_is_left_out_and_anothers_is_not(place: Place, tmp_path: Path) -> None:

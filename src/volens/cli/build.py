@@ -16,7 +16,8 @@ from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.datasets.build import BuildResult
 from volens.datasets.model import Format
-from volens.datasets.redaction.profiles import DEFAULT_PROFILE, profile_named
+from volens.datasets.redaction.names import SpacyNames
+from volens.datasets.redaction.profiles import DEFAULT_PROFILE, Entity, profile_named
 from volens.gate.facts import Use
 
 GROUP = new_group("Build a dataset of what may be used.")
@@ -39,9 +40,16 @@ def build(
     redact: Annotated[
         str, typer.Option(help="none, contact, standard or strict; never replaces a yes.")
     ] = DEFAULT_PROFILE.name,
+    name_model: Annotated[
+        str, typer.Option(help="An installed spaCy pipeline that finds names; for strict.")
+    ] = "",
 ) -> Answer:
     """Build a dataset of every conversation that may be used for a purpose now."""
     profile = profile_named(redact)
+    if name_model and Entity.NAME not in profile.entities:
+        hint = "use --redact strict, or leave --name-model away"
+        raise InvalidInput("names_not_sought", f"{redact} does not look for names", hint=hint)
+    names = SpacyNames(name_model) if name_model else None
     use = Use(purpose=purpose, dataset=name, run=run, partner=partner)
     if out is None and not session.dry_run:
         raise InvalidInput("out_missing", "no folder was given", hint="say where with --out DIR")
@@ -57,7 +65,9 @@ def build(
             return Answer(document=document, shown=(line(text), *_left_out(counts)))
         assert out is not None
         with session.output.progress("building") as tell:
-            result = home.datasets().build(use, out, form=form, profile=profile, on_progress=tell)
+            result = home.datasets().build(
+                use, out, form=form, profile=profile, names=names, on_progress=tell
+            )
     return _answer(result)
 
 

@@ -41,6 +41,7 @@ from volens.datasets.manifest import (
 )
 from volens.datasets.model import LEAF_BYTES, Format
 from volens.datasets.proofs import Capture, capture_path, make_proof
+from volens.datasets.redaction.names import NameModel
 from volens.datasets.redaction.profiles import DEFAULT_PROFILE, Profile
 from volens.datasets.redaction.redactor import Redactor
 from volens.datasets.sources import RecordSource, Timer, untimed
@@ -113,6 +114,7 @@ class DatasetBuilder:
         *,
         form: Format = Format.SEALED,
         profile: Profile = DEFAULT_PROFILE,
+        names: NameModel | None = None,
         on_progress: Callable[[int, int], None] | None = None,
         timer: Timer = untimed,
     ) -> BuildResult:
@@ -123,6 +125,7 @@ class DatasetBuilder:
             out: a folder that does not exist yet.
             form: sealed (keys stay home) or one of the plain forms, which are disclosures.
             profile: what redaction looks for.
+            names: finds people's names, for profiles that look for them.
             on_progress: called with (conversations opened, conversations permitted).
             timer: times the stages, for benches.
 
@@ -133,9 +136,10 @@ class DatasetBuilder:
             Unavailable: if keys, the log or an optional part can't be had.
         """
         _check_purpose(known_purpose(use.purpose))
+        redactor = Redactor(profile, names=names)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return self._attempt(use, out, form, profile, attempt, on_progress, timer)
+                return self._attempt(use, out, form, redactor, attempt, on_progress, timer)
             except Denied as refusal:
                 if refusal.code != "withdrawn_meanwhile" or attempt == MAX_ATTEMPTS:
                     raise
@@ -196,7 +200,7 @@ class DatasetBuilder:
         use: Use,
         out: Path,
         form: Format,
-        profile: Profile,
+        redactor: Redactor,
         attempt: int,
         on_progress: Callable[[int, int], None] | None,
         timer: Timer,
@@ -210,7 +214,7 @@ class DatasetBuilder:
             note = self._log.checkpoint
             source = RecordSource(
                 raw,
-                Redactor(profile),
+                redactor,
                 Deduplicator(key=self._entropy.draw(32), threshold=1.0),
                 timer=timer,
             )
@@ -221,7 +225,7 @@ class DatasetBuilder:
             }
             with timer("finish"):
                 manifest = staging.finish(
-                    self._facts(dataset, use, profile, note, selection, excluded)
+                    self._facts(dataset, use, redactor.profile, note, selection, excluded)
                 )
                 attachments = self._sign(manifest, raw, note)
                 self._keep(manifest, attachments, staging.leaves(), spool)
