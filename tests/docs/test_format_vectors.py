@@ -35,9 +35,16 @@ from volens.log.kinds import (
     CaptureSource,
     ChangedField,
     DatasetFormat,
+    ErasureCause,
+    ErasureScope,
     GrantScope,
+    HoldClass,
+    HoldEnd,
     KeyEvent,
     ReceiptKind,
+    RequestKind,
+    RequestOutcome,
+    TimeSource,
 )
 from volens.storage.journal import Journal
 from volens.vault import tables
@@ -209,7 +216,8 @@ def test_the_page_of_log_entries_names_every_kind_and_field() -> None:
 def test_the_page_of_log_entries_lists_every_word() -> None:
     lists = (
         *(AccessAction, AccessOutcome, AccessReason, Actor, CaptureSource, ChangedField),
-        *(DatasetFormat, GrantScope, KeyEvent, Purpose, ReceiptKind, Signal),
+        *(DatasetFormat, ErasureCause, ErasureScope, GrantScope, HoldClass, HoldEnd, KeyEvent),
+        *(Purpose, ReceiptKind, RequestKind, RequestOutcome, Signal, TimeSource),
     )
     told = {
         name: words.strip("`").split("`, `")

@@ -17,6 +17,9 @@ ConversationId = NewType("ConversationId", str)
 DatasetId = NewType("DatasetId", str)
 EventId = NewType("EventId", str)
 TenantId = NewType("TenantId", str)
+ErasureId = NewType("ErasureId", str)
+HoldId = NewType("HoldId", str)
+RequestId = NewType("RequestId", str)
 
 ID_BYTES = 16
 
@@ -29,6 +32,9 @@ class IdKind(StrEnum):
     DATASET = "dst"
     EVENT = "evt"
     TENANT = "ten"
+    ERASURE = "era"
+    HOLD = "hld"
+    REQUEST = "req"
 
 
 def format_id(kind: IdKind, raw: bytes) -> str:

@@ -44,9 +44,16 @@ from volens.log.kinds import (
     ChangedField,
     DatasetFormat,
     EntryKind,
+    ErasureCause,
+    ErasureScope,
     GrantScope,
+    HoldClass,
+    HoldEnd,
     KeyEvent,
     ReceiptKind,
+    RequestKind,
+    RequestOutcome,
+    TimeSource,
 )
 
 VERSION = 1
@@ -202,6 +209,51 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
     EntryKind.KEY_EPOCH: {"epoch": COUNT, "event": word(KeyEvent)},
     EntryKind.JOURNAL_APPLIED: {"count": COUNT},
     EntryKind.RECEIPT_ISSUED: {"commitment": COMMITMENT, "receipt": word(ReceiptKind)},
+    EntryKind.ERASURE_REQUESTED: {
+        "commitment": COMMITMENT,
+        "scope": word(ErasureScope),
+        "cause": word(ErasureCause),
+        "due": MOMENT,
+    },
+    EntryKind.ERASURE_CANCELLED: {"commitment": COMMITMENT},
+    EntryKind.ERASURE_STARTED: {"count": COUNT, "root": ROOT},
+    EntryKind.ERASURE_KEYS_REMOVED: {"started": COUNT, "count": COUNT, "root": ROOT},
+    EntryKind.ERASURE_IRRECOVERABLE: {"count": COUNT, "root": ROOT},
+    EntryKind.HOLD_PLACED: {
+        "commitment": COMMITMENT,
+        "class": word(HoldClass),
+        "until": MOMENT,
+        "gag_until": optional(MOMENT),
+    },
+    EntryKind.HOLD_CHANGED: {
+        "commitment": COMMITMENT,
+        "until": MOMENT,
+        "gag_until": optional(MOMENT),
+    },
+    EntryKind.HOLD_RELEASED: {"commitment": COMMITMENT, "end": word(HoldEnd)},
+    EntryKind.RETENTION_RUN: {"due": COUNT, "erased": COUNT, "held": COUNT, "overdue": COUNT},
+    EntryKind.CLOCK_PAUSED: {"last": MOMENT},
+    EntryKind.CLOCK_CONFIRMED: {"source": word(TimeSource), "time": MOMENT},
+    EntryKind.BACKUP_MADE: {"size": COUNT, "root": ROOT},
+    EntryKind.BACKUP_RESTORED: {"size": COUNT, "erased": COUNT, "withdrawn": COUNT},
+    EntryKind.REQUEST_OPENED: {
+        "commitment": COMMITMENT,
+        "request": word(RequestKind),
+        "due": MOMENT,
+    },
+    EntryKind.REQUEST_CLOSED: {
+        "commitment": COMMITMENT,
+        "request": word(RequestKind),
+        "outcome": word(RequestOutcome),
+    },
+    EntryKind.CONTENT_REPORTED: {"commitment": COMMITMENT},
+    EntryKind.DATASET_REVISED: {
+        "dataset": COMMITMENT,
+        "removed": COUNT,
+        "root": ROOT,
+        "manifest_hash": PUBLIC_HASH,
+    },
+    EntryKind.AUDIT_DONE: {"commitment": COMMITMENT, "checks": COUNT, "failed": COUNT},
 }
 """Every kind and its fields, besides ``v``, ``kind`` and ``at``."""
 

@@ -28,6 +28,24 @@ class EntryKind(StrEnum):
     KEY_EPOCH = "key.epoch"
     JOURNAL_APPLIED = "journal.applied"
     RECEIPT_ISSUED = "receipt.issued"
+    ERASURE_REQUESTED = "erasure.requested"
+    ERASURE_CANCELLED = "erasure.cancelled"
+    ERASURE_STARTED = "erasure.started"
+    ERASURE_KEYS_REMOVED = "erasure.keys_removed"
+    ERASURE_IRRECOVERABLE = "erasure.irrecoverable"
+    HOLD_PLACED = "hold.placed"
+    HOLD_CHANGED = "hold.changed"
+    HOLD_RELEASED = "hold.released"
+    RETENTION_RUN = "retention.run"
+    CLOCK_PAUSED = "clock.paused"
+    CLOCK_CONFIRMED = "clock.confirmed"
+    BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"
+    REQUEST_OPENED = "request.opened"
+    REQUEST_CLOSED = "request.closed"
+    CONTENT_REPORTED = "content.reported"
+    DATASET_REVISED = "dataset.revised"
+    AUDIT_DONE = "audit.done"
 
 
 class ChangedField(StrEnum):
@@ -134,3 +152,62 @@ class ReceiptKind(StrEnum):
     MEMBERSHIP = "membership"
     ABSENCE = "absence"
     ACCESS = "access"
+
+
+class ErasureScope(StrEnum):
+    """How much is erased."""
+
+    CONVERSATION = "conversation"
+    HISTORY = "history"
+    ACCOUNT = "account"
+
+
+class ErasureCause(StrEnum):
+    """What made an erasure due."""
+
+    REQUEST = "request"
+    SCHEDULE = "schedule"
+    HOLD_RELEASED = "hold_released"
+    RESTORE = "restore"
+
+
+class HoldClass(StrEnum):
+    """Which kind of hold; a legal one goes before a safety one, both before the schedule."""
+
+    LEGAL = "legal"
+    SAFETY = "safety"
+
+
+class HoldEnd(StrEnum):
+    """Why a hold ended."""
+
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class TimeSource(StrEnum):
+    """Who confirmed what time it is."""
+
+    WITNESS = "witness"
+    OFFICER = "officer"
+
+
+class RequestKind(StrEnum):
+    """Which right a person exercises (GDPR Art. 15-21; CCPA sale and sharing)."""
+
+    ACCESS = "access"
+    PORTABILITY = "portability"
+    ERASURE = "erasure"
+    RECTIFICATION = "rectification"
+    RESTRICTION = "restriction"
+    OBJECTION = "objection"
+    DO_NOT_SELL = "do_not_sell"
+
+
+class RequestOutcome(StrEnum):
+    """How a rights request ended."""
+
+    FULFILLED = "fulfilled"
+    PARTLY = "partly"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
