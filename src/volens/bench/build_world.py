@@ -35,8 +35,8 @@ from volens.core.regions import Region
 from volens.log.kinds import CaptureSource
 from volens.storage.engine import open_database
 from volens.vault.blocks import Entry, pack_body
+from volens.vault.changes import BLOCK_BYTES
 from volens.vault.model import ROOT, Conversation, Role, Turn, pack_payload
-from volens.vault.store import BLOCK_BYTES
 from volens.vault.subjects import NewSubject, Subject
 
 PURPOSE = Purpose.BATCH_TRAINING

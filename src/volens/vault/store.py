@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
@@ -22,13 +22,11 @@ from volens.log.kinds import CaptureSource, EntryKind
 from volens.log.merkle import MerkleTree, leaf_hash
 from volens.log.recorder import Recorder
 from volens.vault.blocks import Entry, pack_body
+from volens.vault.changes import Change, in_blocks, row_of, update_row, with_signal
 from volens.vault.model import Conversation, pack_payload
 from volens.vault.removal import Removal
 from volens.vault.subjects import Subject, check_word, next_number
 from volens.vault.tables import BLOCK, CAPTURE_BATCH, CONVERSATION, LEAF
-
-BLOCK_BYTES = 64 * 1024
-"""About how much one block holds; a longer conversation has a block of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +57,6 @@ class CaptureResult:
     added: int
     updated: int
     known: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Change:
-    """One conversation that has to be sealed: new, or new bytes of a known one."""
-
-    subject: Subject
-    conversation: Conversation
-    raw: bytes
-    payload: bytes
-    sequence: int
-    number: int
-    """Its row; of a new one, the row it will have."""
-    old_block: int | None
-    """The block that holds its former version; None for a new one."""
-    content_digest: bytes
-    source_digest: bytes
 
 
 class Vault:
@@ -120,7 +101,7 @@ class Vault:
         """
         for conversation in itertools.chain.from_iterable(wanted.values()):
             check_word("source", conversation.source)
-        changes: list[_Change] = []
+        changes: list[Change] = []
         known = 0
         with self._engine.connect() as db:
             next_no = next_number(db, CONVERSATION)
@@ -129,14 +110,14 @@ class Vault:
                 for conversation in conversations:
                     digest = self._source_digest(conversation)
                     known += digest in latest
-                    latest[digest] = _with_signal(conversation, latest.get(digest))
+                    latest[digest] = with_signal(conversation, latest.get(digest))
                 found, unchanged = self._changes(db, subject, latest, next_no)
                 next_no += sum(change.old_block is None for change in found)
                 changes += found
                 known += unchanged
         if not changes:
             return CaptureResult(added=0, updated=0, known=known)
-        blocks = _in_blocks(changes)
+        blocks = in_blocks(changes)
         wanted_keys: dict[Holder, list[bytes]] = {}
         counts: dict[Holder, int] = {}
         for holder, some in blocks:
@@ -218,7 +199,7 @@ class Vault:
 
     def _changes(
         self, db: Connection, subject: Subject, latest: Mapping[bytes, Conversation], next_no: int
-    ) -> tuple[list[_Change], int]:
+    ) -> tuple[list[Change], int]:
         columns = select(
             CONVERSATION.c.source_digest,
             CONVERSATION.c.no,
@@ -243,7 +224,7 @@ class Vault:
             if row is not None and (row.content_digest == content or row.ended_ms is not None):
                 continue
             changes.append(
-                _Change(
+                Change(
                     subject=subject,
                     conversation=conversation,
                     raw=self._entropy.draw(16) if row is None else row.id,
@@ -269,7 +250,7 @@ class Vault:
 
     def _store(
         self,
-        blocks: Sequence[tuple[Holder, list[_Change]]],
+        blocks: Sequence[tuple[Holder, list[Change]]],
         drawn: Drawn,
         commitments: bytes,
         log_index: int,
@@ -295,7 +276,7 @@ class Vault:
                     }
                 )
                 for place, change in enumerate(changes, position):
-                    row = _row(change, now, batch_no, place, block_no)
+                    row = row_of(change, now, batch_no, place, block_no)
                     (new if change.old_block is None else changed).append(row)
                 former += [
                     (holder, change.old_block, (change.raw, change.sequence - 1))
@@ -308,13 +289,13 @@ class Vault:
             if new:
                 db.execute(insert(CONVERSATION), new)
             for row in changed:
-                _update(db, row)
+                update_row(db, row)
         self._removal.finish()
 
     def _seal(
         self,
         holder: Holder,
-        changes: Sequence[_Change],
+        changes: Sequence[Change],
         drawn: Drawn,
         batch_no: int,
         position: int,
@@ -336,61 +317,6 @@ class Vault:
     def _source_digest(self, conversation: Conversation) -> bytes:
         name = f"{conversation.source}\x00{conversation.source_id}"
         return self._sealer.lookup(b"source", name.encode("utf-8", "surrogatepass"))
-
-
-def _in_blocks(changes: Sequence[_Change]) -> list[tuple[Holder, list[_Change]]]:
-    """Return blocks of about `BLOCK_BYTES`, each of one person, in order."""
-    blocks: list[tuple[Holder, list[_Change]]] = []
-    size = 0
-    for change in changes:
-        holder, more = change.subject.holder, len(change.payload)
-        if not blocks or blocks[-1][0] != holder or size + more > BLOCK_BYTES:
-            blocks.append((holder, []))
-            size = 0
-        blocks[-1][1].append(change)
-        size += more
-    return blocks
-
-
-def _with_signal(conversation: Conversation, before: Conversation | None) -> Conversation:
-    """Keep the signal of an earlier copy in the same capture that the later one lacks."""
-    if before is None or conversation.signal is not Signal.NONE:
-        return conversation
-    return replace(conversation, signal=before.signal)
-
-
-def _row(
-    change: _Change, now_ms: int, batch_no: int, position: int, block_no: int
-) -> dict[str, object]:
-    conversation = change.conversation
-    created, updated = conversation.created, conversation.updated
-    return {
-        "no": change.number,
-        "id": change.raw,
-        "subject_no": change.subject.number,
-        "source": conversation.source,
-        "source_digest": change.source_digest,
-        "content_digest": change.content_digest,
-        "created_ms": None if created is None else to_millis(created),
-        "updated_ms": None if updated is None else to_millis(updated),
-        "captured_ms": now_ms,
-        "signal": conversation.signal.value,
-        "turns": len(conversation.turns),
-        "size_bytes": len(change.payload),
-        "sequence": change.sequence,
-        "batch_no": batch_no,
-        "position": position,
-        "block_no": block_no,
-    }
-
-
-def _update(db: Connection, row: dict[str, object]) -> None:
-    """Change the row of a known conversation to its new version."""
-    values = {name: value for name, value in row.items() if name != "captured_ms"}
-    # A signal once given is never lost by a later copy that lacks it.
-    if values["signal"] == Signal.NONE.value:
-        values.pop("signal")
-    db.execute(update(CONVERSATION).where(CONVERSATION.c.no == row["no"]).values(values))
 
 
 def _held(row: Row[tuple[object, ...]]) -> Held:
