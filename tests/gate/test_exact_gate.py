@@ -44,7 +44,12 @@ def people(stores: Stores) -> list[Subject]:
 
 def facts(stores: Stores) -> FactSource:
     return FactSource(
-        stores.main, stores.subjects, stores.ledger, region=Region.EU, realm=Realm.CIVILIAN
+        stores.main,
+        stores.subjects,
+        stores.ledger,
+        stores.erasures,
+        region=Region.EU,
+        realm=Realm.CIVILIAN,
     )
 
 
@@ -133,8 +138,8 @@ def test_an_opener_made_for_a_gate_opens_and_seals(stores: Stores, people: list[
     keys = KeyStore(stores.keys, stores.service, entropy=stores.entropy)
     gate = Gate(
         facts(stores),
-        stores.subjects,
         stores.ledger,
+        stores.erasures,
         SealedReader(stores.main, tenant=TENANT),
         opener_for(keys, entropy=stores.entropy),
         stores.recorder,

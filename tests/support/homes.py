@@ -32,6 +32,8 @@ from volens.datasets.build import DatasetBuilder
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
+from volens.holds.erasures import ErasureLedger
+from volens.lifecycle.access import VaultAccess
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -138,16 +140,23 @@ class Parts:
                 clock=clock,
                 entropy=entropy,
             )
+            self.erasures = ErasureLedger(
+                self.main,
+                Journal(where.folder / "journal" / "erasures"),
+                recorder,
+                access=VaultAccess(self.main, recorder, self.removal),
+            )
             self.gate = Gate(
                 FactSource(
                     self.main,
                     self.subjects,
                     self.ledger,
+                    self.erasures,
                     region=identity.region,
                     realm=identity.realm,
                 ),
-                self.subjects,
                 self.ledger,
+                self.erasures,
                 SealedReader(self.main, tenant=tenant),
                 Opener(store, entropy=entropy),
                 recorder,
@@ -155,6 +164,7 @@ class Parts:
                 clock=clock,
             )
             self.ledger.drain()
+            self.erasures.drain()
             self.recorder = recorder
             self._signer = load_signer(identity, custody)
             self._opened = opened.pop_all()

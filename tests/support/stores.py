@@ -21,6 +21,9 @@ from volens.crypto.sealing import Sealer
 from volens.gate.facts import FactSource, Use
 from volens.gate.gate import Asker, Gate
 from volens.gate.reading import SealedReader
+from volens.holds import erasure_tables
+from volens.holds.erasures import ErasureLedger
+from volens.lifecycle.access import VaultAccess
 from volens.log.entries import Entry, parse_entry
 from volens.log.kinds import AccessAction, AccessReason, Actor, CaptureSource, EntryKind
 from volens.log.recorder import Recorder
@@ -101,7 +104,11 @@ class Stores:
         self.log = WatchedLog()
         self.policy = by or policy()
         self.main = open_database(folder / "main.db")
-        for metadata in (vault_tables.METADATA, consent_store.METADATA):
+        for metadata in (
+            vault_tables.METADATA,
+            consent_store.METADATA,
+            erasure_tables.METADATA,
+        ):
             create_tables(self.main, metadata)
         self.keys = open_database(folder / "keys.db")
         create_tables(self.keys, keystore.METADATA)
@@ -126,16 +133,29 @@ class Stores:
             clock=self.clock,
             entropy=self.entropy,
         )
+        erasures = Journal(folder / "erasures")
+        erasures.create()
+        self.erasures = ErasureLedger(
+            self.main,
+            erasures,
+            self.recorder,
+            access=VaultAccess(self.main, self.recorder, self.removal),
+        )
         self.gate = self.new_gate()
 
     def new_gate(self) -> Gate:
         """Return a gate that has fetched no key yet."""
         return Gate(
             FactSource(
-                self.main, self.subjects, self.ledger, region=Region.EU, realm=Realm.CIVILIAN
+                self.main,
+                self.subjects,
+                self.ledger,
+                self.erasures,
+                region=Region.EU,
+                realm=Realm.CIVILIAN,
             ),
-            self.subjects,
             self.ledger,
+            self.erasures,
             SealedReader(self.main, tenant=TENANT),
             Opener(KeyStore(self.keys, self.service, entropy=self.entropy), entropy=self.entropy),
             self.recorder,

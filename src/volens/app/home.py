@@ -27,6 +27,8 @@ from volens.crypto.sealing import Sealer
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader
+from volens.holds.erasures import ErasureLedger
+from volens.lifecycle.access import VaultAccess
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -76,8 +78,9 @@ class Home:
         self.journal = Journal(folder / "journal" / "choices")
         self.log = self._open_log() if writing else None
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
-        service = FileKeyService(custody, entropy=entropy)
-        keys = KeyStore(self.keys_database, service, entropy=entropy)
+        keys = KeyStore(
+            self.keys_database, FileKeyService(custody, entropy=entropy), entropy=entropy
+        )
         lookup_key = load_secret(custody, LOOKUP_FILE)
         self.sealer = Sealer(keys, lookup_key=lookup_key, entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
@@ -95,14 +98,25 @@ class Home:
             clock=clock,
             entropy=entropy,
         )
+        self.erasures = ErasureLedger(
+            self.main,
+            Journal(folder / "journal" / "erasures"),
+            self.recorder,
+            access=VaultAccess(self.main, self.recorder, self.removal),
+        )
         facts = FactSource(
-            self.main, self.subjects, self.ledger, region=identity.region, realm=identity.realm
+            self.main,
+            self.subjects,
+            self.ledger,
+            self.erasures,
+            region=identity.region,
+            realm=identity.realm,
         )
         self.policy = load_in_force(folder, self.main)
         self.gate = Gate(
             facts,
-            self.subjects,
             self.ledger,
+            self.erasures,
             SealedReader(self.main, tenant=tenant),
             opener_for(keys, entropy=entropy),
             self.recorder,
@@ -213,6 +227,7 @@ def open_home(
         if writing:
             home.ledger.drain()
             home.removal.finish()
+            home.erasures.drain()
         home.keep_open(opened.pop_all())
         return home
 

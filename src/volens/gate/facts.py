@@ -16,10 +16,11 @@ from volens.consent.store import ConsentLedger, grants_text
 from volens.core.canonical import read_strict
 from volens.core.errors import Denied, InvalidInput
 from volens.core.ids import IdKind, parse_id
-from volens.core.purposes import Purpose, Realm, Signal
+from volens.core.purposes import Purpose, Realm, Signal, SubjectStatus
 from volens.core.regions import Region
 from volens.core.time import FAR_FUTURE, from_millis, to_millis
 from volens.gate.census import Census, Int64s
+from volens.holds.erasures import ErasureLedger
 from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, ConsentBitmap, Overrides
 from volens.policy.boundaries import NEVER
 from volens.policy.classify import (
@@ -52,6 +53,7 @@ _COUNTS = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
 _ENDED_COUNTS = f"""
 SELECT subject_no, count(*) FROM conversation WHERE {ENDED} GROUP BY subject_no
 """  # noqa: S608 - as above; counted apart, so that the count of all needs no row but an index
+_STATUS_AT = 5  # among the columns of _SUBJECTS after number and id
 _SCOPE_FIELD = {
     ScopeKind.DATASET.value: "dataset",
     ScopeKind.RUN.value: "run",
@@ -78,14 +80,16 @@ class FactSource:
         engine: Engine,
         subjects: SubjectStore,
         ledger: ConsentLedger,
+        erasures: ErasureLedger,
         *,
         region: Region,
         realm: Realm,
     ) -> None:
         """Read from `engine` and the ledgers over it."""
         self._engine = engine
-        self._subjects = subjects
+        self.subjects = subjects
         self._ledger = ledger
+        self._erasures = erasures
         self._region = region
         self._realm = realm
 
@@ -104,7 +108,7 @@ class FactSource:
     def subject_facts(self, subject: Subject, policy: Policy) -> SubjectFacts:
         """Return one person's facts, journal included."""
         states = self._ledger.states(subject.id)
-        instructions = self._subjects.instructions()
+        instructions = self.subjects.instructions()
         return SubjectFacts(
             plan=subject.plan,
             region=subject.region.value,
@@ -168,15 +172,18 @@ class FactSource:
         self, policy: Policy, use: UseFacts
     ) -> tuple[Int64s, npt.NDArray[np.int32], Int64s]:
         """Return number, class code and end of each subject; equal facts are classified once."""
-        instructions = self._subjects.instructions()
+        instructions = self.subjects.instructions()
         notices = published_notices(policy)
         journaled = self._journaled(use.purpose)
+        leaving = self._leaving()
         seen: dict[tuple[object, ...], tuple[int, int]] = {}
         numbers, codes, ends = array("q"), array("i"), array("q")
         with self._engine.connect() as db:
             for number, raw, *key in driver_of(db).execute(_SUBJECTS, (use.purpose,)):
                 if raw in journaled:
                     key[-2:] = journaled[raw]
+                if raw in leaving:
+                    key[_STATUS_AT] = SubjectStatus.ERASING.value
                 known = seen.get(tuple(key))
                 if known is None:
                     *attributes, grants, objected = key
@@ -200,6 +207,18 @@ class FactSource:
             if event.purpose == purpose
             for state in (self._ledger.states(event.subject)[event.purpose],)
         }
+
+    def _leaving(self) -> frozenset[bytes]:
+        """Return whose account is to go, by a request that the journal still holds.
+
+        Whoever asked for some chats only is left out altogether until the request is taken in: by
+        the next process that owns the home, before it decides anything.
+        """
+        return frozenset(
+            parse_id(IdKind.SUBJECT, erasure.subject)
+            for erasure in self._erasures.pending()
+            if erasure.subject is not None
+        )
 
     def _overrides(
         self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
