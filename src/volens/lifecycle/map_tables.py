@@ -86,14 +86,31 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "sequence": "how often it was replaced",
             "batch_no": "number of the batch it came in with",
             "position": "its place in that batch",
+            "block_no": "which block holds its text",
+            "ended_ms": "when access to it ended",
         },
     ),
     *table_rows(
-        "main.db sealed",
+        "main.db block",
         "content",
         Method.RESEALED,
         When.CONVERSATION,
-        {"conversation_no": "number of the conversation", "envelope": "its text, encrypted"},
+        {
+            "no": "number of the block",
+            "subject_no": "number of the account",
+            "id": "the block's random id, which names its key",
+            "envelope": "the texts of some chats of one person, encrypted",
+        },
+    ),
+    *table_rows(
+        "main.db obsolete_key",
+        "content",
+        Method.ROW_DELETED,
+        When.DONE,
+        {
+            "subject_no": "number of the account",
+            "key_id": "which key is to be dropped next",
+        },
     ),
     *table_rows(
         "main.db consent_event",
@@ -213,7 +230,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "page": "number of the page",
             "scope": "region and realm",
             "epoch": "generation of the key that it is encrypted under",
-            "sealed": "the account's key and its conversations' salts, encrypted",
+            "sealed": "the account's key and the salts of its chats and blocks, encrypted",
         },
     ),
 )
