@@ -17,7 +17,7 @@ from volens.cli.holding import (
     hold_document,
     parse_turns,
     scope_words,
-    state_of,
+    state_words,
     turn_words,
 )
 from volens.cli.homes import parse_end, read_home, write_home
@@ -38,7 +38,8 @@ ReviewerOption = Annotated[
     str, typer.Option(metavar="WORD", help="Who reviews it: a role and number, never a name.")
 ]
 SubjectOption = Annotated[
-    str | None, typer.Option("--subject", help="Only holds on this person's conversations.")
+    str | None,
+    typer.Option("--subject", metavar="SUBJECT", help="Only holds on this person's conversations."),
 ]
 AsSubjectOption = Annotated[
     bool, typer.Option("--as-subject", help="What that person may know: nothing under a gag.")
@@ -133,12 +134,11 @@ def list_holds(
             hold.hold_class.value,
             format_moment(hold.until)[:10],
             f"{len(hold.conversations):,}",
-            state_of(hold, now).replace("_", " "),
-            "" if hold.told(now) else "not told",
+            state_words(hold, now, to_subject=as_subject),
         )
         for hold in page
     ]
-    columns = ("!id", "class", "!until", "#chats", "state", "!")
+    columns = ("!id", "class", "!until", "#chats", "state")
     shown: list[RenderableType] = [table(columns, rows)] if rows else [line("Nothing is held.")]
     rest = len(chosen) - skip - len(page)
     if rest > 0:
@@ -167,7 +167,7 @@ def show(
         acts = [] if as_subject else home.holds.acts(hold)
     document = hold_document(found, now, to_subject=as_subject)
     rows = [
-        (name.replace("_", " "), "-" if value is None else str(value))
+        (name.replace("_", " "), _shown(value))
         for name, value in document.items()
         if name != "conversations"
     ]
@@ -273,6 +273,12 @@ def _placed(home: Home, given: str | None, now: datetime) -> datetime:
         return home.holds.find(given).placed if given else now
     except NotFound:
         return now
+
+
+def _shown(value: Json) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
 
 
 def _would(hold: Hold, now: datetime, text: str) -> Answer:

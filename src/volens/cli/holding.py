@@ -40,6 +40,14 @@ def state_of(hold: Hold, now: datetime) -> str:
     return "released" if hold.released else "expired"
 
 
+def state_words(hold: Hold, now: datetime, *, to_subject: bool = False) -> str:
+    """Say how a hold stands; to its person nothing that is the reviewers' own."""
+    words = [state_of(hold, now).replace("_", " ")]
+    if hold.in_force(now) and not to_subject:
+        words += ["not told"] * (not hold.told(now)) + ["to review"] * hold.review_due(now)
+    return ", ".join(words[1:] or words)
+
+
 def scope_words(hold: Hold) -> str:
     """Say in a few words what a hold keeps."""
     (name, turns), *others = hold.conversations.items()
