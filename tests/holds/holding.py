@@ -8,6 +8,7 @@ from tests.support.ports import SeededEntropy
 from tests.support.stores import START, Stores, WatchedLog, talk
 from volens.core.ids import ConversationId, HoldId, IdKind, SubjectId, format_id
 from volens.holds import tables
+from volens.holds.carving import Carver
 from volens.holds.model import Hold
 from volens.holds.precedence import kept_turns
 from volens.holds.store import HoldStore
@@ -117,14 +118,33 @@ class Register:
         return self.holds.place(wanted, self.now())
 
 
+class FakeCarver:
+    """Carves in memory, and asserts what its caller owes by the contract of `Carver`."""
+
+    def __init__(self, content: dict[ConversationId, tuple[int, ...]]) -> None:
+        self._content = content
+        self.carvings: list[tuple[ConversationId, tuple[int, ...]]] = []
+
+    def carve(self, subject: SubjectId, conversation: ConversationId, kept: Sequence[int]) -> None:
+        assert subject
+        assert kept, "nothing is left to carve: it has to be erased"
+        assert list(kept) == sorted(set(kept))
+        before = self._content[conversation]
+        assert set(kept) <= set(before), "a turn that is gone can't come back"
+        if before != tuple(kept):
+            self.carvings.append((conversation, tuple(kept)))
+        self._content[conversation] = tuple(kept)
+
+
 class FakeErasures:
-    """Erases what was asked for as soon as nothing holds it; asserts what the contracts say."""
+    """Erases what was asked for as soon as nothing holds it."""
 
     def __init__(self, register: Register) -> None:
         self._register = register
         self._waiting: list[ConversationId] = []
         self.content = {name: tuple(range(TURNS)) for name in register.chats}
-        self.carvings: list[tuple[ConversationId, tuple[int, ...]]] = []
+        self.carver = FakeCarver(self.content)
+        self._carver: Carver = self.carver
 
     def ask(self, *names: ConversationId) -> None:
         self._waiting += names
@@ -139,14 +159,8 @@ class FakeErasures:
                 holds.erase_conversations([name])
                 self._waiting.remove(name)
             else:
-                on = holds.of_subject(self._register.ann.id)
-                self.carve(name, kept_turns(on, name, now, TURNS))
+                owner = self._register.ann.id
+                kept = kept_turns(holds.of_subject(owner), name, now, TURNS)
+                self._carver.carve(owner, name, kept)
         if not stop_before_settling:
             holds.settle(freed, now)
-
-    def carve(self, name: ConversationId, kept: tuple[int, ...]) -> None:
-        assert kept, "nothing is left to carve: it has to be erased"
-        assert set(kept) <= set(self.content[name]), "a turn that is gone can't come back"
-        if self.content[name] != kept:
-            self.carvings.append((name, kept))
-        self.content[name] = kept

@@ -19,7 +19,7 @@ from tests.support.stores import START
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable
 from volens.core.ids import IdKind, parse_id
 from volens.holds.model import encode_hold
-from volens.holds.register import Act
+from volens.holds.register import MANY, Act
 from volens.holds.tables import HOLD, HOLD_ACT, HOLD_SCOPE
 from volens.log.entries import commit
 from volens.log.kinds import EntryKind, HoldClass, HoldEnd
@@ -223,10 +223,11 @@ class TestAsking:
 
     def test_many_are_asked_about_at_once(self, register: Register) -> None:
         hold = register.place(1)
-        many = [chat(number) for number in range(5000, 7500)]
-        assert register.holds.holding_many([*many, *register.chats], START) == {
-            register.chats[0]: hold
-        }
+        over = register.place(2, register.chats[1], days=1)
+        for size in (MANY - 4, MANY - 3, 2500):
+            many = [chat(number) for number in range(5000, 5000 + size)]
+            found = register.holds.holding_many([*many, *register.chats], over.until)
+            assert found == {register.chats[0]: hold}
 
     def test_in_force_and_over_by_itself_meet_at_the_end(self, register: Register) -> None:
         hold = register.place(1)
@@ -338,7 +339,7 @@ class TestErasingAgain:
             engine.run()
             register.clock.moment += TICK
             engine.run()
-        assert engine.carvings == [(held, (1, 2, 5)), (held, (2, 5))]
+        assert engine.carver.carvings == [(held, (1, 2, 5)), (held, (2, 5))]
         assert held not in engine.content
 
     def test_what_nobody_asked_to_erase_stays_when_its_hold_ends(self, register: Register) -> None:

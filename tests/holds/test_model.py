@@ -214,6 +214,8 @@ class TestGag:
     def test_what_is_not_told_is_under_a_gag_and_in_force(self, hold: Hold, at: datetime) -> None:
         hidden = hold.gag_until is not None and at < hold.gag_until
         assert hold.told(at) == (not hidden)
+        assert hold.gag_until is None or hold.told(hold.gag_until)
+        assert hold.gag_until is None or not hold.told(hold.gag_until - TICK)
         assert hold.gag_until is None or hold.gag_until <= hold.until
 
 

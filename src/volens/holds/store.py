@@ -175,7 +175,8 @@ class HoldStore(HoldRegister):
                 db.execute(delete(HOLD_SCOPE).where(HOLD_SCOPE.c.conversation.in_(some)))
             for number in found:
                 db.execute(delete(HOLD_ACT).where(HOLD_ACT.c.hold_no == number))
-            db.execute(delete(HOLD).where(HOLD.c.no.not_in(select(HOLD_SCOPE.c.hold_no))))
+                left = select(HOLD_SCOPE.c.hold_no).where(HOLD_SCOPE.c.hold_no == number)
+                db.execute(delete(HOLD).where(HOLD.c.no == number, ~left.exists()))
 
     def erase_subject(self, subject: SubjectId) -> None:
         """Erase everything about holds on a person's conversations; idempotent.
