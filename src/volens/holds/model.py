@@ -25,7 +25,8 @@ LEGAL_STEP = timedelta(days=3653)
 """How far ahead a legal hold's end may be set at a time: an end nobody lives to see is none."""
 REVIEW_EVERY = timedelta(days=90)
 """How long a safety hold may go without somebody looking whether it is still needed."""
-MAX_CONVERSATIONS = 10_000
+MAX_CONVERSATIONS = 1_000
+"""So that each hold, and each entry about it, is quick to read; place another for more."""
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 
 
