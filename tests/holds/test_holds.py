@@ -1,5 +1,6 @@
 """The register of holds: logged first, told to the right people, over by itself, erased again."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -82,6 +83,7 @@ class TestPlacing:
         hold = register.place(1)
         assert register.holds.place(hold, START) == hold
         longer = register.holds.extend(hold.id, START, until=hold.until + DAY)
+        assert register.holds.extend(hold.id, START, until=hold.until + DAY) == longer
         register.clock.step(40 * DAY)
         register.holds.expire(register.now())
         over = register.holds.place(hold, register.now())
@@ -168,6 +170,7 @@ class TestDaysOfASafetyHold:
         assert refused.value.code == "hold_too_long"
         second = register.place(2, hold_class=SAFETY, days=200)
         assert second.first_day == START
+        assert register.place(2, hold_class=SAFETY, days=200) == second
         with pytest.raises(InvalidInput):
             register.holds.extend(second.id, register.now(), until=START + 365 * DAY + TICK)
         longest = register.holds.extend(second.id, register.now(), until=START + 365 * DAY)
@@ -393,7 +396,7 @@ class TestErasingAgain:
         register.clock.step(10 * DAY)
         freed = register.holds.expire(register.now())
         again = register.place(2, days=10)
-        register.holds.settle(freed, register.now())
+        register.holds.settle(replace(freed, holds=(*freed.holds, again.id)), register.now())
         register.holds.release(again.id, register.now())
         assert register.holds.freed().holds == (again.id,)
 
