@@ -1,6 +1,6 @@
 """The register of holds: logged first, told to the right people, over by itself, erased again."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from volens.core.ids import IdKind, parse_id
 from volens.holds.model import encode_hold
 from volens.holds.register import MANY, Act
 from volens.holds.tables import HOLD, HOLD_ACT, HOLD_SCOPE
+from volens.holds.target import HoldTarget
 from volens.log.entries import commit
 from volens.log.kinds import EntryKind, HoldClass, HoldEnd
 
@@ -450,3 +451,48 @@ class TestErasingTheRegister:
         with register.engine.connect() as db:
             for table in (HOLD, HOLD_SCOPE, HOLD_ACT):
                 assert raw.hex() not in repr(db.execute(table.select()).all())
+
+
+@dataclass(frozen=True)
+class Removed:
+    """One erasure, as whoever erases names it."""
+
+    subject: bytes
+    conversations: tuple[bytes, ...] = ()
+    is_account: bool = False
+
+
+class TestTarget:
+    def test_an_erasure_takes_the_register_along_and_finds_nothing_after(
+        self, register: Register
+    ) -> None:
+        target = HoldTarget(register.engine, register.holds)
+        assert target.stores == {"holds": "row_deleted"}
+        first, second, *_ = register.chats
+        hold = register.place(1, first, second)
+        ann = parse_id(IdKind.SUBJECT, register.ann.id)
+        one = Removed(ann, (parse_id(IdKind.CONVERSATION, first),))
+        account = Removed(ann, (parse_id(IdKind.CONVERSATION, second),), is_account=True)
+        for items in ([one], [account]):
+            with pytest.raises(Denied):
+                target.erase(items)
+        assert target.probe([one]) == ["main.db hold_scope"]
+        assert target.probe([one, account]) == ["main.db hold", "main.db hold_scope"]
+        register.holds.release(hold.id, START)
+        target.erase([one])
+        assert target.probe([one]) == []
+        assert list(register.holds.find(hold.id).conversations) == [second]
+        for _ in range(2):
+            target.erase([one, account])
+            assert target.probe([one, account]) == []
+        assert rows(register) == [0, 0, 0]
+
+    def test_an_account_takes_along_holds_on_chats_that_went_before(
+        self, register: Register
+    ) -> None:
+        hold = register.place(1)
+        other = register.place(2, register.others[0], person=register.bob)
+        register.holds.release(hold.id, START)
+        target = HoldTarget(register.engine, register.holds)
+        target.erase([Removed(parse_id(IdKind.SUBJECT, register.ann.id), is_account=True)])
+        assert register.holds.all() == [other]
