@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Column, Engine, MetaData, and_, delete, select
+from sqlalchemy import Column, Engine, MetaData, delete, select
 
 from volens.consent import store as consent
 from volens.core.ids import ConversationId, ErasureId, IdKind, SubjectId, format_id
@@ -69,10 +69,8 @@ class ErasureTarget(Protocol):
 class ErasingVault(Protocol):
     """What the vault does to forget; both idempotent, keys before rows, the person's row last."""
 
-    def erase_conversations(
-        self, subject: Subject, conversation_ids: Sequence[ConversationId]
-    ) -> None:
-        """Remove keys, ciphertext and rows of one person's conversations."""
+    def erase_conversations(self, wanted: Mapping[Subject, Sequence[ConversationId]]) -> None:
+        """Remove keys, ciphertext and rows of people's conversations, all at once."""
         ...
 
     def erase_accounts(self, subjects: Sequence[Subject]) -> None:
@@ -106,18 +104,20 @@ class VaultTarget:
         return {"keys": "key_removed", "content": "resealed", "rows": "row_deleted"}
 
     def erase(self, items: Sequence[Item]) -> None:
-        """Remove accounts all at once, then single conversations person by person."""
+        """Remove accounts all at once, then single conversations all at once."""
         # Who is not found is gone: a person's row goes last, after all that belongs to it.
         closing = {_person(item) for item in items if item.is_account}
         accounts = self._subjects.several(sorted(closing))
         if accounts:
             self._erasing.erase_accounts(accounts)
-        chats = [item for item in items if not item.is_account and item.conversations]
-        people = {one.id: one for one in self._subjects.several(sorted(map(_person, chats)))}
-        for item in chats:
+        parts = [item for item in items if not item.is_account and item.conversations]
+        people = {one.id: one for one in self._subjects.several(sorted(set(map(_person, parts))))}
+        chats: dict[Subject, list[ConversationId]] = {}
+        for item in parts:
             if _person(item) in people:
-                self._erasing.erase_conversations(people[_person(item)], _names(item))
-        self._forget_leaves(chats)
+                chats.setdefault(people[_person(item)], []).extend(_names(item))
+        if chats:
+            self._erasing.erase_conversations(chats)
 
     def probe(self, items: Sequence[Item]) -> list[str]:
         """Look for ids and row numbers in every table of the vault and of the key store."""
@@ -132,15 +132,6 @@ class VaultTarget:
         numbers = [number for item in items for number in item.numbers]
         found.update(_rows_left(self._main, "main.db", vault.METADATA, "conversation_no", numbers))
         return sorted(found)
-
-    def _forget_leaves(self, items: Sequence[Item]) -> None:
-        """Drop what opens log entries about single conversations (signals)."""
-        leaf = vault.LEAF.c
-        with self._main.begin() as db:
-            for item in items:
-                for some in chunks(_names(item)):
-                    of_item = and_(leaf.subject_no == item.subject_number, leaf.opening.in_(some))
-                    db.execute(delete(vault.LEAF).where(of_item))
 
 
 class ChoicesTarget:
