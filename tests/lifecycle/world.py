@@ -1,6 +1,6 @@
 """A home with people, a dataset and everything that erases, on a stepped clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,13 +23,14 @@ DAY = timedelta(days=1)
 CANARY = "wombat-7f3a-canary"
 
 
-class RowVault:
+class StoppableVault:
     """The real vault, which can be told to stop between its steps."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self.calls: list[str] = []
         self.fails_after: int | None = None
+        self.fails_at_the_end = False
 
     def erase_conversations(self, wanted: Mapping[Subject, Sequence[ConversationId]]) -> None:
         self._count("conversations")
@@ -40,6 +41,8 @@ class RowVault:
         self._home.removal.drop_account_keys(subjects)
         self._count("rows")
         self._home.removal.erase_accounts(subjects)
+        if self.fails_at_the_end:
+            raise Unavailable("database_trouble", "the vault was told to fail")
 
     def _count(self, call: str) -> None:
         self.calls.append(call)
@@ -63,7 +66,7 @@ class World:
 
     where: Place
     home: Home
-    vault: RowVault
+    vault: StoppableVault
     holds: FixedHolds
     eraser: Eraser
     asked: int = 0
@@ -115,8 +118,5 @@ class World:
 def world_of(where: Place) -> World:
     """Open a home with its eraser."""
     home = where.open()
-    vault, holds = RowVault(home), FixedHolds()
+    vault, holds = StoppableVault(home), FixedHolds()
     return World(where, home, vault, holds, eraser_of(home, vault, holds))
-
-
-NewWorld = Callable[[], World]

@@ -29,7 +29,7 @@ from volens.core.ports import Entropy
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.crypto.keyservice import KeyService
 from volens.crypto.pages import ROWS_PER_PAGE, SALT_BYTES, Page, pack_page, unpack_page
-from volens.storage.engine import driver_of
+from volens.storage.engine import driver_of, execute_many
 
 METADATA = MetaData()
 EPOCH_ROOT = Table(
@@ -150,10 +150,9 @@ class KeyStore:
     def drop_accounts(self, holders: Collection[Holder]) -> None:
         """Remove all keys of each holder; durable when this returns. Twice is no error."""
         with self._engine.begin() as db:
-            driver = driver_of(db)
             numbers = sorted(holder.number for holder in holders)
-            driver.executemany(
-                "DELETE FROM key_page WHERE subject_no = ?", [(number,) for number in numbers]
+            execute_many(
+                db, "DELETE FROM key_page WHERE subject_no = ?", [(number,) for number in numbers]
             )
 
     def account(self, holder: Holder) -> Account:

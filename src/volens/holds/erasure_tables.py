@@ -20,7 +20,6 @@ from sqlalchemy import (
     bindparam,
     insert,
     select,
-    text,
     update,
 )
 
@@ -67,16 +66,7 @@ ERASURE = Table(
     Column("held_until_ms", Integer),
     Column("steps", String, nullable=False),  # canonical JSON: [store, method, moment] each
     Index("erasure_of", "subject"),
-    Index(
-        "erasure_unresumed",
-        "state",
-        sqlite_where=text("state = 'cancelled' AND former IS NOT NULL"),
-    ),
-    Index(
-        "erasure_unfinished",
-        "state",
-        sqlite_where=text("state NOT IN ('irrecoverable', 'cancelled')"),
-    ),
+    Index("erasure_in_state", "state", "cool_off_ends_ms"),
 )
 EVIDENCE = Table(
     "erasure_evidence",
@@ -252,6 +242,8 @@ def _named(row: Row[tuple[object, ...]]) -> tuple[ConversationId, ...]:
 
 
 def _read_steps(text: str) -> tuple[StoreStep, ...]:
+    if text == "[]":
+        return ()
     rows = read_canonical(text.encode("ascii"))
     if not isinstance(rows, list):
         raise TypeError("steps is not a list")

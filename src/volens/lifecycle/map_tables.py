@@ -86,7 +86,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "sequence": "how often it was replaced",
             "batch_no": "number of the batch it came in with",
             "position": "its place in that batch",
-            "block_no": "which block holds its text",
+            "block_no": "number of the block it lies in",
             "ended_ms": "when access to it ended",
         },
     ),
@@ -98,19 +98,16 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         {
             "no": "number of the block",
             "subject_no": "number of the account",
-            "id": "the block's random id, which names its key",
-            "envelope": "the texts of some chats of one person, encrypted",
+            "id": "the block's random id",
+            "envelope": "the text of conversations of one account, encrypted",
         },
     ),
     *table_rows(
         "main.db obsolete_key",
-        "content",
+        "keys",
         Method.ROW_DELETED,
         When.DONE,
-        {
-            "subject_no": "number of the account",
-            "key_id": "which key is to be dropped next",
-        },
+        {"subject_no": "number of the account", "key_id": "which of its keys is dropped next"},
     ),
     *table_rows(
         "main.db consent_event",

@@ -22,7 +22,7 @@ from volens.crypto.blocks import Member
 from volens.crypto.keystore import Holder, KeyStore
 from volens.crypto.sealing import SealedBlock
 from volens.crypto.shredding import Rewrite, Shredder
-from volens.storage.engine import driver_of
+from volens.storage.engine import driver_of, execute_many
 from volens.vault.blocks import change_body, merge_bodies
 from volens.vault.subjects import Subject
 from volens.vault.tables import BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY, SUBJECT
@@ -71,11 +71,11 @@ class Removal:
                 db, [(one.holder, row.block_no, (row.id, row.sequence)) for one, row in found]
             )
             _obsolete(db, [(one.number, row.id) for one, row in found])
-            driver = driver_of(db)
-            driver.executemany(
-                "DELETE FROM conversation WHERE no = ?", [(row.no,) for _, row in found]
+            execute_many(
+                db, "DELETE FROM conversation WHERE no = ?", [(row.no,) for _, row in found]
             )
-            driver.executemany(
+            execute_many(
+                db,
                 "DELETE FROM leaf WHERE subject_no = ? AND opening = ?",
                 [(one.number, name) for one, names in wanted.items() for name in names],
             )
@@ -130,10 +130,9 @@ class Removal:
         self.drop_account_keys(subjects)
         numbers = [(subject.number,) for subject in subjects]
         with self._engine.begin() as db:
-            driver = driver_of(db)
             for table in (BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY):
-                driver.executemany(f"DELETE FROM {table.name} WHERE subject_no = ?", numbers)  # noqa: S608 - a constant name
-            driver.executemany(f"DELETE FROM {SUBJECT.name} WHERE no = ?", numbers)  # noqa: S608 - a constant name
+                execute_many(db, f"DELETE FROM {table.name} WHERE subject_no = ?", numbers)  # noqa: S608 - a constant name
+            execute_many(db, f"DELETE FROM {SUBJECT.name} WHERE no = ?", numbers)  # noqa: S608 - a constant name
 
     def drop_account_keys(self, subjects: Sequence[Subject]) -> None:
         """Do the first step of `erase_accounts` alone: from here on nothing of them opens."""
@@ -175,7 +174,8 @@ class Removal:
             unwanted.setdefault(holder, []).append(row.key_id)
         self._shredder.drop(unwanted)
         with self._engine.begin() as db:
-            driver_of(db).executemany(
+            execute_many(
+                db,
                 "DELETE FROM obsolete_key WHERE subject_no = ? AND key_id = ?",
                 [(row.subject_no, row.key_id) for row in rows],
             )
@@ -202,7 +202,8 @@ class Removal:
     def _set_ended(self, numbers: Sequence[int], moment_ms: int | None) -> None:
         with self._engine.begin() as db:
             only = "" if moment_ms is None else " AND ended_ms IS NULL"
-            driver_of(db).executemany(
+            execute_many(
+                db,
                 f"UPDATE conversation SET ended_ms = ? WHERE no = ?{only}",  # noqa: S608 - constants
                 [(moment_ms, number) for number in numbers],
             )
