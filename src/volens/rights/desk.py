@@ -1,43 +1,28 @@
 """Where rights requests are opened, answered and settled, each in the same way for every plan.
 
 What can be done by itself is done at once: an objection holds when `open` returns, a restriction or
-an erasure as soon as it is shown who asks. Whatever takes away from what is done with the data goes
-first into its own ledger, then the request is recorded: a full disk or a stop in between never
-leaves a recorded request without its deed.
+an erasure as soon as it is shown who asks. The deed comes first, then its record: a full disk or a
+stop in between never leaves a record without its deed, and repeating does nothing twice.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
-from volens.consent.model import Act, ConsentEvent
-from volens.consent.store import ConsentLedger
 from volens.core.errors import InvalidInput, NotFound
-from volens.core.ids import (
-    ID_BYTES,
-    ConversationId,
-    ErasureId,
-    EventId,
-    IdKind,
-    RequestId,
-    format_id,
-    parse_id,
-)
+from volens.core.ids import ID_BYTES, IdKind, RequestId, format_id
 from volens.core.ports import Clock, Entropy
-from volens.core.purposes import Purpose, SubjectStatus
 from volens.core.regions import Region
-from volens.holds.erasure import COOL_OFF, PROMISE, Erasure, ErasureState
-from volens.log.kinds import ErasureCause, ErasureScope, RequestKind, RequestOutcome
-from volens.policy.pack import LegalBasis, Pack
+from volens.holds.erasure import ErasureState
+from volens.log.kinds import ErasureScope, RequestKind, RequestOutcome
+from volens.policy.pack import RegionProfile
 from volens.rights.deadlines import Deadline, deadline
+from volens.rights.effects import Effects, Wish
 from volens.rights.queue import Place, line_up
 from volens.rights.requests import (
     UNVERIFIED,
-    About,
     Channel,
     ExtensionReason,
     FromAgent,
@@ -51,56 +36,18 @@ from volens.rights.requests import (
     verify,
 )
 from volens.rights.store import RequestStore
-from volens.vault.store import Vault
 from volens.vault.subjects import Subject, SubjectStore
 
-SALE_PURPOSES = (
-    Purpose.SALE,
-    Purpose.TARGETED_ADVERTISING,
-    Purpose.MARKETING_SHARING,
-    Purpose.PROFILING_WITH_OUTSIDE_DATA,
-)
-"""What "do not sell or share" is about (CCPA 1798.120). All prohibited: the objection is kept, so
-that it would still stand if ever a home with other rules took these people over."""
-
-
-class Erasures(Protocol):
-    """The ledger of erasures."""
-
-    def request(self, erasure: Erasure) -> None:
-        """Take a request: true at once, from any process; idempotent by id."""
-        ...
-
-    def find(self, erasure_id: str) -> Erasure:
-        """Return one erasure; `NotFound` if there is none."""
-        ...
-
-    def of_subject(self, subject: str) -> Sequence[Erasure]:
-        """Return a person's erasures, oldest first."""
-        ...
+COPIES = frozenset({RequestKind.ACCESS, RequestKind.PORTABILITY})
+"""Kinds that are answered with a copy of the person's data (GDPR Art. 15(3), 20)."""
 
 
 class Exporter(Protocol):
     """Hands people their data."""
 
-    def hand_over(self, subject: Subject, kind: RequestKind, request: RequestId) -> None:
-        """Make the copy of all own data ready for the person; logged and ready when it returns."""
+    def hand_over(self, subject: Subject, request: RightsRequest) -> None:
+        """Make the copy of all own data ready for the person; done and logged when it returns."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a person asks for."""
-
-    kind: RequestKind
-    about: About = About.NOTHING
-    """For a rectification."""
-    purposes: tuple[Purpose, ...] = ()
-    """For an objection: to what; empty for everything that may be objected to."""
-    scope: ErasureScope = ErasureScope.ACCOUNT
-    """For an erasure."""
-    conversations: tuple[ConversationId, ...] = ()
-    """For an erasure of the scope `conversation`."""
 
 
 class RightsDesk:
@@ -110,22 +57,18 @@ class RightsDesk:
         self,
         store: RequestStore,
         subjects: SubjectStore,
-        ledger: ConsentLedger,
-        vault: Vault,
-        erasures: Erasures,
+        effects: Effects,
         *,
-        pack: Pack,
+        profiles: Mapping[Region, RegionProfile],
         home: Region,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
-        """Use the ledgers of a home in the region `home`, under the policy `pack`."""
+        """Serve a home in the region `home`, under the region profiles of the policy in force."""
         self._store = store
         self._subjects = subjects
-        self._ledger = ledger
-        self._vault = vault
-        self._erasures = erasures
-        self._pack = pack
+        self._effects = effects
+        self._profiles = profiles
         self._home = home
         self._clock = clock
         self._entropy = entropy
@@ -139,36 +82,8 @@ class RightsDesk:
             received or self._clock.now(),
             account=account,
             home=self._home,
-            profiles=self._pack.regions,
+            profiles=self._profiles,
         )
-
-    def objectable(self) -> tuple[Purpose, ...]:
-        """Return the purposes that rest on legitimate interest (GDPR Art. 21(1))."""
-        return tuple(
-            purpose
-            for purpose, info in self._pack.purposes.items()
-            if info.legal_basis is LegalBasis.LEGITIMATE_INTEREST
-        )
-
-    def check(self, subject: Subject, wish: Wish) -> None:
-        """Pass if the wish can be taken up at all.
-
-        Raises:
-            InvalidInput: ``request_about``, ``request_purposes``, ``request_conversations``.
-            NotFound: ``conversation_unknown``, also for a conversation of somebody else.
-        """
-        allowed = set(self.objectable())
-        if set(wish.purposes) - allowed or (wish.purposes and not _objects(wish)):
-            hint = f"one of {', '.join(sorted(allowed))}; what rests on a yes is withdrawn instead"
-            message = "an objection is to purposes that rest on legitimate interest"
-            raise InvalidInput("request_purposes", message, hint=hint)
-        named = wish.kind is RequestKind.ERASURE and wish.scope is ErasureScope.CONVERSATION
-        if named != bool(wish.conversations):
-            message = "conversations are named for the erasure of conversations, and only for it"
-            raise InvalidInput("request_conversations", message)
-        for name in wish.conversations:
-            if self._vault.find(name).subject_no != subject.number:
-                raise NotFound("conversation_unknown", f"no conversation {name} here")
 
     def open(
         self,
@@ -182,12 +97,13 @@ class RightsDesk:
     ) -> RightsRequest:
         """Take up a request and do at once what can be done at once.
 
-        1. Objections are in the consent ledger: from here on they hold.
+        1. The deed, where there is one and it is shown who asks (objections need not): objections
+           and erasures are true in their journals from here on, a restriction in the register.
         2. The request is in the log and in the table.
-        3. If it is shown who asks: restriction and erasure take effect, as `answer` does.
+        3. If nothing more is to be done, its closing follows.
 
-        If it stops after 1, the objection holds and was not acknowledged; a repeated call changes
-        nothing about it. If it stops after 2, the request is open and `answer` goes on.
+        If it stops after 1, the deed stands and was not acknowledged; a repeated call does nothing
+        twice. If it stops after 2, the request stays open and in the queue.
 
         Args:
             subject: whose right it is.
@@ -198,14 +114,18 @@ class RightsDesk:
             request_id: the reference number; a new one by default.
 
         Raises:
-            InvalidInput, NotFound: as `check`.
+            InvalidInput: ``request_about``, ``request_purposes``, ``request_conversations``,
+                ``request_verification``.
+            NotFound: ``conversation_unknown``.
+            Unavailable: if log or database can't be written; see 1.
         """
-        self.check(subject, wish)
+        if verified_by is None and wish.kind in UNVERIFIED:
+            verified_by = VerifiedBy.NOT_NEEDED
+        self._effects.check(subject, wish, verified=verified_by is not None)
         now = self._clock.now()
         until = self.deadline(wish.kind, subject.region, now)
-        raw = self._entropy.draw(ID_BYTES)
         request = RightsRequest(
-            id=request_id or RequestId(format_id(IdKind.REQUEST, raw)),
+            id=request_id or RequestId(format_id(IdKind.REQUEST, self._entropy.draw(ID_BYTES))),
             kind=wish.kind,
             subject=subject.id,
             channel=channel,
@@ -213,52 +133,39 @@ class RightsDesk:
             due=until.due,
             region=until.decided_by.region,
             about=wish.about,
+            scope=wish.scope if wish.kind is RequestKind.ERASURE else None,
             agent=agent,
         )
-        if wish.kind in UNVERIFIED:
-            changed = self._object(subject, wish, request, channel)
-            self._store.add(request, subject)
-            request = verify(request, verified_by or VerifiedBy.NOT_NEEDED, now)
-            never = wish.kind is RequestKind.DO_NOT_SELL
-            done = Reason.NEVER_DONE if never else Reason.DONE if changed else Reason.ALREADY_SO
-            return self._close(request, RequestOutcome.FULFILLED, done)
+        done = None
+        if verified_by is not None:
+            request, done = self._act(verify(request, verified_by, now), subject, wish)
         self._store.add(request, subject)
-        if verified_by is None:
-            return request
-        return self.answer(self.verify(request.id, verified_by), wish)
+        return request if done is None else self._close(request, RequestOutcome.FULFILLED, done)
 
     def verify(self, request_id: str, by: VerifiedBy) -> RightsRequest:
-        """Record that it was shown who asks. Nothing else happens: `answer` goes on.
+        """Record that it was shown who asks, and do what can be done at once, as `open`.
 
         Raises:
             NotFound: ``request_unknown``.
             InvalidInput: ``request_state``, ``request_verification``.
         """
         request = verify(self._store.find(request_id), by, self._clock.now())
+        scope = request.scope or ErasureScope.ACCOUNT
+        wish = Wish(kind=request.kind, about=request.about, scope=scope)
+        request, done = self._act(request, self._subject(request), wish)
+        if done is not None:
+            return self._close(request, RequestOutcome.FULFILLED, done)
         self._store.change(request)
         return request
 
-    def answer(self, request: RightsRequest, wish: Wish | None = None) -> RightsRequest:
-        """Do what a verified request asks for, as far as it goes by itself.
-
-        A restriction is done and closed. An erasure is handed to the erasure ledger, under an id
-        made from the request's, so that a repeated call asks for the same one; `settle` closes it.
-        Access, portability and rectification are in progress until `hand_over` or `close`.
+    def take_up(self, request_id: str) -> RightsRequest:
+        """Record that somebody works on a verified request.
 
         Raises:
-            InvalidInput: ``request_state`` unless it is verified.
+            NotFound: ``request_unknown``.
+            InvalidInput: ``request_state``.
         """
-        wish = wish or Wish(kind=request.kind, about=request.about)
-        now = self._clock.now()
-        if request.kind is RequestKind.RESTRICTION:
-            started = start(request, now)
-            reason = self._restrict(self._subject(request))
-            return self._close(started, RequestOutcome.FULFILLED, reason)
-        erasure = None
-        if request.kind is RequestKind.ERASURE:
-            start(request, now)  # before anything is erased
-            erasure = self._erase(self._subject(request), wish, request, now)
-        request = start(request, now, erasure=erasure)
+        request = start(self._store.find(request_id), self._clock.now())
         self._store.change(request)
         return request
 
@@ -270,12 +177,14 @@ class RightsDesk:
             InvalidInput: ``request_state``, ``request_kind``.
         """
         request = self._store.find(request_id)
-        if request.kind not in {RequestKind.ACCESS, RequestKind.PORTABILITY}:
+        if request.kind not in COPIES:
             message = f"a request for {request.kind} is not answered with a copy of the data"
             raise InvalidInput("request_kind", message)
-        if request.state is not RequestState.IN_PROGRESS:
-            raise InvalidInput("request_state", f"{request.id} is {request.state.value}")
-        exporter.hand_over(self._subject(request), request.kind, request.id)
+        if request.state not in {RequestState.VERIFIED, RequestState.IN_PROGRESS}:
+            hint = f"volens rights show {request.id}"
+            message = f"{request.id} is {request.state.value}: nothing is handed over"
+            raise InvalidInput("request_state", message, hint=hint)
+        exporter.hand_over(self._subject(request), request)
         return self._close(request, RequestOutcome.FULFILLED, Reason.DONE)
 
     def close(self, request_id: str, outcome: RequestOutcome, reason: Reason) -> RightsRequest:
@@ -287,7 +196,8 @@ class RightsDesk:
                 erasure: that is over when it is irrecoverable, not when somebody says so.
         """
         request = self._store.find(request_id)
-        if request.erasure is not None and outcome is not RequestOutcome.PARTLY:
+        running = request.closing is None and request.erasure is not None
+        if running and outcome is not RequestOutcome.PARTLY:
             hint = "it closes by itself; within the cool-off the erasure can be taken back"
             message = f"{request.id} led to the erasure {request.erasure}"
             raise InvalidInput("erasure_runs", message, hint=hint)
@@ -326,15 +236,9 @@ class RightsDesk:
         Returns:
             The request, closed; None if the person's objection stood already.
         """
-        if self.sale_objected(subject):
+        if self._effects.sale_objected(subject):
             return None
-        wish = Wish(kind=RequestKind.DO_NOT_SELL)
-        return self.open(subject, wish, channel=Channel.SIGNAL)
-
-    def sale_objected(self, subject: Subject) -> bool:
-        """Say whether a person's "do not sell or share" stands, journal included."""
-        states = self._ledger.states(subject.id)
-        return all(purpose in states and states[purpose].objected for purpose in SALE_PURPOSES)
+        return self.open(subject, Wish(kind=RequestKind.DO_NOT_SELL), channel=Channel.SIGNAL)
 
     def queue(self) -> tuple[Place, ...]:
         """Return the open requests in the order in which they are to be taken up."""
@@ -343,78 +247,52 @@ class RightsDesk:
         return line_up(waiting, lambda subject: plans.get(subject, ""), self._clock.now())
 
     def refuse_unmatched(
-        self, request_id: RequestId, kind: RequestKind, reason: Reason, agent: FromAgent
+        self, request_id: RequestId, wish: Wish, reason: Reason, agent: FromAgent
     ) -> RightsRequest:
         """Record and refuse an agent's request that is about nobody here, or can't be met."""
         now = self._clock.now()
-        until = self.deadline(kind, self._home, now)
+        until = self.deadline(wish.kind, self._home, now)
         request = RightsRequest(
             id=request_id,
-            kind=kind,
+            kind=wish.kind,
             subject=None,
             channel=Channel.AGENT,
             opened=now,
             due=until.due,
             region=until.decided_by.region,
-            agent=replace(agent, number=agent.number),
+            scope=wish.scope if wish.kind is RequestKind.ERASURE else None,
+            agent=agent,
         )
         self._store.add(request, None)
         return self._close(request, RequestOutcome.REFUSED, reason)
 
-    def _object(
-        self, subject: Subject, wish: Wish, request: RightsRequest, channel: Channel
-    ) -> bool:
-        """Record the objections that do not stand yet; say whether there were any."""
-        if wish.kind is RequestKind.DO_NOT_SELL:
-            wanted: Sequence[Purpose] = SALE_PURPOSES
-        else:
-            wanted = wish.purposes or self.objectable()
-        states = self._ledger.states(subject.id)
-        events = [
-            ConsentEvent(
-                id=EventId(_derived(IdKind.EVENT, request.id, purpose.value)),
-                subject=subject.id,
-                purpose=purpose,
-                act=Act.OBJECT,
-                at=request.opened,
-                channel=channel.value,
-            )
-            for purpose in wanted
-            if purpose not in states or not states[purpose].objected
-        ]
-        self._ledger.record(events)
-        return bool(events)
+    def _act(
+        self, request: RightsRequest, subject: Subject, wish: Wish
+    ) -> tuple[RightsRequest, Reason | None]:
+        """Do what a verified request asks for, as far as it goes by itself.
 
-    def _restrict(self, subject: Subject) -> Reason:
-        if subject.status is not SubjectStatus.ACTIVE:
-            return Reason.ALREADY_SO  # the other states block every use as well
-        self._subjects.change(subject, {"status": SubjectStatus.RESTRICTED.value})
-        return Reason.DONE
-
-    def _erase(
-        self, subject: Subject, wish: Wish, request: RightsRequest, now: datetime
-    ) -> ErasureId:
-        for other in self._erasures.of_subject(subject.id):
-            running = other.state is not ErasureState.CANCELLED
-            if running and _covers(other, wish):
-                return other.id  # asking twice is one erasure, with one receipt
-        erasure = Erasure(
-            id=ErasureId(_derived(IdKind.ERASURE, request.id, "erasure")),
-            scope=wish.scope,
-            cause=ErasureCause.REQUEST,
-            subject=subject.id,
-            conversations=wish.conversations,
-            requested=now,
-            cool_off_ends=now + COOL_OFF,
-            promised_by=now + PROMISE,
-            state=ErasureState.ACCESS_ENDED,
-            access_ended=now,
-        )
-        self._erasures.request(erasure)
-        return erasure.id
+        Returns:
+            The request, and why it can be closed at once; None if it can't.
+        """
+        now = self._clock.now()
+        match request.kind:
+            case RequestKind.OBJECTION | RequestKind.DO_NOT_SELL:
+                fresh = self._effects.object_to(
+                    subject, wish, request=request.id, channel=request.channel, at=now
+                )
+                if request.kind is RequestKind.DO_NOT_SELL:
+                    return start(request, now), Reason.NEVER_DONE
+                return start(request, now), Reason.DONE if fresh else Reason.ALREADY_SO
+            case RequestKind.RESTRICTION:
+                return start(request, now), self._effects.restrict(subject)
+            case RequestKind.ERASURE:
+                erasure = self._effects.erase(subject, wish, request=request.id, at=now)
+                return start(request, now, erasure=erasure), None
+            case RequestKind.ACCESS | RequestKind.PORTABILITY | RequestKind.RECTIFICATION:
+                return request, None
 
     def _ended(self, erasure_id: str) -> tuple[RequestOutcome, Reason] | None:
-        state = self._erasures.find(erasure_id).state
+        state = self._effects.erasure(erasure_id).state
         if state is ErasureState.IRRECOVERABLE:
             return RequestOutcome.FULFILLED, Reason.DONE
         if state is ErasureState.CANCELLED:
@@ -432,25 +310,3 @@ class RightsDesk:
         if request.subject is None:
             raise NotFound("subject_unknown", f"the account of {request.id} is gone")
         return self._subjects.find(request.subject)
-
-
-def _objects(wish: Wish) -> bool:
-    return wish.kind is RequestKind.OBJECTION
-
-
-def _covers(erasure: Erasure, wish: Wish) -> bool:
-    """Say whether an erasure that is under way is the very one asked for."""
-    if erasure.scope is not wish.scope:
-        return False
-    open_account = erasure.scope is ErasureScope.ACCOUNT
-    return open_account or (
-        erasure.scope is ErasureScope.CONVERSATION
-        and set(wish.conversations) <= set(erasure.conversations)
-    )
-
-
-def _derived(kind: IdKind, request: RequestId, what: str) -> str:
-    """Return an id that follows from a request's, which is random: repeating gives the same."""
-    raw = parse_id(IdKind.REQUEST, request)
-    digest = hashlib.sha256(b"volens/request/v1\x00" + raw + what.encode()).digest()
-    return format_id(kind, digest[:ID_BYTES])

@@ -17,7 +17,7 @@ from typing import Final
 from volens.core.errors import InvalidInput
 from volens.core.ids import ErasureId, RequestId, SubjectId
 from volens.core.regions import Region
-from volens.log.kinds import RequestKind, RequestOutcome
+from volens.log.kinds import ErasureScope, RequestKind, RequestOutcome
 
 
 class RequestState(StrEnum):
@@ -26,6 +26,7 @@ class RequestState(StrEnum):
     OPEN = "open"
     """Asked; whether it is really the person is not shown yet."""
     VERIFIED = "verified"
+    """It is the person; somebody has to take it up."""
     IN_PROGRESS = "in_progress"
     CLOSED = "closed"
 
@@ -166,6 +167,8 @@ class RightsRequest:
     """Whose law sets the deadline."""
     state: RequestState = RequestState.OPEN
     about: About = About.NOTHING
+    scope: ErasureScope | None = None
+    """How much is to be erased; None for anything but an erasure."""
     verified: datetime | None = None
     verified_by: VerifiedBy | None = None
     started: datetime | None = None
@@ -176,11 +179,13 @@ class RightsRequest:
     agent: FromAgent | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a rectification of nothing, and a subject matter of anything else."""
+        """Refuse a rectification of nothing and an erasure without a scope, and the reverse."""
         if (self.kind is RequestKind.RECTIFICATION) != (self.about is not About.NOTHING):
             hint = f"one of {', '.join(word for word in About if word)}"
             message = "a rectification, and only one, says what it is about"
             raise InvalidInput("request_about", message, hint=hint)
+        if (self.kind is RequestKind.ERASURE) != (self.scope is not None):
+            raise InvalidInput("request_scope", "an erasure, and only one, has a scope")
 
     def late(self, at: datetime) -> bool:
         """Say whether it is unanswered at or past its deadline."""

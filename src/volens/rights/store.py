@@ -32,7 +32,7 @@ from volens.core.ids import ErasureId, IdKind, RequestId, SubjectId, format_id, 
 from volens.core.regions import Region
 from volens.core.time import from_millis, to_millis
 from volens.log.fields import Value
-from volens.log.kinds import EntryKind, RequestKind, RequestOutcome
+from volens.log.kinds import EntryKind, ErasureScope, RequestKind, RequestOutcome
 from volens.log.recorder import Recorder
 from volens.rights.requests import (
     About,
@@ -61,6 +61,7 @@ REQUEST = Table(
     Column("state", String, nullable=False),
     Column("region", String, nullable=False),
     Column("about", String, nullable=False),
+    Column("scope", String),
     Column("opened_ms", Integer, nullable=False),
     Column("due_ms", Integer, nullable=False),
     Column("verified_ms", Integer),
@@ -110,6 +111,7 @@ class RequestStore:
             "channel": request.channel.value,
             "region": request.region.value,
             "about": request.about.value,
+            "scope": request.scope,
             "opened_ms": to_millis(request.opened),
             "agent": request.agent and request.agent.agent,
             "agent_number": request.agent and request.agent.number,
@@ -259,6 +261,7 @@ def _request(row: Row[tuple[object, ...]]) -> RightsRequest:
         region=Region(row.region),
         state=RequestState(row.state),
         about=About(row.about),
+        scope=row.scope and ErasureScope(row.scope),
         verified=_moment(row.verified_ms),
         verified_by=row.verified_by and VerifiedBy(row.verified_by),
         started=_moment(row.started_ms),

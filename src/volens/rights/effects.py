@@ -1,0 +1,212 @@
+"""What a rights request does to the ledgers: each deed idempotent, each true on its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from volens.consent.model import Act, ConsentEvent
+from volens.consent.store import ConsentLedger
+from volens.core.errors import InvalidInput, NotFound
+from volens.core.ids import (
+    ID_BYTES,
+    ConversationId,
+    ErasureId,
+    EventId,
+    IdKind,
+    RequestId,
+    SubjectId,
+    format_id,
+    parse_id,
+)
+from volens.core.purposes import Purpose, SubjectStatus
+from volens.holds.erasure import COOL_OFF, PROMISE, Erasure, ErasureState
+from volens.log.kinds import ErasureCause, ErasureScope, RequestKind
+from volens.policy.pack import LegalBasis, Pack
+from volens.rights.requests import About, Channel, Reason
+from volens.vault.store import Vault
+from volens.vault.subjects import Subject, SubjectStore
+
+SALE_PURPOSES = (
+    Purpose.SALE,
+    Purpose.TARGETED_ADVERTISING,
+    Purpose.MARKETING_SHARING,
+    Purpose.PROFILING_WITH_OUTSIDE_DATA,
+)
+"""What "do not sell or share" is about (CCPA 1798.120). All prohibited: the objection is kept, so
+that it still stands wherever these people's choices go."""
+
+
+class Erasures(Protocol):
+    """The ledger of erasures."""
+
+    def request(self, erasure: Erasure) -> None:
+        """Take a request: true at once, from any process; idempotent by id."""
+        ...
+
+    def find(self, erasure_id: str) -> Erasure:
+        """Return one erasure.
+
+        Raises:
+            NotFound: if there is none of this id.
+        """
+        ...
+
+    def of_subject(self, subject: SubjectId) -> Sequence[Erasure]:
+        """Return a person's erasures, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person asks for."""
+
+    kind: RequestKind
+    about: About = About.NOTHING
+    """For a rectification."""
+    purposes: tuple[Purpose, ...] = ()
+    """For an objection: to what; empty for everything that may be objected to."""
+    scope: ErasureScope = ErasureScope.ACCOUNT
+    """For an erasure."""
+    conversations: tuple[ConversationId, ...] = ()
+    """For an erasure of the scope `conversation`."""
+
+
+class Effects:
+    """Does what requests ask for in the ledgers of one home."""
+
+    def __init__(
+        self,
+        subjects: SubjectStore,
+        ledger: ConsentLedger,
+        vault: Vault,
+        erasures: Erasures,
+        pack: Pack,
+    ) -> None:
+        """Use the ledgers of a home under the policy `pack`."""
+        self._subjects = subjects
+        self._ledger = ledger
+        self._vault = vault
+        self._erasures = erasures
+        self._pack = pack
+
+    def objectable(self) -> tuple[Purpose, ...]:
+        """Return the purposes that rest on legitimate interest (GDPR Art. 21(1))."""
+        return tuple(
+            purpose
+            for purpose, info in self._pack.purposes.items()
+            if info.legal_basis is LegalBasis.LEGITIMATE_INTEREST
+        )
+
+    def check(self, subject: Subject, wish: Wish, *, verified: bool) -> None:
+        """Pass if the wish can be taken up at all.
+
+        Raises:
+            InvalidInput: ``request_purposes``, ``request_conversations``,
+                ``request_verification``.
+            NotFound: ``conversation_unknown``, also for a conversation of somebody else.
+        """
+        allowed = set(self.objectable())
+        misplaced = wish.purposes and wish.kind is not RequestKind.OBJECTION
+        if misplaced or set(wish.purposes) - allowed:
+            hint = f"one of {', '.join(sorted(allowed))}; a yes is withdrawn instead"
+            message = "an objection is to purposes that rest on legitimate interest"
+            raise InvalidInput("request_purposes", message, hint=hint)
+        named = wish.kind is RequestKind.ERASURE and wish.scope is ErasureScope.CONVERSATION
+        if named != bool(wish.conversations):
+            message = "conversations are named for the erasure of conversations, and only for it"
+            raise InvalidInput("request_conversations", message)
+        if named and not verified:  # which ones is kept nowhere until somebody shows who asks
+            message = "the erasure of single conversations is asked for by who shows who they are"
+            raise InvalidInput("request_verification", message, hint="signed_in or documents")
+        for name in wish.conversations:
+            if self._vault.find(name).subject_no != subject.number:
+                raise NotFound("conversation_unknown", f"no conversation {name} here")
+
+    def object_to(
+        self, subject: Subject, wish: Wish, *, request: RequestId, channel: Channel, at: datetime
+    ) -> bool:
+        """Record the objections that do not stand yet, journal first; say whether there were any.
+
+        A "do not sell" is an objection to `SALE_PURPOSES`.
+        """
+        wanted: Sequence[Purpose] = wish.purposes or self.objectable()
+        if wish.kind is RequestKind.DO_NOT_SELL:
+            wanted = SALE_PURPOSES
+        states = self._ledger.states(subject.id)
+        events = [
+            ConsentEvent(
+                id=EventId(derived_id(IdKind.EVENT, request, purpose.value)),
+                subject=subject.id,
+                purpose=purpose,
+                act=Act.OBJECT,
+                at=at,
+                channel=channel.value,
+            )
+            for purpose in wanted
+            if purpose not in states or not states[purpose].objected
+        ]
+        self._ledger.record(events)
+        return bool(events)
+
+    def sale_objected(self, subject: Subject) -> bool:
+        """Say whether a person's "do not sell or share" stands, journal included."""
+        states = self._ledger.states(subject.id)
+        return all(purpose in states and states[purpose].objected for purpose in SALE_PURPOSES)
+
+    def restrict(self, subject: Subject) -> Reason:
+        """Block every use of a person's data (GDPR Art. 18); never loosen a stricter block."""
+        if subject.status is not SubjectStatus.ACTIVE:
+            return Reason.ALREADY_SO  # the other states block every use as well
+        self._subjects.change(subject, {"status": SubjectStatus.RESTRICTED.value})
+        return Reason.DONE
+
+    def erase(self, subject: Subject, wish: Wish, *, request: RequestId, at: datetime) -> ErasureId:
+        """Ask the erasure ledger, unless the same is under way; return the reference number."""
+        for other in self._erasures.of_subject(subject.id):
+            if other.state is not ErasureState.CANCELLED and _covers(other, wish, at):
+                return other.id  # asking twice is one erasure, with one receipt
+        erasure = Erasure(
+            id=ErasureId(derived_id(IdKind.ERASURE, request, "erasure")),
+            scope=wish.scope,
+            cause=ErasureCause.REQUEST,
+            subject=subject.id,
+            conversations=wish.conversations,
+            requested=at,
+            cool_off_ends=at + COOL_OFF,
+            promised_by=at + PROMISE,
+            state=ErasureState.ACCESS_ENDED,
+            access_ended=at,
+        )
+        self._erasures.request(erasure)
+        return erasure.id
+
+    def erasure(self, erasure_id: str) -> Erasure:
+        """Return one erasure.
+
+        Raises:
+            NotFound: if there is none of this id.
+        """
+        return self._erasures.find(erasure_id)
+
+
+def derived_id(kind: IdKind, request: RequestId, what: str) -> str:
+    """Return an id that follows from a request's, which is random: repeating gives the same."""
+    raw = parse_id(IdKind.REQUEST, request)
+    digest = hashlib.sha256(b"volens/request/v1\x00" + raw + what.encode()).digest()
+    return format_id(kind, digest[:ID_BYTES])
+
+
+def _covers(erasure: Erasure, wish: Wish, at: datetime) -> bool:
+    """Say whether an erasure that is under way is the very one asked for.
+
+    One of a whole history is so only at its own moment: chats may have come since.
+    """
+    if erasure.scope is not wish.scope:
+        return False
+    if erasure.scope is ErasureScope.CONVERSATION:
+        return set(wish.conversations) <= set(erasure.conversations)
+    return erasure.scope is ErasureScope.ACCOUNT or erasure.requested == at
