@@ -242,9 +242,10 @@ class RightsDesk:
 
     def queue(self) -> tuple[Place, ...]:
         """Return the open requests in the order in which they are to be taken up."""
-        plans: Mapping[str, str] = {one.id: one.plan for one in self._subjects.all()}
         waiting = self._store.unanswered()
-        return line_up(waiting, lambda subject: plans.get(subject, ""), self._clock.now())
+        named = {one.subject for one in waiting if one.subject is not None}
+        plans = {subject: self._subjects.find(subject).plan for subject in named}
+        return line_up(waiting, plans, self._clock.now())
 
     def refuse_unmatched(
         self, request_id: RequestId, wish: Wish, reason: Reason, agent: FromAgent
@@ -292,7 +293,10 @@ class RightsDesk:
                 return request, None
 
     def _ended(self, erasure_id: str) -> tuple[RequestOutcome, Reason] | None:
-        state = self._effects.erasure(erasure_id).state
+        try:
+            state = self._effects.erasure(erasure_id).state
+        except NotFound:
+            return None  # nothing shows that it ended: the request stays, and is late in time
         if state is ErasureState.IRRECOVERABLE:
             return RequestOutcome.FULFILLED, Reason.DONE
         if state is ErasureState.CANCELLED:

@@ -166,11 +166,13 @@ class Effects:
 
     def erase(self, subject: Subject, wish: Wish, *, request: RequestId, at: datetime) -> ErasureId:
         """Ask the erasure ledger, unless the same is under way; return the reference number."""
+        own = ErasureId(derived_id(IdKind.ERASURE, request, "erasure"))
         for other in self._erasures.of_subject(subject.id):
-            if other.state is not ErasureState.CANCELLED and _covers(other, wish, at):
+            running = other.state is not ErasureState.CANCELLED
+            if other.id == own or (running and _covers(other, wish)):
                 return other.id  # asking twice is one erasure, with one receipt
         erasure = Erasure(
-            id=ErasureId(derived_id(IdKind.ERASURE, request, "erasure")),
+            id=own,
             scope=wish.scope,
             cause=ErasureCause.REQUEST,
             subject=subject.id,
@@ -200,13 +202,12 @@ def derived_id(kind: IdKind, request: RequestId, what: str) -> str:
     return format_id(kind, digest[:ID_BYTES])
 
 
-def _covers(erasure: Erasure, wish: Wish, at: datetime) -> bool:
+def _covers(erasure: Erasure, wish: Wish) -> bool:
     """Say whether an erasure that is under way is the very one asked for.
 
-    One of a whole history is so only at its own moment: chats may have come since.
+    One of the whole history never is: chats may have come since.
     """
-    if erasure.scope is not wish.scope:
-        return False
     if erasure.scope is ErasureScope.CONVERSATION:
-        return set(wish.conversations) <= set(erasure.conversations)
-    return erasure.scope is ErasureScope.ACCOUNT or erasure.requested == at
+        named = bool(wish.conversations)
+        return named and set(wish.conversations) <= set(erasure.conversations)
+    return erasure.scope is wish.scope is ErasureScope.ACCOUNT

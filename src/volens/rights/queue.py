@@ -7,7 +7,7 @@ What somebody chose (yes, no, withdrawn, objected) is no argument of anything he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -77,19 +77,17 @@ def speed_of(plan: str) -> Speed:
 
 
 def line_up(
-    requests: Iterable[RightsRequest],
-    plan_of: Callable[[SubjectId], str],
-    at: datetime,
+    requests: Iterable[RightsRequest], plans: Mapping[SubjectId, str], at: datetime
 ) -> tuple[Place, ...]:
     """Return the open requests in the order in which they are to be taken up.
 
     Args:
         requests: any; closed ones are left out.
-        plan_of: the plan of a person's account.
+        plans: the plan of each person's account; standard speed for whoever is not there.
         at: now.
     """
     waiting = [
-        (request, Speed.STANDARD if request.subject is None else speed_of(plan_of(request.subject)))
+        (request, speed_of(plans.get(request.subject, "") if request.subject else ""))
         for request in requests
         if request.closing is None
     ]
