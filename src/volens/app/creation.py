@@ -32,6 +32,7 @@ from volens.holds import erasure_tables
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
+from volens.rights import store as rights_store
 from volens.storage.engine import create_tables, open_database
 from volens.storage.files import (
     make_folder,
@@ -140,6 +141,7 @@ def _create_databases(folder: Path) -> Engine:
         consent_store.METADATA,
         erasure_tables.METADATA,
         policies.METADATA,
+        rights_store.METADATA,
     ):
         create_tables(main, metadata)
     keys = open_database(folder / "keys" / "keys.db")

@@ -46,6 +46,9 @@ COMMANDS = {
     "consent": _Entry(
         module="consent", text="Who said yes to what; grant and withdraw.", group=True
     ),
+    "rights": _Entry(
+        module="rights", text="What people ask for under the law, and by when.", group=True
+    ),
     "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
     "build": _Entry(module="build", text="Build a dataset of what may be used."),
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),

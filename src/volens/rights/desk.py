@@ -15,6 +15,7 @@ from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import ID_BYTES, IdKind, RequestId, format_id
 from volens.core.ports import Clock, Entropy
 from volens.core.regions import Region
+from volens.core.time import from_millis, to_millis
 from volens.holds.erasure import ErasureState
 from volens.log.kinds import ErasureScope, RequestKind, RequestOutcome
 from volens.policy.pack import RegionProfile
@@ -85,6 +86,14 @@ class RightsDesk:
             profiles=self._profiles,
         )
 
+    def check(self, subject: Subject, wish: Wish, *, verified: bool) -> None:
+        """Pass if `open` would take the wish up; change nothing.
+
+        Raises:
+            InvalidInput, NotFound: as `open`.
+        """
+        self._effects.check(subject, wish, verified=verified)
+
     def open(
         self,
         subject: Subject,
@@ -122,7 +131,7 @@ class RightsDesk:
         if verified_by is None and wish.kind in UNVERIFIED:
             verified_by = VerifiedBy.NOT_NEEDED
         self._effects.check(subject, wish, verified=verified_by is not None)
-        now = self._clock.now()
+        now = _to_millisecond(self._clock.now())
         until = self.deadline(wish.kind, subject.region, now)
         request = RightsRequest(
             id=request_id or RequestId(format_id(IdKind.REQUEST, self._entropy.draw(ID_BYTES))),
@@ -198,7 +207,7 @@ class RightsDesk:
         request = self._store.find(request_id)
         running = request.closing is None and request.erasure is not None
         if running and outcome is not RequestOutcome.PARTLY:
-            hint = "it closes by itself; within the cool-off the erasure can be taken back"
+            hint = "it closes by itself; volens rights withdraw takes it back in time"
             message = f"{request.id} led to the erasure {request.erasure}"
             raise InvalidInput("erasure_runs", message, hint=hint)
         return self._close(request, outcome, reason)
@@ -216,6 +225,19 @@ class RightsDesk:
         extended = extend(request, reason, until=until, at=self._clock.now())
         self._store.change(extended)
         return extended
+
+    def take_back(self, request_id: str) -> RightsRequest:
+        """Close a request that the person no longer wants, its erasure with it.
+
+        Raises:
+            NotFound: ``request_unknown``.
+            InvalidInput: ``request_state``.
+            Denied: ``cool_off_over`` if the erasure can't be taken back any more.
+        """
+        request = self._store.find(request_id)
+        if request.closing is None and request.erasure is not None:
+            self._effects.take_back_erasure(request.erasure, self._clock.now())
+        return self._close(request, RequestOutcome.WITHDRAWN, Reason.TAKEN_BACK)
 
     def settle(self) -> list[RightsRequest]:
         """Close the requests whose erasure has come to its end; return them. Idempotent.
@@ -251,7 +273,7 @@ class RightsDesk:
         self, request_id: RequestId, wish: Wish, reason: Reason, agent: FromAgent
     ) -> RightsRequest:
         """Record and refuse an agent's request that is about nobody here, or can't be met."""
-        now = self._clock.now()
+        now = _to_millisecond(self._clock.now())
         until = self.deadline(wish.kind, self._home, now)
         request = RightsRequest(
             id=request_id,
@@ -314,3 +336,7 @@ class RightsDesk:
         if request.subject is None:
             raise NotFound("subject_unknown", f"the account of {request.id} is gone")
         return self._subjects.find(request.subject)
+
+
+def _to_millisecond(moment: datetime) -> datetime:
+    return from_millis(to_millis(moment))

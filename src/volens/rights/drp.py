@@ -75,13 +75,20 @@ class Identity:
     phone_number_verified: bool = False
 
     def verified(self) -> tuple[str, ...]:
-        """Return the names that the agent has verified."""
-        given = ((self.email, self.email_verified), (self.phone_number, self.phone_number_verified))
-        return tuple(name for name, shown in given if name and shown)
+        """Return what the agent has verified."""
+        shown = (self.email_verified, self.phone_number_verified)
+        return tuple(
+            name for name, is_so in zip(self._names(), shown, strict=True) if name and is_so
+        )
 
-    def all(self) -> tuple[str, ...]:
-        """Return all names given."""
-        return tuple(name for name in (self.email, self.phone_number) if name)
+    def given(self) -> tuple[str, ...]:
+        """Return all that is given, verified or not."""
+        return tuple(name for name in self._names() if name)
+
+    def _names(self) -> tuple[str, str]:
+        # Anything else could be an id, by which people are found here too.
+        email = self.email if "@" in self.email else ""
+        return email, self.phone_number if self.phone_number.startswith("+") else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +163,7 @@ def verify_exercise(data: bytes, *, agent: Agent, business: str, at: datetime) -
             phone_number=_text(document, "phone_number"),
             phone_number_verified=_flag(document, "phone_number_verified"),
         ),
-        status_callback=_text(document, "status_callback"),
+        status_callback=_callback(document),
         issued=issued,
         expires=expires,
         body=body,
@@ -335,16 +342,23 @@ def _flag(document: Mapping[str, Json], name: str) -> bool:
     return value
 
 
+def _callback(document: Mapping[str, Json]) -> str:
+    callback = _text(document, "status_callback")
+    if callback and not callback.startswith("https://"):
+        raise InvalidInput("drp_form", "status_callback is no https address")
+    return callback
+
+
 def _moment(document: Mapping[str, Json], name: str) -> datetime:
     """Read an ISO 8601 moment with a time zone."""
     text = _text(document, name, needed=True)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidInput("drp_form", f"{name} is not an ISO 8601 moment with a time zone")
-    return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidInput("drp_form", f"{name} is not an ISO 8601 moment with a time zone")
 
 
 def _base64(text: Json) -> bytes | None:

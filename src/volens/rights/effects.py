@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from volens.consent.model import Act, ConsentEvent
 from volens.consent.store import ConsentLedger
@@ -18,13 +17,13 @@ from volens.core.ids import (
     EventId,
     IdKind,
     RequestId,
-    SubjectId,
     format_id,
     parse_id,
 )
 from volens.core.purposes import Purpose, SubjectStatus
-from volens.holds.erasure import COOL_OFF, PROMISE, Erasure, ErasureState
-from volens.log.kinds import ErasureCause, ErasureScope, RequestKind
+from volens.holds.erasure import Erasure, ErasureState, new_erasure
+from volens.holds.erasures import ErasureLedger
+from volens.log.kinds import ErasureScope, RequestKind
 from volens.policy.pack import LegalBasis, Pack
 from volens.rights.requests import About, Channel, Reason
 from volens.vault.store import Vault
@@ -38,26 +37,6 @@ SALE_PURPOSES = (
 )
 """What "do not sell or share" is about (CCPA 1798.120). All prohibited: the objection is kept, so
 that it still stands wherever these people's choices go."""
-
-
-class Erasures(Protocol):
-    """The ledger of erasures."""
-
-    def request(self, erasure: Erasure) -> None:
-        """Take a request: true at once, from any process; idempotent by id."""
-        ...
-
-    def find(self, erasure_id: str) -> Erasure:
-        """Return one erasure.
-
-        Raises:
-            NotFound: if there is none of this id.
-        """
-        ...
-
-    def of_subject(self, subject: SubjectId) -> Sequence[Erasure]:
-        """Return a person's erasures, oldest first."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +62,7 @@ class Effects:
         subjects: SubjectStore,
         ledger: ConsentLedger,
         vault: Vault,
-        erasures: Erasures,
+        erasures: ErasureLedger,
         pack: Pack,
     ) -> None:
         """Use the ledgers of a home under the policy `pack`."""
@@ -139,7 +118,7 @@ class Effects:
         states = self._ledger.states(subject.id)
         events = [
             ConsentEvent(
-                id=EventId(derived_id(IdKind.EVENT, request, purpose.value)),
+                id=EventId(format_id(IdKind.EVENT, derived(request, purpose.value))),
                 subject=subject.id,
                 purpose=purpose,
                 act=Act.OBJECT,
@@ -165,49 +144,47 @@ class Effects:
         return Reason.DONE
 
     def erase(self, subject: Subject, wish: Wish, *, request: RequestId, at: datetime) -> ErasureId:
-        """Ask the erasure ledger, unless the same is under way; return the reference number."""
-        own = ErasureId(derived_id(IdKind.ERASURE, request, "erasure"))
-        for other in self._erasures.of_subject(subject.id):
-            running = other.state is not ErasureState.CANCELLED
-            if other.id == own or (running and _covers(other, wish)):
-                return other.id  # asking twice is one erasure, with one receipt
-        erasure = Erasure(
-            id=own,
-            scope=wish.scope,
-            cause=ErasureCause.REQUEST,
-            subject=subject.id,
+        """Ask the erasure ledger: true at once, also on a full disk; return the reference number.
+
+        That is the one of an earlier request if the same is under way.
+
+        Raises:
+            Unavailable: if it can't be logged now; it holds all the same.
+        """
+        erasure = new_erasure(
+            derived(request, "erasure"),
+            wish.scope,
+            subject.id,
+            at,
             conversations=wish.conversations,
-            requested=at,
-            cool_off_ends=at + COOL_OFF,
-            promised_by=at + PROMISE,
-            state=ErasureState.ACCESS_ENDED,
-            access_ended=at,
         )
-        self._erasures.request(erasure)
-        return erasure.id
+        standing = self._erasures.request(erasure)
+        self._erasures.drain()
+        return standing.id
 
     def erasure(self, erasure_id: str) -> Erasure:
         """Return one erasure.
 
         Raises:
-            NotFound: if there is none of this id.
+            NotFound: ``erasure_unknown``.
         """
         return self._erasures.find(erasure_id)
 
+    def take_back_erasure(self, erasure_id: str, at: datetime) -> None:
+        """Take an erasure back within its cool-off; one that was taken back before is no error.
 
-def derived_id(kind: IdKind, request: RequestId, what: str) -> str:
-    """Return an id that follows from a request's, which is random: repeating gives the same."""
-    raw = parse_id(IdKind.REQUEST, request)
-    digest = hashlib.sha256(b"volens/request/v1\x00" + raw + what.encode()).digest()
-    return format_id(kind, digest[:ID_BYTES])
+        Raises:
+            NotFound: ``erasure_unknown``.
+            Denied: ``cool_off_over``.
+        """
+        if self._erasures.find(erasure_id).state is not ErasureState.CANCELLED:
+            self._erasures.cancel(erasure_id, at)
 
 
-def _covers(erasure: Erasure, wish: Wish) -> bool:
-    """Say whether an erasure that is under way is the very one asked for.
+def derived(request: RequestId, what: str) -> bytes:
+    """Return 16 bytes that follow from a request's id, which is random: repeating gives the same.
 
-    One of the whole history never is: chats may have come since.
+    What a repeated call asks of another ledger is then the same act there.
     """
-    if erasure.scope is ErasureScope.CONVERSATION:
-        named = bool(wish.conversations)
-        return named and set(wish.conversations) <= set(erasure.conversations)
-    return erasure.scope is wish.scope is ErasureScope.ACCOUNT
+    raw = parse_id(IdKind.REQUEST, request)
+    return hashlib.sha256(b"volens/request/v1\x00" + raw + what.encode()).digest()[:ID_BYTES]

@@ -145,10 +145,13 @@ class Closing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromAgent:
-    """Which authorised agent asked for the person, and the agent's own number for it."""
+    """Which authorised agent asked for the person."""
 
     agent: str
     number: str = ""
+    """The agent's own number for the request, or empty."""
+    callback: str = ""
+    """Where the agent wants to be told of changes, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +196,7 @@ class RightsRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disclosure:
+class AgentDisclosure:
     """One line of the register of disclosures (R75): who received what, when."""
 
     recipient: str
@@ -279,7 +282,7 @@ def close(
     return replace(request, state=RequestState.CLOSED, closing=closing)
 
 
-def disclosures(requests: Iterable[RightsRequest]) -> tuple[Disclosure, ...]:
+def disclosures(requests: Iterable[RightsRequest]) -> tuple[AgentDisclosure, ...]:
     """Return what was handed to agents in answer to these requests, in their order (R75)."""
     found = []
     for request in requests:
@@ -289,7 +292,7 @@ def disclosures(requests: Iterable[RightsRequest]) -> tuple[Disclosure, ...]:
         handed = request.kind in {RequestKind.ACCESS, RequestKind.PORTABILITY}
         if handed and answered.outcome in {RequestOutcome.FULFILLED, RequestOutcome.PARTLY}:
             found.append(
-                Disclosure(
+                AgentDisclosure(
                     recipient=agent.agent, what=request.kind, at=answered.at, request=request.id
                 )
             )

@@ -76,6 +76,7 @@ REQUEST = Table(
     Column("erasure", LargeBinary),
     Column("agent", String),
     Column("agent_number", String),
+    Column("agent_callback", String),
     Index("rights_request_of", "subject_no"),
     Index("rights_request_state", "state"),
 )
@@ -115,6 +116,7 @@ class RequestStore:
             "opened_ms": to_millis(request.opened),
             "agent": request.agent and request.agent.agent,
             "agent_number": request.agent and request.agent.number,
+            "agent_callback": request.agent and request.agent.callback,
             **_changing(request),
         }
         with self._engine.begin() as db:
@@ -175,7 +177,7 @@ class RequestStore:
         What stays says that somebody asked for something, when, and how it ended. The salts of the
         log entries lie in the person's leaf list, which is erased with the person's rows.
         """
-        values = {"subject_no": None, "agent_number": ""}
+        values = {"subject_no": None, "agent_number": "", "agent_callback": ""}
         with self._engine.begin() as db:
             where = REQUEST.c.subject_no == subject_no
             db.execute(update(REQUEST).where(where).values(values))
@@ -250,7 +252,9 @@ def _request(row: Row[tuple[object, ...]]) -> RightsRequest:
             reason=Reason(row.reason),
         )
     if row.agent is not None:
-        agent = FromAgent(agent=row.agent, number=row.agent_number)
+        agent = FromAgent(
+            agent=row.agent, number=row.agent_number or "", callback=row.agent_callback or ""
+        )
     return RightsRequest(
         id=RequestId(format_id(IdKind.REQUEST, row.id)),
         kind=RequestKind(row.kind),
