@@ -15,9 +15,7 @@ from volens.rights.deadlines import Deadline, Span, add, deadline
 PROFILES = policy().pack.regions
 ACCESS = RequestKind.ACCESS
 DAY = timedelta(days=1)
-MOMENTS = st.datetimes(
-    datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)
-)
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))
 
 
 def due(
@@ -27,9 +25,7 @@ def due(
     home: Region | None = None,
     kind: RequestKind = ACCESS,
 ) -> Deadline:
-    return deadline(
-        kind, received, account=account, home=home or account, profiles=PROFILES
-    )
+    return deadline(kind, received, account=account, home=home or account, profiles=PROFILES)
 
 
 @pytest.mark.parametrize(

@@ -144,9 +144,7 @@ def test_two_people_who_differ_only_in_their_choices_are_treated_alike(tmp_path:
     assert [getattr(one, name) for name in sorted(fields)] == [
         getattr(other, name) for name in sorted(fields)
     ]
-    first, second = (
-        replace(request(number=1), subject=person.id) for person in (one, other)
-    )
+    first, second = (replace(request(number=1), subject=person.id) for person in (one, other))
     places = [
         line_up([asked], {asked.subject or one.id: one.plan}, NOW) for asked in (first, second)
     ]

@@ -105,7 +105,9 @@ def open_request(
             label = region_label(
                 until.decided_by.region, home.policy.pack.regions.get(until.decided_by.region)
             )
-            return Answer(document=document, shown=(would, *say_deadline(until, label, due=until.due)))
+            return Answer(
+                document=document, shown=(would, *say_deadline(until, label, due=until.due))
+            )
         request = desk.open(found, wish, channel=Channel.CLI, verified_by=verified_by)
         return _answer(home, request, f"Opened {request.id}: {kind}, for {found.id}.")
 
