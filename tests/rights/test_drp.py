@@ -47,7 +47,7 @@ from volens.rights.requests import (
     verify,
 )
 
-# Signed by libsodium (PyNaCl 1.6, SigningKey.sign) with the seed of RFC 8032, 7.1, test 1.
+# Signed by libsodium (PyNaCl 1.6.2, SigningKey.sign) with the seed of RFC 8032, 7.1, test 1.
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
 VERIFY_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 LIBSODIUM = (

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import RenderableType
 
 from volens.app.home import Home
-from volens.app.rights import agent_door, request_store, rights_desk
+from volens.app.rights import request_store, rights_desk
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
-from volens.cli.output import BAD, DIM, GOOD, Answer, fields, line, table
+from volens.cli.output import BAD, DIM, GOOD, Answer, line, table
+from volens.cli.rights_drp import GROUP as DRP
 from volens.cli.rights_words import (
     HAPPENS,
     deadline_document,
@@ -27,14 +27,15 @@ from volens.cli.rights_words import (
 )
 from volens.cli.subject import SubjectArgument
 from volens.core.canonical import Json
-from volens.core.errors import InvalidInput, NotFound
+from volens.core.errors import InvalidInput
 from volens.core.ids import ConversationId
 from volens.core.purposes import Purpose
+from volens.gate.facts import known_purpose
 from volens.log.kinds import ErasureScope, RequestKind, RequestOutcome
-from volens.rights.drp import parse_directory, signing_agent
 from volens.rights.effects import Wish
 from volens.rights.queue import ages
 from volens.rights.requests import (
+    REASONS,
     UNVERIFIED,
     About,
     Channel,
@@ -48,17 +49,10 @@ from volens.rights.requests import (
 )
 
 GROUP = new_group("What people ask for under the law, and by when.")
-DRP = new_group("Requests of authorised agents (Data Rights Protocol 1.0).")
 GROUP.add_typer(DRP, name="drp")
 
 RequestArgument = Annotated[
     str, typer.Argument(metavar="REQUEST", help="The request's number (req_...).")
-]
-AgentsOption = Annotated[
-    Path, typer.Option("--agents", help="The agents one trusts: a service directory, as JSON.")
-]
-BusinessOption = Annotated[
-    str, typer.Option("--business", help="The id under which agents know this business.")
 ]
 
 
@@ -66,7 +60,7 @@ BusinessOption = Annotated[
 def open_request(
     session: Session,
     subject: SubjectArgument,
-    kind: Annotated[RequestKind, typer.Argument(metavar="KIND", help="Which right.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Which right, see above.")],
     verified_by: Annotated[
         VerifiedBy | None,
         typer.Option("--verified-by", help="How it was shown that it is the person."),
@@ -75,10 +69,12 @@ def open_request(
         About, typer.Option(help="What is to be corrected.", show_default=False)
     ] = About.NOTHING,
     purpose: Annotated[
-        list[Purpose] | None, typer.Option(help="Object to this only. May stand repeatedly.")
+        list[str] | None,
+        typer.Option(metavar="PURPOSE", help="Object to this only. May stand repeatedly."),
     ] = None,
     conversation: Annotated[
-        list[str] | None, typer.Option(help="Erase this chat only. May stand repeatedly.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="Erase this chat only. May stand repeatedly."),
     ] = None,
     history: Annotated[
         bool, typer.Option("--history", help="Erase all chats, but keep the account.")
@@ -88,20 +84,23 @@ def open_request(
 
     KIND: access, portability, erasure, rectification, restriction, objection, do_not_sell.
     """
-    wish = _wish(kind, about, purpose or [], conversation or [], history=history)
+    purposes = [known_purpose(one) for one in purpose or []]
+    wish = _wish(_kind(kind), about, purposes, conversation or [], history=history)
     with write_home(session) as home:
         found = home.subjects.find(subject)
         desk = rights_desk(home)
         if session.dry_run:
-            desk.check(found, wish, verified=verified_by is not None or kind in UNVERIFIED)
-            until = desk.deadline(kind, found.region)
+            desk.check(found, wish, verified=verified_by is not None or wish.kind in UNVERIFIED)
+            until = desk.deadline(wish.kind, found.region)
             document: dict[str, Json] = {
                 "dry_run": True,
                 "subject": found.id,
-                "kind": kind.value,
+                "kind": wish.kind.value,
                 "deadline": deadline_document(until),
             }
-            would = line(f"would take up a request for {kind} of {found.id}: {HAPPENS[kind]}")
+            would = line(
+                f"would take up a request for {wish.kind} of {found.id}: {HAPPENS[wish.kind]}"
+            )
             label = region_label(
                 until.decided_by.region, home.policy.pack.regions.get(until.decided_by.region)
             )
@@ -109,7 +108,7 @@ def open_request(
                 document=document, shown=(would, *say_deadline(until, label, due=until.due))
             )
         request = desk.open(found, wish, channel=Channel.CLI, verified_by=verified_by)
-        return _answer(home, request, f"Opened {request.id}: {kind}, for {found.id}.")
+        return _answer(home, request, f"Opened {request.id}: {wish.kind}.")
 
 
 @command(GROUP, "list")
@@ -152,8 +151,8 @@ def show(session: Session, request: RequestArgument) -> Answer:
         return _answer(home, found, f"{found.id}: {found.kind}, {found.state.value}.")
 
 
-@command(GROUP, "verify", writes=True)
-def verify(
+@command(GROUP, "confirm", writes=True)
+def confirm(
     session: Session,
     request: RequestArgument,
     by: Annotated[VerifiedBy, typer.Option("--by", help="How it was shown.")],
@@ -162,9 +161,11 @@ def verify(
     with write_home(session) as home:
         found = request_store(home).find(request)
         if session.dry_run:
-            return _would(found, f"verify {found.id} by {by.value}: {HAPPENS[found.kind]}")
+            return _would(
+                found, f"confirm who asks for {found.id}, by {by.value}: {HAPPENS[found.kind]}"
+            )
         done = rights_desk(home).verify(found.id, by)
-        return _answer(home, done, f"{done.id} is verified by {by.value}.")
+        return _answer(home, done, f"{done.id}: it is the person, by {by.value}.")
 
 
 @command(GROUP, "start", writes=True)
@@ -183,15 +184,16 @@ def close_request(
     session: Session,
     request: RequestArgument,
     outcome: Annotated[RequestOutcome, typer.Option(help="How it ended.")],
-    reason: Annotated[Reason, typer.Option(help="Why.")],
+    reason: Annotated[str, typer.Option(metavar="REASON", help="Why, in one of a few words.")],
 ) -> Answer:
     """Close a request. A refusal names its ground; an erasure closes by itself."""
+    why = _reason(outcome, reason)
     with write_home(session) as home:
         found = request_store(home).find(request)
         if session.dry_run:
-            close(found, outcome, reason, home.clock.now())
+            close(found, outcome, why, home.clock.now())
             return _would(found, f"close {found.id} as {outcome.value}")
-        done = rights_desk(home).close(found.id, outcome, reason)
+        done = rights_desk(home).close(found.id, outcome, why)
         return _answer(home, done, f"{done.id} is closed.")
 
 
@@ -294,44 +296,20 @@ def settle(session: Session) -> Answer:
     return Answer(document=document, shown=(line(f"Closed {len(closed)} requests.", GOOD),))
 
 
-@command(DRP, "receive", writes=True)
-def drp_receive(
-    session: Session,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The signed message, base64.")],
-    agents: AgentsOption,
-    business: BusinessOption,
-) -> Answer:
-    """Take up a signed request of an agent. The same message twice is one request."""
-    data = _read(file)
-    agent = signing_agent(data, parse_directory(_read(agents)))
-    with write_home(session) as home:
-        door = agent_door(home, business)
-        if session.dry_run:
-            asked = door.read(data, agent)
-            would: dict[str, Json] = {
-                "dry_run": True,
-                "agent": asked.agent,
-                "exercise": asked.exercise.value,
-            }
-            text = f"would take up {asked.exercise.value}, asked by {asked.agent}"
-            return Answer(document=would, shown=(line(text),))
-        document = door.receive(data, agent)
-    return _status(document)
+def _kind(word: str) -> RequestKind:
+    try:
+        return RequestKind(word)
+    except ValueError:
+        hint = f"one of {', '.join(RequestKind)}"
+        raise InvalidInput("word_unknown", f"no kind of request {word[:40]!r}", hint=hint) from None
 
 
-@command(DRP, "status")
-def drp_status(
-    session: Session,
-    request: Annotated[str, typer.Argument(metavar="UUID", help="The agent's request_id.")],
-    agent: Annotated[str, typer.Option(help="The agent that asks.")],
-    agents: AgentsOption,
-) -> Answer:
-    """Show what an agent is told about its own request."""
-    found = parse_directory(_read(agents)).get(agent)
-    if found is None:
-        raise NotFound("agent_unknown", f"no agent {agent} in the directory")
-    with read_home(session) as home:
-        return _status(agent_door(home, "").status(request, found))
+def _reason(outcome: RequestOutcome, word: str) -> Reason:
+    if word not in REASONS[outcome]:
+        hint = f"one of {', '.join(sorted(REASONS[outcome]))}"
+        message = f"{word[:40]!r} is no reason for {outcome}"
+        raise InvalidInput("request_reason", message, hint=hint)
+    return Reason(word)
 
 
 def _wish(
@@ -382,15 +360,3 @@ def _answer(home: Home, request: RightsRequest, first: str) -> Answer:
 def _would(request: RightsRequest, text: str) -> Answer:
     document: dict[str, Json] = {"dry_run": True, "id": request.id, "kind": request.kind.value}
     return Answer(document=document, shown=(line(f"would {text}"),))
-
-
-def _status(document: dict[str, Json]) -> Answer:
-    rows = [(name.replace("_", " "), str(value)) for name, value in document.items()]
-    return Answer(document=document, shown=(fields(rows),))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise NotFound("file_missing", f"there is no file {path}") from None

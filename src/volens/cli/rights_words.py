@@ -49,7 +49,7 @@ _STYLE = {
     RequestOutcome.WITHDRAWN: DIM,
 }
 _NEXT = {
-    RequestState.OPEN: "volens rights verify {id} --by documents",
+    RequestState.OPEN: "volens rights confirm {id} --by documents",
     RequestState.VERIFIED: "volens rights start {id}",
     RequestState.IN_PROGRESS: "volens rights close {id} --outcome fulfilled --reason done",
 }
@@ -112,7 +112,7 @@ def say_deadline(until: Deadline, label: str, *, due: datetime) -> list[Renderab
     ]
     others = sorted({one.region.value for one in until.applies if one.region != rule.region})
     if others:
-        said.append(line(f"Stricter than what counts too: {', '.join(others)}.", DIM))
+        said.append(line(f"What counts too and allows more time: {', '.join(others)}.", DIM))
     return [indented(*said)]
 
 

@@ -273,7 +273,7 @@ def close(
         raise InvalidInput("request_state", f"{request.id} is closed already")
     granted = outcome in {RequestOutcome.FULFILLED, RequestOutcome.PARTLY}
     if granted and request.state is RequestState.OPEN:
-        hint = f"volens rights verify {request.id}"
+        hint = f"volens rights confirm {request.id}"
         raise InvalidInput("request_state", f"{request.id} is not verified yet", hint=hint)
     if reason not in REASONS[outcome]:
         hint = f"one of {', '.join(sorted(REASONS[outcome]))}"
