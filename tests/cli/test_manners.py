@@ -49,6 +49,7 @@ GROUPS = {
         "extend",
         "queue",
         "settle",
+        "law",
     ),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.cli.driving import Shell
+from volens.storage.lock import HomeLock
 from volens.storage.system import SystemClock
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x05" * 32)
@@ -204,8 +205,38 @@ def test_every_answer_fits_80_columns(shell: Shell, ann: str) -> None:
         ("list", ann),
         ("show", name),
         ("queue",),
+        ("law", late),
         ("settle",),
         ("open", ann, "restriction", *SHOWN),
     ):
         for text in shell.ok("rights", *words).lines():
             assert len(text) <= 80, text
+
+
+def test_a_person_sees_whose_rules_apply_and_that_nobody_has_signed_them(shell: Shell) -> None:
+    who = shell.add("bob", "--region", "ca")
+    found = shell.json("rights", "law", who)
+    assert {one["region"] for one in found["profiles"]} == {"ca", "eu"}
+    assert found["request"]["due"] <= found["request"]["extendable_to"]
+    assert all(one["requirements"] for one in found["profiles"])
+    text = words_of(shell.ok("rights", "law", who).out)
+    assert "Canada (ca) It counts because it is the account's region." in text
+    assert "Not reviewed yet by local privacy counsel" in text
+    unknown = shell.add("eve", "--region", "other")
+    text = words_of(shell.ok("rights", "law", unknown).out)
+    assert "Where no law is known, every profile counts." in text
+    assert "More time can't be taken." in text
+
+
+def test_what_takes_away_holds_while_somebody_else_owns_the_home(shell: Shell, ann: str) -> None:
+    with HomeLock(shell.folder / "lock") as lock:
+        lock.acquire()
+        erasing = open_request(shell, ann, "erasure", *SHOWN)
+        assert (erasing["holds"], erasing["recorded"]) == (True, False)
+        text = words_of(shell.ok("rights", "open", ann, "objection").out)
+        assert "It holds from now on" in text
+        assert "call this again later" in text
+        assert shell.run("ask", ann, "safety_monitoring").code == 3
+    later = open_request(shell, ann, "erasure", *SHOWN)
+    assert later["erasure"] == erasing["erasure"]
+    assert open_request(shell, ann, "objection")["reason"] == "already_so"

@@ -381,6 +381,28 @@ def test_on_a_full_disk_the_deed_holds_and_a_second_call_finishes_it(
     assert len(world.erasures.all()) == int(kind is RequestKind.ERASURE)
 
 
+@pytest.mark.parametrize("kind", sorted(UNVERIFIED | {RequestKind.ERASURE}))
+def test_what_takes_away_holds_from_any_process_and_is_recorded_later(
+    world: World, ana: Subject, kind: RequestKind
+) -> None:
+    world.stores.log.full = True
+    erasure = world.desk.hold(ana, wish(kind), channel=Channel.CLI)
+    assert (erasure is not None) == (kind is RequestKind.ERASURE)
+    states = world.stores.ledger.states(ana.id)
+    assert any(state.objected for state in states.values()) == (kind in UNVERIFIED)
+    world.stores.log.full = False
+    request = ask(world, ana, kind)
+    assert request.erasure == erasure
+    assert world.requests.all() == [request]
+
+
+@pytest.mark.parametrize("kind", sorted(set(RequestKind) - UNVERIFIED - {RequestKind.ERASURE}))
+def test_no_journal_takes_anything_else(world: World, ana: Subject, kind: RequestKind) -> None:
+    with pytest.raises(InvalidInput) as error:
+        world.desk.hold(ana, wish(kind), channel=Channel.CLI)
+    assert error.value.code == "request_kind"
+
+
 def test_a_request_that_could_not_be_logged_was_never_taken_up(world: World, ana: Subject) -> None:
     world.stores.log.full = True
     with pytest.raises(Unavailable):
@@ -391,8 +413,11 @@ def test_a_request_that_could_not_be_logged_was_never_taken_up(world: World, ana
 def test_after_an_account_is_gone_its_requests_name_nobody(world: World, ana: Subject) -> None:
     (ben,) = world.stores.add("ben")
     own, other = (ask(world, person, RequestKind.ACCESS) for person in (ana, ben))
+    assert world.requests.names_subject(ana.number)
     world.requests.erase_subject(ana.number)
     world.requests.erase_subject(ana.number)
+    assert not world.requests.names_subject(ana.number)
+    assert world.requests.names_subject(ben.number)
     left = world.requests.find(own.id)
     assert left == replace(own, subject=None)
     assert world.requests.of_subject(ana) == []

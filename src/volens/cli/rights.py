@@ -9,10 +9,12 @@ from rich.console import RenderableType
 
 from volens.app.home import Home
 from volens.app.rights import request_store, rights_desk
+from volens.cli.choices import BUSY_WAIT_SECONDS
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
-from volens.cli.output import BAD, DIM, GOOD, Answer, line, table
+from volens.cli.output import BAD, DIM, GOOD, WARN, Answer, line, table
 from volens.cli.rights_drp import GROUP as DRP
+from volens.cli.rights_law import law
 from volens.cli.rights_words import (
     HAPPENS,
     deadline_document,
@@ -27,7 +29,7 @@ from volens.cli.rights_words import (
 )
 from volens.cli.subject import SubjectArgument
 from volens.core.canonical import Json
-from volens.core.errors import InvalidInput
+from volens.core.errors import InvalidInput, Unavailable
 from volens.core.ids import ConversationId
 from volens.core.purposes import Purpose
 from volens.gate.facts import known_purpose
@@ -50,6 +52,7 @@ from volens.rights.requests import (
 
 GROUP = new_group("What people ask for under the law, and by when.")
 GROUP.add_typer(DRP, name="drp")
+command(GROUP, "law")(law)
 
 RequestArgument = Annotated[
     str, typer.Argument(metavar="REQUEST", help="The request's number (req_...).")
@@ -86,29 +89,20 @@ def open_request(
     """
     purposes = [known_purpose(one) for one in purpose or []]
     wish = _wish(_kind(kind), about, purposes, conversation or [], history=history)
-    with write_home(session) as home:
-        found = home.subjects.find(subject)
-        desk = rights_desk(home)
-        if session.dry_run:
-            desk.check(found, wish, verified=verified_by is not None or wish.kind in UNVERIFIED)
-            until = desk.deadline(wish.kind, found.region)
-            document: dict[str, Json] = {
-                "dry_run": True,
-                "subject": found.id,
-                "kind": wish.kind.value,
-                "deadline": deadline_document(until),
-            }
-            would = line(
-                f"would take up a request for {wish.kind} of {found.id}: {HAPPENS[wish.kind]}"
-            )
-            label = region_label(
-                until.decided_by.region, home.policy.pack.regions.get(until.decided_by.region)
-            )
-            return Answer(
-                document=document, shown=(would, *say_deadline(until, label, due=until.due))
-            )
-        request = desk.open(found, wish, channel=Channel.CLI, verified_by=verified_by)
-        return _answer(home, request, f"Opened {request.id}: {wish.kind}.")
+    shown = verified_by is not None or wish.kind in UNVERIFIED
+    if session.dry_run:
+        return _would_open(session, subject, wish, shown=shown)
+    takes_away = wish.kind in UNVERIFIED or (shown and wish.kind is RequestKind.ERASURE)
+    try:
+        with write_home(session, wait_seconds=BUSY_WAIT_SECONDS if takes_away else 5.0) as home:
+            found = home.subjects.find(subject)
+            desk = rights_desk(home)
+            request = desk.open(found, wish, channel=Channel.CLI, verified_by=verified_by)
+            return _answer(home, request, f"Opened {request.id}: {wish.kind}.")
+    except Unavailable as error:
+        if not takes_away:
+            raise
+        return _hold(session, subject, wish, error.message)
 
 
 @command(GROUP, "list")
@@ -294,6 +288,43 @@ def settle(session: Session) -> Answer:
         closed = rights_desk(home).settle()
     document: dict[str, Json] = {"closed": [one.id for one in closed]}
     return Answer(document=document, shown=(line(f"Closed {len(closed)} requests.", GOOD),))
+
+
+def _would_open(session: Session, name: str, wish: Wish, *, shown: bool) -> Answer:
+    with read_home(session) as home:
+        found = home.subjects.find(name)
+        desk = rights_desk(home)
+        desk.check(found, wish, verified=shown)
+        until = desk.deadline(wish.kind, found.region)
+        region = until.decided_by.region
+        label = region_label(region, home.policy.pack.regions.get(region))
+    document: dict[str, Json] = {
+        "dry_run": True,
+        "subject": found.id,
+        "kind": wish.kind.value,
+        "deadline": deadline_document(until),
+    }
+    would = line(f"would take up a request for {wish.kind}: {HAPPENS[wish.kind]}")
+    return Answer(document=document, shown=(would, *say_deadline(until, label, due=until.due)))
+
+
+def _hold(session: Session, name: str, wish: Wish, why: str) -> Answer:
+    """Make it true all the same, where the request can't be recorded now."""
+    with read_home(session) as home:
+        found = home.subjects.find(name)
+        erasure = rights_desk(home).hold(found, wish, channel=Channel.CLI)
+    document: dict[str, Json] = {
+        "subject": found.id,
+        "kind": wish.kind.value,
+        "holds": True,
+        "recorded": False,
+        "erasure": erasure,
+    }
+    shown = [line(f"It holds from now on: {HAPPENS[wish.kind]}.", GOOD)]
+    if erasure is not None:
+        shown.append(line(f"The erasure's reference number: {erasure}"))
+    shown.append(line(f"The request has no number yet ({why}): call this again later.", WARN))
+    return Answer(document=document, shown=tuple(shown))
 
 
 def _kind(word: str) -> RequestKind:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from volens.core.errors import InvalidInput, NotFound
-from volens.core.ids import ID_BYTES, IdKind, RequestId, format_id
+from volens.core.ids import ID_BYTES, ErasureId, IdKind, RequestId, format_id
 from volens.core.ports import Clock, Entropy
 from volens.core.regions import Region
 from volens.core.time import from_millis, to_millis
@@ -150,6 +150,24 @@ class RightsDesk:
             request, done = self._act(verify(request, verified_by, now), subject, wish)
         self._store.add(request, subject)
         return request if done is None else self._close(request, RequestOutcome.FULFILLED, done)
+
+    def hold(self, subject: Subject, wish: Wish, *, channel: Channel) -> ErasureId | None:
+        """Make an objection or an erasure true, from any process, without recording the request.
+
+        For when the home is in use or the disk is full. `open`, called later for the same wish,
+        records the request and finds the deed done. Who asks has been shown.
+
+        Returns:
+            The reference number of the erasure; None for objections.
+
+        Raises:
+            InvalidInput: ``request_kind`` for other kinds, or as `open`.
+            Unavailable: ``journal_full``, ``journal_missing``.
+        """
+        self._effects.check(subject, wish, verified=True)
+        now = _to_millisecond(self._clock.now())
+        name = RequestId(format_id(IdKind.REQUEST, self._entropy.draw(ID_BYTES)))
+        return self._effects.hold(subject, wish, request=name, channel=channel, at=now)
 
     def verify(self, request_id: str, by: VerifiedBy) -> RightsRequest:
         """Record that it was shown who asks, and do what can be done at once, as `open`.

@@ -25,7 +25,7 @@ from volens.holds.erasure import Erasure, ErasureState, new_erasure
 from volens.holds.erasures import ErasureLedger
 from volens.log.kinds import ErasureScope, RequestKind
 from volens.policy.pack import LegalBasis, Pack
-from volens.rights.requests import About, Channel, Reason
+from volens.rights.requests import UNVERIFIED, About, Channel, Reason
 from volens.vault.store import Vault
 from volens.vault.subjects import Subject, SubjectStore
 
@@ -112,24 +112,29 @@ class Effects:
 
         A "do not sell" is an objection to `SALE_PURPOSES`.
         """
-        wanted: Sequence[Purpose] = wish.purposes or self.objectable()
-        if wish.kind is RequestKind.DO_NOT_SELL:
-            wanted = SALE_PURPOSES
-        states = self._ledger.states(subject.id)
-        events = [
-            ConsentEvent(
-                id=EventId(format_id(IdKind.EVENT, derived(request, purpose.value))),
-                subject=subject.id,
-                purpose=purpose,
-                act=Act.OBJECT,
-                at=at,
-                channel=channel.value,
-            )
-            for purpose in wanted
-            if purpose not in states or not states[purpose].objected
-        ]
+        events = self._objections(subject, wish, request=request, channel=channel, at=at)
         self._ledger.record(events)
         return bool(events)
+
+    def hold(
+        self, subject: Subject, wish: Wish, *, request: RequestId, channel: Channel, at: datetime
+    ) -> ErasureId | None:
+        """Make objections or an erasure true from any process, by their journals alone.
+
+        Returns:
+            The reference number of the erasure; None for objections.
+
+        Raises:
+            InvalidInput: ``request_kind`` for what no journal takes.
+            Unavailable: ``journal_full``, ``journal_missing``.
+        """
+        if wish.kind is RequestKind.ERASURE:
+            return self._erasures.request(_erasure(subject, wish, request, at)).id
+        if wish.kind not in UNVERIFIED:
+            raise InvalidInput("request_kind", f"no journal takes a request for {wish.kind}")
+        for event in self._objections(subject, wish, request=request, channel=channel, at=at):
+            self._ledger.journal(event)
+        return None
 
     def sale_objected(self, subject: Subject) -> bool:
         """Say whether a person's "do not sell or share" stands, journal included."""
@@ -151,16 +156,30 @@ class Effects:
         Raises:
             Unavailable: if it can't be logged now; it holds all the same.
         """
-        erasure = new_erasure(
-            derived(request, "erasure"),
-            wish.scope,
-            subject.id,
-            at,
-            conversations=wish.conversations,
-        )
-        standing = self._erasures.request(erasure)
+        standing = self._erasures.request(_erasure(subject, wish, request, at))
         self._erasures.drain()
         return standing.id
+
+    def _objections(
+        self, subject: Subject, wish: Wish, *, request: RequestId, channel: Channel, at: datetime
+    ) -> list[ConsentEvent]:
+        """Return the objections that do not stand yet."""
+        wanted: Sequence[Purpose] = wish.purposes or self.objectable()
+        if wish.kind is RequestKind.DO_NOT_SELL:
+            wanted = SALE_PURPOSES
+        states = self._ledger.states(subject.id)
+        return [
+            ConsentEvent(
+                id=EventId(format_id(IdKind.EVENT, derived(request, purpose.value))),
+                subject=subject.id,
+                purpose=purpose,
+                act=Act.OBJECT,
+                at=at,
+                channel=channel.value,
+            )
+            for purpose in wanted
+            if purpose not in states or not states[purpose].objected
+        ]
 
     def erasure(self, erasure_id: str) -> Erasure:
         """Return one erasure.
@@ -188,3 +207,9 @@ def derived(request: RequestId, what: str) -> bytes:
     """
     raw = parse_id(IdKind.REQUEST, request)
     return hashlib.sha256(b"volens/request/v1\x00" + raw + what.encode()).digest()[:ID_BYTES]
+
+
+def _erasure(subject: Subject, wish: Wish, request: RequestId, at: datetime) -> Erasure:
+    named = wish.conversations
+    raw = derived(request, "erasure")
+    return new_erasure(raw, wish.scope, subject.id, at, conversations=named)

@@ -182,6 +182,12 @@ class RequestStore:
             where = REQUEST.c.subject_no == subject_no
             db.execute(update(REQUEST).where(where).values(values))
 
+    def names_subject(self, subject_no: int) -> bool:
+        """Say whether any request is still tied to a person: false after `erase_subject`."""
+        with self._engine.connect() as db:
+            query = select(REQUEST.c.no).where(REQUEST.c.subject_no == subject_no)
+            return db.execute(query.limit(1)).first() is not None
+
     def _all(self, query: Select[tuple[object, ...]]) -> list[RightsRequest]:
         with self._engine.connect() as db:
             return [_request(row) for row in db.execute(query.order_by(REQUEST.c.no))]
