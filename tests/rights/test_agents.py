@@ -175,7 +175,7 @@ def test_the_agents_own_words_go_with_the_account(world: World, ana: Subject) ->
     (request,) = world.requests.of_subject(ana)
     assert request.agent is not None
     assert request.agent.callback == "https://agent.example/s?t=secret"
-    world.requests.erase_subject(ana.number)
+    world.requests.erase_subjects([ana.number])
     left = world.requests.find(request.id).agent
     assert left is not None
     assert (left.agent, left.number, left.callback) == ("AGENT_ONE", "", "")

@@ -413,11 +413,11 @@ def test_a_request_that_could_not_be_logged_was_never_taken_up(world: World, ana
 def test_after_an_account_is_gone_its_requests_name_nobody(world: World, ana: Subject) -> None:
     (ben,) = world.stores.add("ben")
     own, other = (ask(world, person, RequestKind.ACCESS) for person in (ana, ben))
-    assert world.requests.names_subject(ana.number)
-    world.requests.erase_subject(ana.number)
-    world.requests.erase_subject(ana.number)
-    assert not world.requests.names_subject(ana.number)
-    assert world.requests.names_subject(ben.number)
+    assert world.requests.name_subjects([ana.number])
+    world.requests.erase_subjects([ana.number])
+    world.requests.erase_subjects([ana.number])
+    assert not world.requests.name_subjects([ana.number])
+    assert world.requests.name_subjects([ben.number])
     left = world.requests.find(own.id)
     assert left == replace(own, subject=None)
     assert world.requests.of_subject(ana) == []
@@ -430,7 +430,7 @@ def test_after_an_account_is_gone_its_requests_name_nobody(world: World, ana: Su
 def test_an_erasure_request_outlives_its_person_and_is_closed(world: World, ana: Subject) -> None:
     request = ask(world, ana, RequestKind.ERASURE)
     assert request.erasure is not None
-    world.requests.erase_subject(ana.number)
+    world.requests.erase_subjects([ana.number])
     world.finish(request.erasure)
     (closed,) = world.desk.settle()
     assert (closed.id, closed.subject) == (request.id, None)

@@ -8,6 +8,7 @@ controller owes (11 CCR 7101-7102).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -171,22 +172,28 @@ class RequestStore:
         """Return every request, oldest first."""
         return self._all(_QUERY)
 
-    def erase_subject(self, subject_no: int) -> None:
-        """Cut the tie between requests and a person; idempotent.
+    def erase_subjects(self, numbers: Sequence[int]) -> None:
+        """Cut the tie between requests and people, all in one transaction; idempotent.
 
         What stays says that somebody asked for something, when, and how it ended. The salts of the
-        log entries lie in the person's leaf list, which is erased with the person's rows.
+        log entries lie in the people's leaf lists, which are erased with their rows.
         """
+        if not self.name_subjects(numbers):
+            return
         values = {"subject_no": None, "agent_number": "", "agent_callback": ""}
         with self._engine.begin() as db:
-            where = REQUEST.c.subject_no == subject_no
-            db.execute(update(REQUEST).where(where).values(values))
+            for some in _chunks(numbers):
+                where = REQUEST.c.subject_no.in_(some)
+                db.execute(update(REQUEST).where(where).values(values))
 
-    def names_subject(self, subject_no: int) -> bool:
-        """Say whether any request is still tied to a person: false after `erase_subject`."""
+    def name_subjects(self, numbers: Sequence[int]) -> bool:
+        """Say whether any request is tied to one of these people; false after `erase_subjects`."""
         with self._engine.connect() as db:
-            query = select(REQUEST.c.no).where(REQUEST.c.subject_no == subject_no)
-            return db.execute(query.limit(1)).first() is not None
+            for some in _chunks(numbers):
+                query = select(REQUEST.c.no).where(REQUEST.c.subject_no.in_(some)).limit(1)
+                if db.execute(query).first() is not None:
+                    return True
+        return False
 
     def _all(self, query: Select[tuple[object, ...]]) -> list[RightsRequest]:
         with self._engine.connect() as db:
@@ -196,6 +203,11 @@ class RequestStore:
 _QUERY: Select[tuple[object, ...]] = select(REQUEST, SUBJECT.c.id.label("subject")).outerjoin(
     SUBJECT, SUBJECT.c.no == REQUEST.c.subject_no
 )
+
+
+def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), 900):  # SQLite's least limit is 999 variables
+        yield numbers[start : start + 900]
 
 
 def _parts(request: RightsRequest, subject: Subject | None) -> tuple[bytes, ...]:
