@@ -436,6 +436,18 @@ def test_an_erasure_request_outlives_its_person_and_is_closed(world: World, ana:
     assert (closed.id, closed.subject) == (request.id, None)
 
 
+def test_somebody_elses_request_reads_as_if_there_were_none(world: World, ana: Subject) -> None:
+    (ben,) = world.stores.add("ben")
+    request = ask(world, ana, RequestKind.ACCESS)
+    assert world.requests.find(request.id, of=ana) == request
+    told = []
+    for name in (request.id, NOBODYS):
+        with pytest.raises(NotFound) as error:
+            world.requests.find(name, of=ben)
+        told.append((error.value.code, error.value.message.replace(name, ""), error.value.hint))
+    assert told[0] == told[1]
+
+
 def test_an_unknown_request_is_not_there(world: World) -> None:
     for deed in (
         lambda: world.requests.find(NOBODYS),

@@ -195,10 +195,22 @@ def test_moments_may_name_another_zone_but_must_name_one() -> None:
         ({"email": "x" * 257}, "drp_form"),
         ({"email_verified": "true"}, "drp_form"),
         ({"status_callback": "http://agent.example"}, "drp_form"),
+        ({"status_callback": "https://ana@agent.example"}, "drp_form"),
+        ({"status_callback": "https://agent.example/a b"}, "drp_form"),
+        ({"agent__request__id": "ana@example.org"}, "drp_form"),
+        ({"agent__request__id": "Ana Example"}, "drp_form"),
+        ({"agent__request__id": "x" * 129}, "drp_form"),
     ],
 )
 def test_what_is_signed_but_not_understood_is_refused(changes: dict[str, Any], code: str) -> None:
     assert refusal(lambda: read(signed(**changes))) == (InvalidInput, code)
+
+
+def test_what_an_agent_may_leave_out_is_empty_and_what_it_gives_is_kept() -> None:
+    bare = read(signed(agent__request__id=None))
+    assert (bare.number, bare.status_callback) == ("", "")
+    address = "https://agent.example/status?t=1"
+    assert read(signed(status_callback=address)).status_callback == address
 
 
 def test_another_version_is_refused() -> None:

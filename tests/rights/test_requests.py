@@ -26,6 +26,7 @@ from volens.rights.requests import (
     close,
     disclosures,
     extend,
+    request_facts,
     start,
     verify,
 )
@@ -171,3 +172,17 @@ def test_the_register_lists_who_received_a_persons_data_and_nobody_else() -> Non
         ]
     )
     assert (found.recipient, found.what, found.at) == ("AGENT_ONE", RequestKind.ACCESS, START + MS)
+
+
+def test_a_persons_copy_shows_every_field_of_a_request() -> None:
+    agent = FromAgent(agent="AGENT_ONE", number="a-1", callback="https://agent.example")
+    one = verify(replace(request(), agent=agent), VerifiedBy.AGENT, START)
+    one = extend(one, ExtensionReason.COMPLEX, until=DUE + MS, at=START)
+    facts = request_facts(close(start(one, START), FULFILLED, Reason.DONE, START))
+    missing = {name for name, value in facts.items() if value is None}
+    assert missing == {"subject", "about", "scope", "erasure"}
+    assert {value for value in facts.values() if isinstance(value, str)} >= {
+        "a-1", "https://agent.example", "complex", "done", "fulfilled", "closed",
+    }  # fmt: skip
+    shown = request_facts(request(RequestKind.RECTIFICATION))
+    assert (shown["about"], shown["agent"], shown["closed"]) == ("plan", None, None)

@@ -14,7 +14,7 @@ from volens.core.time import format_moment
 from volens.log.kinds import RequestKind, RequestOutcome
 from volens.policy.pack import RegionProfile
 from volens.rights.deadlines import Deadline
-from volens.rights.requests import Reason, RequestState, RightsRequest
+from volens.rights.requests import Reason, RequestState, RightsRequest, request_facts
 
 HAPPENS = {
     RequestKind.ACCESS: "a copy of all data about the person is made and handed over",
@@ -56,32 +56,8 @@ _NEXT = {
 
 
 def request_document(request: RightsRequest, at: datetime) -> dict[str, Json]:
-    """Return a request for programs."""
-    extension, closing = request.extension, request.closing
-    return {
-        "id": request.id,
-        "subject": request.subject,
-        "kind": request.kind.value,
-        "state": request.state.value,
-        "channel": request.channel.value,
-        "about": request.about.value or None,
-        "scope": request.scope.value if request.scope else None,
-        "opened": format_moment(request.opened),
-        "due": format_moment(request.due),
-        "late": request.late(at),
-        "region": request.region.value,
-        "verified": format_moment(request.verified) if request.verified else None,
-        "verified_by": request.verified_by.value if request.verified_by else None,
-        "started": format_moment(request.started) if request.started else None,
-        "extended": format_moment(extension.told) if extension else None,
-        "extension_reason": extension.reason.value if extension else None,
-        "first_due": format_moment(extension.first_due) if extension else None,
-        "closed": format_moment(closing.at) if closing else None,
-        "outcome": closing.outcome.value if closing else None,
-        "reason": closing.reason.value if closing else None,
-        "erasure": request.erasure,
-        "agent": request.agent.agent if request.agent else None,
-    }
+    """Return a request for programs, as it stands at a moment."""
+    return {**request_facts(request), "late": request.late(at)}
 
 
 def deadline_document(until: Deadline) -> dict[str, Json]:

@@ -33,6 +33,11 @@ MAX_WINDOW = timedelta(hours=24)
 _SIGNATURE_BYTES = 64
 _MAX_TEXT = 256
 _AGENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NUMBER = re.compile(r"[A-Za-z0-9._:/+=~-]{0,128}")
+"""An agent's own number for a request: kept as it is, so no place for an e-mail address or a name
+with a space."""
+_CALLBACK = re.compile(r"(https://[!-?A-~]{1,240})?")
+"""An https address in ASCII, without ``@``, for the same reason."""
 
 
 class Exercise(StrEnum):
@@ -155,7 +160,7 @@ def verify_exercise(data: bytes, *, agent: Agent, business: str, at: datetime) -
     _text(document, "regime")  # whatever it is: the same rights for everybody
     return Exercised(
         agent=agent.id,
-        number=_text(document, "agent-request-id"),
+        number=_shaped(document, "agent-request-id", _NUMBER),
         exercise=Exercise(exercise),
         identity=Identity(
             email=_text(document, "email"),
@@ -163,7 +168,7 @@ def verify_exercise(data: bytes, *, agent: Agent, business: str, at: datetime) -
             phone_number=_text(document, "phone_number"),
             phone_number_verified=_flag(document, "phone_number_verified"),
         ),
-        status_callback=_callback(document),
+        status_callback=_shaped(document, "status_callback", _CALLBACK),
         issued=issued,
         expires=expires,
         body=body,
@@ -342,11 +347,11 @@ def _flag(document: Mapping[str, Json], name: str) -> bool:
     return value
 
 
-def _callback(document: Mapping[str, Json]) -> str:
-    callback = _text(document, "status_callback")
-    if callback and not callback.startswith("https://"):
-        raise InvalidInput("drp_form", "status_callback is no https address")
-    return callback
+def _shaped(document: Mapping[str, Json], name: str, shape: re.Pattern[str]) -> str:
+    text = _text(document, name)
+    if not shape.fullmatch(text):
+        raise InvalidInput("drp_form", f"{name} has another form: {shape.pattern}")
+    return text
 
 
 def _moment(document: Mapping[str, Json], name: str) -> datetime:

@@ -14,9 +14,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.core.ids import ErasureId, RequestId, SubjectId
 from volens.core.regions import Region
+from volens.core.time import format_moment
 from volens.log.kinds import ErasureScope, RequestKind, RequestOutcome
 
 
@@ -280,6 +282,36 @@ def close(
         raise InvalidInput("request_reason", f"{reason} is no reason for {outcome}", hint=hint)
     closing = Closing(at=at, outcome=outcome, reason=reason)
     return replace(request, state=RequestState.CLOSED, closing=closing)
+
+
+def request_facts(request: RightsRequest) -> dict[str, Json]:
+    """Return all that is held of a request: for programs, and for the person's own copy."""
+    extension, closing = request.extension, request.closing
+    return {
+        "id": request.id,
+        "subject": request.subject,
+        "kind": request.kind.value,
+        "state": request.state.value,
+        "channel": request.channel.value,
+        "about": request.about.value or None,
+        "scope": request.scope.value if request.scope else None,
+        "opened": format_moment(request.opened),
+        "due": format_moment(request.due),
+        "region": request.region.value,
+        "verified": format_moment(request.verified) if request.verified else None,
+        "verified_by": request.verified_by.value if request.verified_by else None,
+        "started": format_moment(request.started) if request.started else None,
+        "extended": format_moment(extension.told) if extension else None,
+        "extension_reason": extension.reason.value if extension else None,
+        "first_due": format_moment(extension.first_due) if extension else None,
+        "closed": format_moment(closing.at) if closing else None,
+        "outcome": closing.outcome.value if closing else None,
+        "reason": closing.reason.value if closing else None,
+        "erasure": request.erasure,
+        "agent": request.agent.agent if request.agent else None,
+        "agent_number": request.agent.number if request.agent else None,
+        "agent_callback": request.agent.callback if request.agent else None,
+    }
 
 
 def disclosures(requests: Iterable[RightsRequest]) -> tuple[AgentDisclosure, ...]:

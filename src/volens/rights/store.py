@@ -146,15 +146,21 @@ class RequestStore:
             _update(db, request)
             _add_leaf(db, request, subject, index=index, salt=salt)
 
-    def find(self, name: str) -> RightsRequest:
+    def find(self, name: str, *, of: Subject | None = None) -> RightsRequest:
         """Return the request of this id.
+
+        Args:
+            name: ``req_...``.
+            of: the person who asks to see it; None for whoever runs the home.
 
         Raises:
             InvalidInput: if `name` is not a request id.
-            NotFound: ``request_unknown``.
+            NotFound: ``request_unknown``, also for the request of somebody else.
         """
-        raw = parse_id(IdKind.REQUEST, name)
-        found = self._all(_QUERY.where(REQUEST.c.id == raw))
+        query = _QUERY.where(REQUEST.c.id == parse_id(IdKind.REQUEST, name))
+        if of is not None:
+            query = query.where(REQUEST.c.subject_no == of.number)
+        found = self._all(query)
         if not found:
             hint = "volens rights list shows which there are"
             raise NotFound("request_unknown", f"no rights request {name} here", hint=hint)
