@@ -42,6 +42,9 @@ from volens.vault.subjects import Subject, SubjectStore
 COPIES = frozenset({RequestKind.ACCESS, RequestKind.PORTABILITY})
 """Kinds that are answered with a copy of the person's data (GDPR Art. 15(3), 20)."""
 
+AT_ONCE = frozenset({RequestKind.OBJECTION, RequestKind.DO_NOT_SELL, RequestKind.RESTRICTION})
+"""Kinds that are done by the time they are recorded as in progress."""
+
 
 class Exporter(Protocol):
     """Hands people their data."""
@@ -112,7 +115,7 @@ class RightsDesk:
         3. If nothing more is to be done, its closing follows.
 
         If it stops after 1, the deed stands and was not acknowledged; a repeated call does nothing
-        twice. If it stops after 2, the request stays open and in the queue.
+        twice. If it stops after 2, `settle` closes it.
 
         Args:
             subject: whose right it is.
@@ -258,14 +261,20 @@ class RightsDesk:
         return self._close(request, RequestOutcome.WITHDRAWN, Reason.TAKEN_BACK)
 
     def settle(self) -> list[RightsRequest]:
-        """Close the requests whose erasure has come to its end; return them. Idempotent.
+        """Close the requests whose deed has come to its end; return them. Idempotent.
 
         An erasure is answered when it is irrecoverable, or when the person took it back. One under
-        a hold stays open and in the queue, until somebody closes it as partly fulfilled.
+        a hold stays open and in the queue, until somebody closes it as partly fulfilled. What is
+        done at once was done before it was recorded: a stop may have left it to be closed here.
         """
         closed = []
         for request in self._store.unanswered():
-            ended = None if request.erasure is None else self._ended(request.erasure)
+            ended = None
+            if request.erasure is not None:
+                ended = self._ended(request.erasure)
+            elif request.kind in AT_ONCE and request.state is RequestState.IN_PROGRESS:
+                never = request.kind is RequestKind.DO_NOT_SELL
+                ended = RequestOutcome.FULFILLED, Reason.NEVER_DONE if never else Reason.DONE
             if ended is not None:
                 closed.append(self._close(request, *ended))
         return closed
