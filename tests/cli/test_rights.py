@@ -231,6 +231,8 @@ def test_a_person_sees_whose_rules_apply_and_that_nobody_has_signed_them(shell: 
 def test_what_takes_away_holds_while_somebody_else_owns_the_home(shell: Shell, ann: str) -> None:
     with HomeLock(shell.folder / "lock") as lock:
         lock.acquire()
+        unshown = shell.run("rights", "open", ann, "erasure", "--verified-by", "not_needed")
+        assert unshown.code == 2
         erasing = open_request(shell, ann, "erasure", *SHOWN)
         assert (erasing["holds"], erasing["recorded"]) == (True, False)
         text = words_of(shell.ok("rights", "open", ann, "objection").out)

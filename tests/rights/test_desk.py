@@ -386,7 +386,8 @@ def test_what_takes_away_holds_from_any_process_and_is_recorded_later(
     world: World, ana: Subject, kind: RequestKind
 ) -> None:
     world.stores.log.full = True
-    erasure = world.desk.hold(ana, wish(kind), channel=Channel.CLI)
+    by = None if kind in UNVERIFIED else SHOWN
+    erasure = world.desk.hold(ana, wish(kind), channel=Channel.CLI, verified_by=by)
     assert (erasure is not None) == (kind is RequestKind.ERASURE)
     states = world.stores.ledger.states(ana.id)
     assert any(state.objected for state in states.values()) == (kind in UNVERIFIED)
@@ -399,8 +400,23 @@ def test_what_takes_away_holds_from_any_process_and_is_recorded_later(
 @pytest.mark.parametrize("kind", sorted(set(RequestKind) - UNVERIFIED - {RequestKind.ERASURE}))
 def test_no_journal_takes_anything_else(world: World, ana: Subject, kind: RequestKind) -> None:
     with pytest.raises(InvalidInput) as error:
-        world.desk.hold(ana, wish(kind), channel=Channel.CLI)
+        world.desk.hold(ana, wish(kind), channel=Channel.CLI, verified_by=SHOWN)
     assert error.value.code == "request_kind"
+
+
+@pytest.mark.parametrize("by", [None, VerifiedBy.NOT_NEEDED])
+def test_no_erasure_holds_before_it_is_shown_who_asks_by_no_way(
+    world: World, ana: Subject, by: VerifiedBy | None
+) -> None:
+    with pytest.raises(InvalidInput) as error:
+        world.desk.hold(ana, wish(RequestKind.ERASURE), channel=Channel.CLI, verified_by=by)
+    assert error.value.code == "request_verification"
+    if by is not None:
+        with pytest.raises(InvalidInput) as error:
+            ask(world, ana, RequestKind.ERASURE, by=by)
+        assert error.value.code == "request_verification"
+    assert world.erasures.all() == []
+    assert world.requests.all() == []
 
 
 def test_a_request_that_could_not_be_logged_was_never_taken_up(world: World, ana: Subject) -> None:

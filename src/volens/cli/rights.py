@@ -102,7 +102,7 @@ def open_request(
     except Unavailable as error:
         if not takes_away:
             raise
-        return _hold(session, subject, wish, error.message)
+        return _hold(session, subject, wish, verified_by, error.message)
 
 
 @command(GROUP, "list")
@@ -308,11 +308,12 @@ def _would_open(session: Session, name: str, wish: Wish, *, shown: bool) -> Answ
     return Answer(document=document, shown=(would, *say_deadline(until, label, due=until.due)))
 
 
-def _hold(session: Session, name: str, wish: Wish, why: str) -> Answer:
+def _hold(session: Session, name: str, wish: Wish, by: VerifiedBy | None, why: str) -> Answer:
     """Make it true all the same, where the request can't be recorded now."""
     with read_home(session) as home:
         found = home.subjects.find(name)
-        erasure = rights_desk(home).hold(found, wish, channel=Channel.CLI)
+        desk = rights_desk(home)
+        erasure = desk.hold(found, wish, channel=Channel.CLI, verified_by=by)
     document: dict[str, Json] = {
         "subject": found.id,
         "kind": wish.kind.value,

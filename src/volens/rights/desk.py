@@ -154,19 +154,30 @@ class RightsDesk:
         self._store.add(request, subject)
         return request if done is None else self._close(request, RequestOutcome.FULFILLED, done)
 
-    def hold(self, subject: Subject, wish: Wish, *, channel: Channel) -> ErasureId | None:
+    def hold(
+        self,
+        subject: Subject,
+        wish: Wish,
+        *,
+        channel: Channel,
+        verified_by: VerifiedBy | None = None,
+    ) -> ErasureId | None:
         """Make an objection or an erasure true, from any process, without recording the request.
 
         For when the home is in use or the disk is full. `open`, called later for the same wish,
-        records the request and finds the deed done. Who asks has been shown.
+        records the request and finds the deed done.
 
         Returns:
             The reference number of the erasure; None for objections.
 
         Raises:
-            InvalidInput: ``request_kind`` for other kinds, or as `open`.
+            InvalidInput: ``request_kind`` for other kinds; ``request_verification`` for an erasure
+                if it was not shown who asks; or as `open`.
             Unavailable: ``journal_full``, ``journal_missing``.
         """
+        if wish.kind not in UNVERIFIED and verified_by in {None, VerifiedBy.NOT_NEEDED}:
+            message = f"a request for {wish.kind} needs to show who asks"
+            raise InvalidInput("request_verification", message, hint="signed_in or documents")
         self._effects.check(subject, wish, verified=True)
         now = _to_millisecond(self._clock.now())
         name = RequestId(format_id(IdKind.REQUEST, self._entropy.draw(ID_BYTES)))
