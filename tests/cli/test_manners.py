@@ -38,6 +38,19 @@ GROUPS = {
     "organisation": ("list", "instruct"),
     "conversation": ("list", "show", "exclude", "include"),
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
+    "rights": (
+        "open",
+        "list",
+        "show",
+        "confirm",
+        "start",
+        "close",
+        "withdraw",
+        "extend",
+        "queue",
+        "settle",
+        "law",
+    ),
     "erase": ("conversation", "history", "subject"),
     "hold": ("place", "list", "show", "extend", "review", "release"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
@@ -46,6 +59,8 @@ GROUPS = {
 CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),
     *((group, name) for group, names in GROUPS.items() for name in names),
+    ("rights", "drp", "receive"),
+    ("rights", "drp", "status"),
 ]
 
 
@@ -89,8 +104,9 @@ def test_what_changes_something_can_be_tried_first(
     writes = {
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
+        "open", "confirm", "start", "close", "extend", "settle", "receive",
         "conversation", "history", "subject",
-        "place", "extend", "review", "release",
+        "place", "review", "release",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

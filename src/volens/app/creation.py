@@ -33,6 +33,7 @@ from volens.holds import tables as hold_tables
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
+from volens.rights import store as rights_store
 from volens.storage.engine import create_tables, open_database
 from volens.storage.files import (
     make_folder,
@@ -136,7 +137,9 @@ def _make(
 
 def _create_databases(folder: Path) -> Engine:
     main = open_database(folder / "main.db")
-    for tables in (vault_tables, consent_store, erasure_tables, hold_tables, policies):
+    for tables in (
+        *(vault_tables, consent_store, erasure_tables, hold_tables, policies, rights_store),
+    ):
         create_tables(main, tables.METADATA)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from volens.app.home import Home
+from volens.app.rights import request_store
 from volens.datasets.erasing import DatasetTarget
 from volens.holds.progress import ErasureProgress
 from volens.lifecycle.erasing import Eraser, HoldReader
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
+from volens.rights.erasing import RequestTarget
 
 
 def eraser_of(home: Home, erasing: ErasingVault, holds: HoldReader | None = None) -> Eraser:
@@ -27,6 +29,7 @@ def eraser_of(home: Home, erasing: ErasingVault, holds: HoldReader | None = None
             VaultTarget(home.main, home.keys_database, home.subjects, erasing),
             ChoicesTarget(home.main, home.ledger),
             dataset_target(home),
+            RequestTarget(request_store(home)),
         ],
         clock=home.clock,
         holds=holds,

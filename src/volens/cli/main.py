@@ -46,6 +46,9 @@ COMMANDS = {
     "consent": _Entry(
         module="consent", text="Who said yes to what; grant and withdraw.", group=True
     ),
+    "rights": _Entry(
+        module="rights", text="What people ask for under the law, and by when.", group=True
+    ),
     "erase": _Entry(module="erase", text="Erase chats or an account.", group=True),
     "hold": _Entry(module="hold", text="What is kept from being erased, and why.", group=True),
     "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
