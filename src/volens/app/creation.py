@@ -50,6 +50,16 @@ UNFINISHED = f"{IDENTITY}.new"
 """What the identity file is called until everything else is there."""
 
 
+_ROOMS_WITH_TABLES = (
+    vault_tables,
+    consent_store,
+    erasure_tables,
+    hold_tables,
+    policies,
+    rights_store,
+)
+
+
 def create_home(
     folder: Path,
     *,
@@ -137,10 +147,8 @@ def _make(
 
 def _create_databases(folder: Path) -> Engine:
     main = open_database(folder / "main.db")
-    for tables in (
-        *(vault_tables, consent_store, erasure_tables, hold_tables, policies, rights_store),
-    ):
-        create_tables(main, tables.METADATA)
+    for room in _ROOMS_WITH_TABLES:
+        create_tables(main, room.METADATA)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)
     keys.dispose()

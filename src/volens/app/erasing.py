@@ -6,19 +6,22 @@ from volens.app.home import Home
 from volens.app.rights import request_store
 from volens.datasets.erasing import DatasetTarget
 from volens.holds.progress import ErasureProgress
+from volens.holds.target import HoldTarget
 from volens.lifecycle.erasing import Eraser, HoldReader
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
 from volens.rights.erasing import RequestTarget
 
 
-def eraser_of(home: Home, erasing: ErasingVault, holds: HoldReader | None = None) -> Eraser:
+def eraser_of(
+    home: Home, *, vault: ErasingVault | None = None, holds: HoldReader | None = None
+) -> Eraser:
     """Return the eraser of a home that was opened for writing.
 
     Args:
         home: the home.
-        erasing: what forgets conversations and accounts: the home's vault.
-        holds: what keeps erasures from going on.
+        vault: what forgets conversations and accounts, if not the home's own vault.
+        holds: what keeps erasures from going on, if not the home's own holds.
     """
     return Eraser(
         home.erasures,
@@ -26,13 +29,15 @@ def eraser_of(home: Home, erasing: ErasingVault, holds: HoldReader | None = None
         Planner(home.main),
         home.recorder,
         [
-            VaultTarget(home.main, home.keys_database, home.subjects, erasing),
+            # What a hold says of a person goes before the keys: it can refuse, they can't.
+            HoldTarget(home.main, home.holds),
+            VaultTarget(home.main, home.keys_database, home.subjects, vault or home.removal),
             ChoicesTarget(home.main, home.ledger),
             dataset_target(home),
             RequestTarget(request_store(home)),
         ],
         clock=home.clock,
-        holds=holds,
+        holds=home.holds if holds is None else holds,
     )
 
 
