@@ -28,6 +28,7 @@ from volens.core.purposes import Realm
 from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
+from volens.holds import reports as report_store
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
@@ -133,7 +134,12 @@ def _make(
 
 def _create_databases(folder: Path) -> Engine:
     main = open_database(folder / "main.db")
-    for metadata in (vault_tables.METADATA, consent_store.METADATA, policies.METADATA):
+    for metadata in (
+        vault_tables.METADATA,
+        consent_store.METADATA,
+        policies.METADATA,
+        report_store.METADATA,
+    ):
         create_tables(main, metadata)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)

@@ -26,7 +26,9 @@ from volens.crypto.keystore import KeyStore
 from volens.crypto.sealing import Sealer
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate, opener_for
+from volens.gate.own_copy import OwnCopy
 from volens.gate.reading import SealedReader
+from volens.holds.reports import ReportStore
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -39,6 +41,7 @@ from volens.vault.subjects import SubjectStore
 
 if TYPE_CHECKING:
     from volens.datasets.build import DatasetBuilder
+    from volens.rights.export import Exporter
 
 LOCK_WAIT_SECONDS = 5.0
 
@@ -81,9 +84,9 @@ class Home:
             opened.callback(self.log.close)
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
-        keys = KeyStore(self.keys_database, service, entropy=entropy)
+        self.keys = KeyStore(self.keys_database, service, entropy=entropy)
         lookup_key = load_secret(custody, LOOKUP_FILE)
-        self.sealer = Sealer(keys, lookup_key=lookup_key, entropy=entropy)
+        self.sealer = Sealer(self.keys, lookup_key=lookup_key, entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
         tenant = parse_id(IdKind.TENANT, identity.tenant)
         self.subjects = SubjectStore(
@@ -101,7 +104,7 @@ class Home:
             self.subjects,
             self.ledger,
             SealedReader(self.main, tenant=tenant),
-            opener_for(keys, entropy=entropy),
+            opener_for(self.keys, entropy=entropy),
             self.recorder,
             policy=self.policy,
             clock=clock,
@@ -142,6 +145,43 @@ class Home:
             kept=self._kept,
             clock=self.clock,
             entropy=self.entropy,
+        )
+
+    def reports(self) -> ReportStore:
+        """Return what people reported."""
+        return ReportStore(self.main, self.recorder, clock=self.clock)
+
+    def own_copy(self) -> OwnCopy:
+        """Return what opens a person's conversations for that person."""
+        tenant = parse_id(IdKind.TENANT, self.identity.tenant)
+        return OwnCopy(
+            self.gate,
+            self.vault,
+            SealedReader(self.main, tenant=tenant),
+            opener_for(self.keys, entropy=self.entropy),
+            self.recorder,
+            self.main,
+            clock=self.clock,
+        )
+
+    def exporter(self) -> Exporter:
+        """Return what writes a person's own copy, in a home opened for writing.
+
+        Raises:
+            Unavailable: ``read_only``.
+        """
+        # As with datasets: what only one command needs is not loaded for the others.
+        from volens.rights.disclosures import DatasetRegister  # noqa: PLC0415 - see above
+        from volens.rights.export import Exporter  # noqa: PLC0415 - see above
+
+        return Exporter(
+            self.own_copy(),
+            self.ledger,
+            self.owned_log(),
+            self.signer,
+            register=DatasetRegister(self._kept, self.main),
+            reports=self.reports(),
+            clock=self.clock,
         )
 
     def owned_log(self) -> TransparencyLog:

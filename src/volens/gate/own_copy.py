@@ -69,13 +69,13 @@ class OwnCopy:
         clock: Clock,
     ) -> None:
         """Decide by `gate`; what can't be recorded can't be opened."""
-        self._gate = gate
+        self.gate = gate
         self._vault = vault
         self._reader = reader
         self._opener = opener
         self._recorder = recorder
         self._engine = engine
-        self._leaves = AccessLeaves(engine)
+        self.leaves = AccessLeaves(engine)
         self._clock = clock
 
     def preview(self, subject: Subject) -> tuple[int, Counter[str]]:
@@ -100,13 +100,13 @@ class OwnCopy:
                 "actor": Actor.SUBJECT,
                 "action": AccessAction.EXPORT,
                 "reason": AccessReason.SUBJECT_REQUEST,
-                "policy_hash": bytes.fromhex(self._gate.policy.ref.hash),
+                "policy_hash": bytes.fromhex(self.gate.policy.ref.hash),
                 "count": len(numbers),
                 "commitment": commitment,
             },
         )
         leaf = AccessLeaf(log_index=intent, salt=salt, opening=opening)
-        self._leaves.keep(subject.number, leaf)
+        self.leaves.keep(subject.number, leaf)
         return OwnReading(self, subject, numbers, left_out, intent=intent, at=self._clock.now())
 
     def open(
@@ -164,7 +164,7 @@ class OwnCopy:
             decided: dict[Signal, Decision] = {}
             for held, updated in some:
                 if held.signal not in decided:
-                    decided[held.signal] = self._gate.decide(person, USE, held)
+                    decided[held.signal] = self.gate.decide(person, USE, held)
                 yield held, updated, decided[held.signal]
             last = some[-1][0].number
 

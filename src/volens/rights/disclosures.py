@@ -44,7 +44,7 @@ class DatasetUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disclosure:
+class DatasetDisclosure:
     """One copy in the clear that holds something of one person: who received what, and when."""
 
     dataset: DatasetId
@@ -87,7 +87,7 @@ class DatasetRegister:
                     manifest=manifest, conversations=tuple(ConversationId(one) for one in ids)
                 )
 
-    def disclosures(self, subject: Subject) -> list[Disclosure]:
+    def disclosures(self, subject: Subject) -> list[DatasetDisclosure]:
         """Return who received what of one person, and when; oldest first."""
         found = [disclosure_of(use) for use in self.uses(subject) if use.manifest.discloses]
         return sorted(found, key=lambda one: (one.at, one.dataset))
@@ -105,10 +105,10 @@ class DatasetRegister:
         return numbers, captured, [row.id for row in rows]
 
 
-def disclosure_of(use: DatasetUse) -> Disclosure:
+def disclosure_of(use: DatasetUse) -> DatasetDisclosure:
     """Return the line of the register for a dataset in a plain form."""
     manifest = use.manifest
-    return Disclosure(
+    return DatasetDisclosure(
         dataset=manifest.dataset,
         at=manifest.created,
         purpose=manifest.purpose,
