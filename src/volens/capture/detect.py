@@ -77,8 +77,6 @@ _EXACT: tuple[tuple[Format, frozenset[str]], ...] = (
 
 def _fits(form: Format, record: Mapping[str, Json]) -> bool:
     """Look one level deeper where a form's member names are common words."""
-    if form is Format.VOLENS_EXPORT:
-        return record["version"] == volens_export.VERSION
     if form is Format.CHATGPT:
         mapping = members(record["mapping"])
         return any({"message", "children"} & members(node).keys() for node in mapping.values())

@@ -1,9 +1,9 @@
 """A person's own export from here (docs/formats/export.md), read again.
 
-Its conversations are `volens-jsonl` and are read as such. Beside them lie parts that are for people,
-for spreadsheets, or about the account: the manifest lists them, so they are known for what they are
-instead of being reported as files that nobody can read. Nothing in them is taken in: choices,
-receipts and the rest speak of another home, and an import never grants anything.
+Its conversations are `volens-jsonl` and are read as such. Beside them lie parts that are for
+people, for spreadsheets, or about the account: the manifest lists them, so they are known for what
+they are instead of being reported as files that nobody can read. Nothing in them is taken in:
+choices, receipts and the rest speak of another home, and an import never grants anything.
 """
 
 from __future__ import annotations
