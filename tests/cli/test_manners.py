@@ -86,7 +86,8 @@ def test_what_changes_something_can_be_tried_first(
     main([*call, "--help"])
     writes = {
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
-        "grant", "withdraw", "object", "receipt", "activate", "witness",
+        "grant", "withdraw", "object", "receipt", "activate", "witness", "export",
+        "report",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -101,6 +102,8 @@ def test_a_dry_run_changes_no_byte(shell: Shell, tmp_path: Path) -> None:
     for words in (
         ("import", "more.jsonl", "--subject", "bob"),
         ("subject", "add", "bob"),
+        ("export", "ann", "--out", "ann.zip"),
+        ("report", first, "--because", "wrong"),
         ("subject", "set", "ann", "--plan", "pro"),
         ("organisation", "instruct", "acme", "safety_training"),
         ("conversation", "exclude", first),

@@ -84,9 +84,8 @@ class Home:
             opened.callback(self.log.close)
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
-        self.keys = KeyStore(self.keys_database, service, entropy=entropy)
-        lookup_key = load_secret(custody, LOOKUP_FILE)
-        self.sealer = Sealer(self.keys, lookup_key=lookup_key, entropy=entropy)
+        keys = KeyStore(self.keys_database, service, entropy=entropy)
+        self.sealer = Sealer(keys, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
         tenant = parse_id(IdKind.TENANT, identity.tenant)
         self.subjects = SubjectStore(
@@ -104,9 +103,18 @@ class Home:
             self.subjects,
             self.ledger,
             SealedReader(self.main, tenant=tenant),
-            opener_for(self.keys, entropy=entropy),
+            opener_for(keys, entropy=entropy),
             self.recorder,
             policy=self.policy,
+            clock=clock,
+        )
+        self.own_copy = OwnCopy(
+            self.gate,
+            self.vault,
+            SealedReader(self.main, tenant=tenant),
+            opener_for(keys, entropy=entropy),
+            self.recorder,
+            self.main,
             clock=clock,
         )
         self._kept = folder / "datasets"
@@ -151,19 +159,6 @@ class Home:
         """Return what people reported."""
         return ReportStore(self.main, self.recorder, clock=self.clock)
 
-    def own_copy(self) -> OwnCopy:
-        """Return what opens a person's conversations for that person."""
-        tenant = parse_id(IdKind.TENANT, self.identity.tenant)
-        return OwnCopy(
-            self.gate,
-            self.vault,
-            SealedReader(self.main, tenant=tenant),
-            opener_for(self.keys, entropy=self.entropy),
-            self.recorder,
-            self.main,
-            clock=self.clock,
-        )
-
     def exporter(self) -> Exporter:
         """Return what writes a person's own copy, in a home opened for writing.
 
@@ -175,7 +170,7 @@ class Home:
         from volens.rights.export import Exporter  # noqa: PLC0415 - see above
 
         return Exporter(
-            self.own_copy(),
+            self.own_copy,
             self.ledger,
             self.owned_log(),
             self.signer,

@@ -39,7 +39,7 @@ def export(
     with write_home(session) as home:
         found = home.subjects.find(subject)
         if session.dry_run:
-            conversations, left = home.own_copy().preview(found)
+            conversations, left = home.own_copy.preview(found)
             document: dict[str, Json] = {
                 "dry_run": True,
                 "subject": found.id,
