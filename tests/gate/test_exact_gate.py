@@ -16,6 +16,7 @@ from volens.core.purposes import AgeBand, Purpose, Realm, Signal, Tier
 from volens.core.regions import Region
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import commitment_of, open_record
+from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import Census, FactSource, Use, published_notices
 from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader, Wanted
@@ -137,6 +138,7 @@ def test_an_opener_made_for_a_gate_opens_and_seals(stores: Stores, people: list[
         SealedReader(stores.main, tenant=TENANT),
         opener_for(keys, entropy=stores.entropy),
         stores.recorder,
+        leaves=AccessLeaves(stores.main),
         policy=stores.policy,
         clock=stores.clock,
     )

@@ -24,6 +24,7 @@ from volens.core.ports import Clock, Entropy
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.sealing import Sealer
+from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate, opener_for
 from volens.gate.own_copy import OwnCopy
@@ -105,6 +106,7 @@ class Home:
             SealedReader(self.main, tenant=tenant),
             opener_for(keys, entropy=entropy),
             self.recorder,
+            leaves=AccessLeaves(self.main),
             policy=self.policy,
             clock=clock,
         )
