@@ -177,7 +177,8 @@ class Exporter:
             raise NotFound("path_missing", f"there is no folder {out.parent}")
         with self._own.begin(subject) as reading, _staged(out) as file:
             self._log.publish()
-            manifest = self._fill(ExportWriter(file), subject, reading, language, on_progress)
+            with ExportWriter(file) as writer:
+                manifest = self._fill(writer, subject, reading, language, on_progress)
         return ExportResult(path=out, size_bytes=out.stat().st_size, manifest=manifest)
 
     def preview(self, subject: Subject) -> ExportPreview:

@@ -12,12 +12,12 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput, VerificationFailed
@@ -76,12 +76,22 @@ class ExportManifest:
 
 
 class ExportWriter:
-    """Writes the parts of an export into a zip, one after the other."""
+    """Writes the parts of an export into a zip, one after the other. Use it as a context manager.
+
+    Without `finish` what is left is no export: it has no manifest.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         """Write into `file`, which must be able to seek."""
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
         self._parts: list[Part] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(OSError, ValueError):  # broken off: the file is thrown away
+            self._zip.close()
 
     def add(self, name: str, data: bytes) -> None:
         """Write one small part."""
@@ -109,7 +119,11 @@ class ExportWriter:
         )
 
     def finish(self, facts: ExportFacts, signer: Signer) -> ExportManifest:
-        """Sign what was written, write the manifest as the last part, and close the zip."""
+        """Sign what was written, write the manifest as the last part, and close the zip.
+
+        Raises:
+            OSError: if the disk takes no more.
+        """
         manifest = ExportManifest(facts=facts, parts=tuple(self._parts))
         body = _document(manifest)
         signature = signer.sign_bytes(_SIGNED_AS + canonical_json(body))
