@@ -112,6 +112,7 @@ class Home:
         )
         self.own_copy = OwnCopy(
             self.gate,
+            self.subjects,
             self.vault,
             SealedReader(self.main, tenant=tenant),
             opener_for(keys, entropy=entropy),

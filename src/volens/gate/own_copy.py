@@ -38,7 +38,7 @@ from volens.log.recorder import Recorder
 from volens.policy.model import Decision
 from volens.vault.model import Payload, unpack_payload
 from volens.vault.store import Held, Vault
-from volens.vault.subjects import Subject
+from volens.vault.subjects import Subject, SubjectStore
 from volens.vault.tables import CONVERSATION
 
 USE = Use(purpose=Purpose.PROVIDE_SERVICE.value)
@@ -60,6 +60,7 @@ class OwnCopy:
     def __init__(
         self,
         gate: Gate,
+        subjects: SubjectStore,
         vault: Vault,
         reader: SealedReader,
         opener: Opener,
@@ -70,6 +71,7 @@ class OwnCopy:
     ) -> None:
         """Decide by `gate`; what can't be recorded can't be opened."""
         self.gate = gate
+        self._subjects = subjects
         self._vault = vault
         self._reader = reader
         self._opener = opener
@@ -157,10 +159,11 @@ class OwnCopy:
 
     def _decided(self, subject: Subject) -> Iterator[tuple[Held, datetime | None, Decision]]:
         """Yield each conversation with its decision; equal ones are decided some at a time."""
-        restricted = subject.status is SubjectStatus.RESTRICTED
-        person = replace(subject, status=SubjectStatus.ACTIVE) if restricted else subject
         last = 0
         while some := self._page(subject, last):
+            person = self._subjects.by_number(subject.number)  # it may have changed meanwhile
+            if person.status is SubjectStatus.RESTRICTED:
+                person = replace(person, status=SubjectStatus.ACTIVE)
             decided: dict[Signal, Decision] = {}
             for held, updated in some:
                 if held.signal not in decided:

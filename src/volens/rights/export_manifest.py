@@ -85,6 +85,7 @@ class ExportWriter:
         """Write into `file`, which must be able to seek."""
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
         self._parts: list[Part] = []
+        self._names: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -105,8 +106,9 @@ class ExportWriter:
         Raises:
             InvalidInput: ``part_name`` on a name that can't stand in an export, or a second time.
         """
-        if not _NAME.fullmatch(name) or any(part.name == name for part in self._parts[-1:]):
+        if not _NAME.fullmatch(name) or name in self._names:
             raise InvalidInput("part_name", f"not a name for a part of an export: {name[:80]!r}")
+        self._names.add(name)
         info = zipfile.ZipInfo(name, _TIME)
         info.compress_type = zipfile.ZIP_DEFLATED
         info.create_system = _UNIX
