@@ -26,6 +26,7 @@ from volens.crypto.envelope import derive, open_envelope, seal_envelope
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.pages import Page, conversation_keys, pack_page, record_key, unpack_page
 from volens.datasets import leaves
+from volens.holds import reports
 from volens.log.entries import FIELDS, commit
 from volens.log.kinds import (
     AccessAction,
@@ -192,7 +193,12 @@ def test_the_page_of_the_home_names_every_table_and_column() -> None:
         for table, columns in rows("docs/formats/home.md", 2)
         if re.fullmatch(r"`[a-z_]+`", table) and "," in columns
     }
-    metadata = (tables.METADATA, consent_store.METADATA, policies.METADATA)
+    metadata = (
+        tables.METADATA,
+        consent_store.METADATA,
+        policies.METADATA,
+        reports.METADATA,
+    )
     real = {
         name: [column.name for column in table.columns]
         for one in metadata
