@@ -21,7 +21,6 @@ from tests.rights.exporting import (
     lines,
     part,
     plain,
-    read_again,
 )
 from tests.support.homes import Place, add
 from tests.support.ports import SeededEntropy
@@ -52,7 +51,9 @@ from volens.log.note import Signer
 from volens.log.store import TransparencyLog
 from volens.rights.accesses import verify_access
 from volens.rights.disclosures import NOT_NAMED, DatasetRegister
+from volens.rights.export_check import verify_copy
 from volens.rights.export_facts import Sources
+from volens.rights.export_file import private_file
 from volens.rights.export_manifest import MANIFEST, ExportWriter, verify_export
 
 LOOKER = Asker(actor=Actor.TRUST_AND_SAFETY, action=AccessAction.SHOW, reason=AccessReason.REVIEW)
@@ -138,12 +139,54 @@ def test_a_copy_that_breaks_off_leaves_no_file_and_says_so_in_the_log(
     assert [path.name for path in folder.iterdir()] == ["a.zip"]
 
 
-def test_what_a_kill_left_is_overwritten(here: Place, tmp_path: Path) -> None:
-    (tmp_path / ".a.zip.new").write_bytes(b"half a copy")
+def test_while_it_is_written_a_copy_has_no_name_so_that_a_kill_leaves_nothing(
+    here: Place, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    seen: list[list[Path]] = []
     with here.open() as home:
-        export(home, captured(home, [plain(1)]), tmp_path / "a.zip")
-    assert not (tmp_path / ".a.zip.new").exists()
-    assert len(read_again(tmp_path / "a.zip")) == 1
+        home.exporter().write(
+            captured(home, [plain(1)]),
+            folder / "a.zip",
+            on_progress=lambda _done, _all: seen.append(list(folder.iterdir())),
+        )
+    assert seen == [[], []]
+
+
+class TestTheFile:
+    @pytest.mark.parametrize("nameless", [True, False])
+    def test_it_gets_its_name_when_it_is_whole(self, tmp_path: Path, nameless: bool) -> None:
+        (tmp_path / ".a.zip.new").write_bytes(b"what a kill left")
+        with private_file(tmp_path / "a.zip", nameless=nameless) as file:
+            file.write(b"whole")
+            assert not (tmp_path / "a.zip").exists()
+        assert (tmp_path / "a.zip").read_bytes() == b"whole"
+        assert stat.S_IMODE((tmp_path / "a.zip").stat().st_mode) == 0o600
+        assert (tmp_path / ".a.zip.new").exists() is nameless
+
+    @pytest.mark.parametrize("nameless", [True, False])
+    def test_it_takes_nobody_elses_name(self, tmp_path: Path, nameless: bool) -> None:
+        def race() -> None:
+            with private_file(tmp_path / "a.zip", nameless=nameless) as file:
+                file.write(b"mine")
+                (tmp_path / "a.zip").write_bytes(b"theirs")
+
+        with pytest.raises(InvalidInput, match="there already"):
+            race()
+        assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+        assert (tmp_path / "a.zip").read_bytes() == b"theirs"
+
+    @pytest.mark.parametrize("nameless", [True, False])
+    def test_broken_off_it_leaves_nothing(self, tmp_path: Path, nameless: bool) -> None:
+        def break_off() -> None:
+            with private_file(tmp_path / "a.zip", nameless=nameless) as file:
+                file.write(b"half")
+                raise RuntimeError("the power is out")
+
+        with pytest.raises(RuntimeError):
+            break_off()
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_logged_for_a_copy_that_has_no_place(here: Place, tmp_path: Path) -> None:
@@ -470,6 +513,69 @@ class TestChecking:
         (tmp_path / "d.zip").write_bytes(b"#!/bin/sh\n" + data)
         with pytest.raises(VerificationFailed):
             verify_export(tmp_path / "d.zip", verifier)
+
+    def test_every_proof_in_a_copy_is_checked(self, here: Place, tmp_path: Path) -> None:
+        with here.open() as home:
+            subject = captured(home, [plain(1)])
+            home.ledger.record([act(1, subject.id, Act.GRANT)])
+            held = next(home.vault.of_subject(subject))
+            home.gate.show(held, subject, SERVICE, LOOKER)
+            export(home, subject, tmp_path / "a.zip")
+            checked = verify_copy(tmp_path / "a.zip", home.signer.verifier)
+        assert (checked.receipts, checked.accesses) == (1, 2)
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            (lambda parts, _: {**parts, "accesses.jsonl": b""}, "not told"),
+            (lambda _parts, _: {}, "has no accesses"),
+            (
+                lambda parts, other: {
+                    **parts,
+                    "accesses.jsonl": parts["accesses.jsonl"] + other["accesses.jsonl"],
+                },
+                "somebody else",
+            ),
+            (
+                lambda parts, other: {
+                    **parts,
+                    **{name: data for name, data in other.items() if "receipts/" in name},
+                },
+                "somebody else",
+            ),
+            (lambda parts, _: {**parts, "receipts/evt_1.json": b"{}"}, "receipt"),
+            (
+                lambda parts, _: {**parts, "receipts/evt_1.json": b" " * (1 << 21)},
+                "too large",
+            ),
+        ],
+    )
+    def test_a_signature_does_not_stand_in_for_a_proof(
+        self,
+        here: Place,
+        tmp_path: Path,
+        change: Callable[[dict[str, bytes], dict[str, bytes]], dict[str, bytes]],
+        said: str,
+    ) -> None:
+        copies = []
+        with here.open() as home:
+            for number, name in enumerate(("bob", ANN)):
+                subject = captured(home, [plain(number)], name)
+                home.ledger.record([act(number, subject.id, Act.GRANT)])
+                result = export(home, subject, tmp_path / f"{name}.zip")
+                with zipfile.ZipFile(tmp_path / f"{name}.zip") as archive:
+                    copies.append(
+                        {one.name: archive.read(one.name) for one in result.manifest.parts}
+                    )
+            signer = home.signer
+        bobs, parts = copies
+        with (tmp_path / "x.zip").open("w+b") as file, ExportWriter(file) as writer:
+            for name, data in change(parts, bobs).items():
+                writer.add(name, data)
+            writer.finish(result.manifest.facts, signer)
+        verify_export(tmp_path / "x.zip", signer.verifier)
+        with pytest.raises(VerificationFailed, match=said):
+            verify_copy(tmp_path / "x.zip", signer.verifier)
 
     def test_the_manifest_lists_the_digest_of_every_part(self, here: Place, tmp_path: Path) -> None:
         with here.open() as home:

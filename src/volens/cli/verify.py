@@ -29,7 +29,7 @@ from volens.log.note import KeyType, Verifier, parse_vkey
 from volens.log.proof import verify_tlog_proof
 from volens.log.publishing import CHECKPOINT, PENDING
 from volens.log.verify import verify_directory
-from volens.rights.export_manifest import verify_export
+from volens.rights.export_check import verify_copy
 
 GROUP = new_group("Check a dataset, proof, receipt, export or log, offline.")
 ENTRY_SUFFIX = ".entry"
@@ -238,8 +238,8 @@ def _receipt(path: Path, keys: Keys) -> tuple[str, Facts]:
 
 
 def _export(path: Path, keys: Keys) -> tuple[str, Facts]:
-    manifest = verify_export(path, keys.log)
-    facts = manifest.facts
+    checked = verify_copy(path, keys.log)
+    manifest, facts = checked.manifest, checked.manifest.facts
     left_out = ", ".join(f"{name} {count:,}" for name, count in sorted(facts.left_out.items()))
     return "export", [
         ("whose", facts.subject),
@@ -248,6 +248,7 @@ def _export(path: Path, keys: Keys) -> tuple[str, Facts]:
         ("conversations", f"{facts.conversations:,}"),
         ("left out", left_out or "nothing"),
         ("parts", f"{len(manifest.parts):,}"),
+        ("proofs", f"{checked.receipts:,} receipts, {checked.accesses:,} accesses"),
         ("in the log", f"access {facts.access}"),
     ]
 

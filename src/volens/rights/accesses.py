@@ -120,7 +120,7 @@ def access_document(access: Access, log: TransparencyLog) -> bytes:
 
 
 def verify_access(data: bytes, verifier: Verifier) -> dict[str, Json]:
-    """Check one access document and return what it shows.
+    """Check one access document and return what it shows: `Access.facts`, and the ``subject``.
 
     1. Entry and proof: the access is in a log that `verifier` signed.
     2. The entry's commitment opens with the salt to this person, or to this conversation; a build
@@ -174,7 +174,7 @@ def _verify(data: bytes, verifier: Verifier) -> dict[str, Json]:
     told = access.facts()
     if {name: top.raw[name] for name in told} != told:
         raise VerificationFailed(_CODE, "access proof: it tells something else than its entries")
-    return told
+    return {"subject": subject, **told}
 
 
 def _logged(

@@ -7,19 +7,15 @@ Procedure:
        that was said touches any other file.
     4. Sign the manifest, make the file durable, give it its name, and log how the access ended.
 
-If it stops before 4 there is no file of that name; what was begun (``.NAME.new``, readable by its
-owner only) is removed, or, after a kill, overwritten by the next try.
+If it stops before 4 there is no file, and nothing of what was begun is left (`export_file`).
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from volens import __version__
 from volens.consent.receipts import issue_receipt
@@ -36,6 +32,7 @@ from volens.rights import export_facts as facts
 from volens.rights.accesses import Access, access_document, accesses_of
 from volens.rights.disclosures import DatasetRegister, DatasetUse, disclosure_of
 from volens.rights.export_facts import Sources
+from volens.rights.export_file import private_file
 from volens.rights.export_manifest import (
     VERSION,
     ExportFacts,
@@ -51,13 +48,11 @@ from volens.rights.export_tables import (
     csv_table,
     part_document,
 )
-from volens.storage.files import sync_folder
 from volens.vault.subjects import Subject
 
 OnProgress = Callable[[int, int], None]
 CONVERSATIONS = "conversations.jsonl"
 THIRD_PARTY = "third_party_turns"
-_PRIVATE = 0o600
 _README = f"""\
 YOUR DATA
 
@@ -175,7 +170,7 @@ class Exporter:
             raise InvalidInput("out_exists", f"{out} is there already", hint=hint)
         if not out.parent.is_dir():
             raise NotFound("path_missing", f"there is no folder {out.parent}")
-        with self._own.begin(subject) as reading, _staged(out) as file:
+        with self._own.begin(subject) as reading, private_file(out) as file:
             self._log.publish()
             with ExportWriter(file) as writer:
                 manifest = self._fill(writer, subject, reading, language, on_progress)
@@ -330,23 +325,3 @@ def _write_conversations(
             if left:
                 left_out[THIRD_PARTY] += left
     return conversations, turns
-
-
-@contextmanager
-def _staged(out: Path) -> Iterator[BinaryIO]:
-    """Give a new file that becomes `out`, durably, if the block ends well, and else is gone."""
-    temporary = out.with_name(f".{out.name}.new")
-    with suppress(FileNotFoundError):
-        temporary.unlink()
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE)
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield cast("BinaryIO", file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(out)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    sync_folder(out.parent)

@@ -33,7 +33,6 @@ _CODE = "export_form"
 _NAME = re.compile(r"([a-z0-9][a-z0-9_-]{0,39}/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: no part carries a time of its own
 _REGULAR_PRIVATE = 0o100600 << 16
-_UNIX = 3  # APPNOTE 4.4.2.2
 _LEVEL = 6
 _CHUNK = 1 << 20
 _MOST_MANIFEST_BYTES = 64 << 20
@@ -111,7 +110,6 @@ class ExportWriter:
         self._names.add(name)
         info = zipfile.ZipInfo(name, _TIME)
         info.compress_type = zipfile.ZIP_DEFLATED
-        info.create_system = _UNIX
         info.external_attr = _REGULAR_PRIVATE
         with self._zip.open(info, "w", force_zip64=True) as stream:
             writer = PartWriter(stream)
