@@ -201,13 +201,18 @@ def test_nothing_is_logged_for_a_copy_that_has_no_place(here: Place, tmp_path: P
     assert (tmp_path / "a.zip").read_bytes() == b""
 
 
-def test_a_preview_counts_and_opens_nothing(here: Place) -> None:
+def test_the_policys_words_come_in_the_language_asked_for(here: Place, tmp_path: Path) -> None:
     with here.open() as home:
-        subject = captured(home, [plain(1), plain(2)])
+        subject = captured(home, [])
+        home.exporter().write(subject, tmp_path / "a.zip", language="de")
         size = home.owned_log().size
-        preview = home.exporter().preview(subject)
-        assert (preview.conversations, preview.left_out, preview.datasets) == (2, {}, 0)
+        with pytest.raises(InvalidInput, match="no words"):
+            home.exporter().write(subject, tmp_path / "b.zip", language='"><b>')
         assert home.owned_log().size == size
+    assert any(
+        "nur mit deinem Ja" in text for text in document(tmp_path / "a.zip", "policy")["texts"]
+    )
+    assert b'lang="de"' in part(tmp_path / "a.zip", "index.html")
 
 
 class TestWhoMay:

@@ -1,9 +1,11 @@
 """The readable pages, and tables for spreadsheets: whatever was said, nothing comes alive."""
 
+import base64
 import csv
 import io
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -135,6 +137,8 @@ def test_pages_need_no_script_and_fetch_nothing(here: Place, tmp_path: Path) -> 
         read = Reader(page)
         assert read.policy.startswith("default-src 'none'; style-src 'sha256-")
         assert "unsafe" not in read.policy
+        style = page.partition(b"<style>")[2].partition(b"</style>")[0]
+        assert f"'sha256-{base64.b64encode(sha256(style).digest()).decode()}'" in read.policy
         for link in read.links:
             assert re.fullmatch(
                 r"(\.\./index\.html)|(chats/\d{5}\.html)?(#cnv_[a-z2-7]{26})?", link

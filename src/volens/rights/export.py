@@ -13,7 +13,7 @@ If it stops before 4 there is no file, and nothing of what was begun is left (`e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,16 +97,6 @@ class ExportResult:
     manifest: ExportManifest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportPreview:
-    """What an export would hold; nothing is opened or logged."""
-
-    conversations: int
-    left_out: Mapping[str, int]
-    choices: int
-    datasets: int
-
-
 class Exporter:
     """Writes one person's data into one file, as the owner of the home."""
 
@@ -161,7 +151,7 @@ class Exporter:
             on_progress: called with (conversations gone through, twice their number).
 
         Raises:
-            InvalidInput: ``out_exists``.
+            InvalidInput: ``out_exists``, or ``language_unknown`` to the policy in force.
             NotFound: ``path_missing`` if there is no folder to write in.
             Unavailable: if the log, the keys or the disk can't be had.
         """
@@ -170,21 +160,15 @@ class Exporter:
             raise InvalidInput("out_exists", f"{out} is there already", hint=hint)
         if not out.parent.is_dir():
             raise NotFound("path_missing", f"there is no folder {out.parent}")
+        known = sorted({notice.language for notice in self._gate.policy.pack.notices})
+        if language not in known:
+            hint = f"one of {', '.join(known)}"
+            raise InvalidInput("language_unknown", f"no words in {language[:40]!r}", hint=hint)
         with self._own.begin(subject) as reading, private_file(out) as file:
             self._log.publish()
             with ExportWriter(file) as writer:
                 manifest = self._fill(writer, subject, reading, language, on_progress)
         return ExportResult(path=out, size_bytes=out.stat().st_size, manifest=manifest)
-
-    def preview(self, subject: Subject) -> ExportPreview:
-        """Return what a copy would hold now."""
-        conversations, left_out = self._own.preview(subject)
-        return ExportPreview(
-            conversations=conversations,
-            left_out=dict(left_out),
-            choices=len(self._ledger.history(subject.id)),
-            datasets=sum(1 for _ in self._register.uses(subject)),
-        )
 
     def _fill(
         self,
