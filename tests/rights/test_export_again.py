@@ -20,7 +20,7 @@ from tests.rights.exporting import (
     plain,
     read_again,
 )
-from tests.support.homes import Place, place
+from tests.support.homes import Place, add, place
 from volens.app.home import Home
 from volens.capture.intake import Intake, NewAccounts
 from volens.capture.model import DEFAULT
@@ -159,6 +159,29 @@ def test_an_export_imported_into_a_fresh_home_gives_the_same_conversations(
         for path in (first, second)
     )
     assert one == other
+
+
+def test_taken_in_where_it_came_from_a_copy_makes_no_second_ones(
+    here: Place, tmp_path: Path
+) -> None:
+    with here.open() as home:
+        export(home, captured(home, [BRANCHING, plain(1)]), tmp_path / "a.zip")
+        assert taken_in(home, tmp_path / "a.zip") == {"added": 0, "updated": 0, "known": 2}
+        assert home.vault.count() == 2
+
+
+def test_a_copy_that_names_somebody_elses_conversation_takes_nothing_from_them(
+    here: Place, tmp_path: Path
+) -> None:
+    with here.open() as home:
+        export(home, captured(home, [plain(1)]), tmp_path / "a.zip")
+        (bob,) = add(home, "bob")
+        accounts = NewAccounts(region=home.identity.region)
+        intake = Intake(home.subjects, home.vault, accounts=accounts, reference="bob")
+        reports = list(intake.run(read_paths([tmp_path / "a.zip"])))
+        assert sum(report.added for report in reports) == 1
+        assert len(list(home.vault.of_subject(bob))) == 1
+        assert len(list(home.vault.of_subject(home.subjects.find(ANN)))) == 1
 
 
 def test_flags_branches_ratings_signals_and_moments_are_kept(here: Place, tmp_path: Path) -> None:
