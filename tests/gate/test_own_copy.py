@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stores import Stores, talk, talks
+from tests.support.stores import Stores, act, talk, talks
+from volens.consent.model import Act
 from volens.core.errors import InvalidInput, Unavailable
 from volens.core.ids import IdKind, format_id, parse_id
-from volens.core.purposes import Signal, SubjectStatus
+from volens.core.purposes import Purpose, Signal, SubjectStatus
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.gate.accesses import AccessLeaf, AccessLeaves, opened_parts
 from volens.gate.facts import Use
 from volens.gate.gate import Asker
-from volens.gate.own_copy import OwnCopy
+from volens.gate.own_copy import FOR_THEIR_SAKE, USE, OwnCopy
 from volens.gate.reading import SealedReader
 from volens.log.entries import commit
 from volens.log.kinds import (
@@ -25,6 +26,7 @@ from volens.log.kinds import (
     CaptureSource,
     EntryKind,
 )
+from volens.policy.model import ReasonCode
 
 INTENT, DONE = EntryKind.ACCESS_INTENT, EntryKind.ACCESS_DONE
 SUPPORT = Asker(actor=Actor.SUPPORT, action=AccessAction.SHOW, reason=AccessReason.SERVICE)
@@ -152,6 +154,23 @@ def test_a_restriction_keeps_others_out_and_not_the_person(stores: Stores) -> No
         ann = stores.subjects.change(ann, {"status": status.value})
         count, left_out = own_copy(stores).preview(ann)
         assert (count, left_out.total()) == (permitted, 1 - permitted), status
+
+
+def test_an_objection_keeps_others_out_and_not_the_person(stores: Stores) -> None:
+    (ann,) = stores.add("ann")
+    stores.vault.capture({ann: list(talks(1))}, source=CaptureSource.API)
+    stores.ledger.record([act(1, ann, Act.OBJECT, purpose=Purpose.PROVIDE_SERVICE)])
+    assert stores.gate.decide(ann, USE).reasons == (ReasonCode.OBJECTION_UPHELD,)
+    assert own_copy(stores).preview(ann) == (1, Counter())
+    ann = stores.subjects.change(ann, {"status": SubjectStatus.ERASING.value})
+    assert set(stores.gate.decide(ann, USE).reasons) & FOR_THEIR_SAKE
+    assert own_copy(stores).preview(ann) == (0, Counter(blocked_erasing=1))
+
+
+def test_an_error_in_deciding_is_a_deny_here_too(stores: Stores) -> None:
+    (ann,) = stores.add("ann", plan="nobody-knows-this-plan")
+    stores.vault.capture({ann: list(talks(1))}, source=CaptureSource.API)
+    assert own_copy(stores).preview(ann) == (0, Counter(plan_unknown=1))
 
 
 @pytest.mark.parametrize("signal", Signal)

@@ -1,9 +1,10 @@
 """A person's own copy: everything they may have of their conversations, in one logged access.
 
 The right of access (GDPR Art. 15, 20) is not a use of its own: it is decided as `provide_service`.
-One thing differs. A restriction (Art. 18) keeps others out, not the person who asked for it, so it
-does not stand between them and their copy. A pending erasure does: access has ended for everybody,
-and the person can take the erasure back first.
+One thing differs. What keeps others out for the person's sake does not stand between them and their
+copy: a restriction (Art. 18), an objection (Art. 21), a notice that nobody published. Everything
+else does. A pending erasure, for one: access has ended for everybody, and the person can take the
+erasure back first.
 
 Order: decide every conversation; log one intent that commits to exactly which; keep what opens that
 entry to the person; then open, one conversation at a time; log how it ended.
@@ -16,7 +17,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Self
@@ -26,7 +27,7 @@ from sqlalchemy import Engine, select
 from volens.core.errors import Unavailable
 from volens.core.ids import IdKind, format_id, parse_id
 from volens.core.ports import Clock
-from volens.core.purposes import Purpose, Signal, SubjectStatus
+from volens.core.purposes import Purpose, Signal
 from volens.core.time import from_millis
 from volens.crypto.opening import Opener
 from volens.gate.accesses import AccessLeaf, AccessLeaves, opened_parts, own_copy_opening
@@ -35,13 +36,17 @@ from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
 from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
 from volens.log.recorder import Recorder
-from volens.policy.model import Decision
+from volens.policy.model import Decision, ReasonCode
 from volens.vault.model import Payload, unpack_payload
 from volens.vault.store import Held, Vault
 from volens.vault.subjects import Subject, SubjectStore
 from volens.vault.tables import CONVERSATION
 
 USE = Use(purpose=Purpose.PROVIDE_SERVICE.value)
+FOR_THEIR_SAKE = frozenset(
+    {ReasonCode.BLOCKED_RESTRICTED, ReasonCode.OBJECTION_UPHELD, ReasonCode.NOTICE_MISSING}
+)
+"""Reasons that keep a use from happening to a person, not a person from their own data."""
 _AT_ONCE = 200  # conversations for which one decision counts
 
 
@@ -119,8 +124,8 @@ class OwnCopy:
             place = bisect_left(numbers, held.number)
             if place == len(numbers) or numbers[place] != held.number:
                 continue  # not among what the intent committed to
-            if not decision.permit:
-                missing[decision.reasons[0].value] += 1
+            if not _is_theirs(decision):
+                missing[_why_not(decision)] += 1
                 continue
             try:
                 payload = unpack_payload(self._reader.one(held).open_one(self._opener))
@@ -150,11 +155,11 @@ class OwnCopy:
         left_out: Counter[str] = Counter()
         digest = sha256()
         for held, _, decision in self._decided(subject):
-            if decision.permit:
+            if _is_theirs(decision):
                 numbers.append(held.number)
                 digest.update(parse_id(IdKind.CONVERSATION, held.id))
             else:
-                left_out[decision.reasons[0].value] += 1
+                left_out[_why_not(decision)] += 1
         return numbers, left_out, digest.digest()
 
     def _decided(self, subject: Subject) -> Iterator[tuple[Held, datetime | None, Decision]]:
@@ -162,8 +167,6 @@ class OwnCopy:
         last = 0
         while some := self._page(subject, last):
             person = self._subjects.by_number(subject.number)  # it may have changed meanwhile
-            if person.status is SubjectStatus.RESTRICTED:
-                person = replace(person, status=SubjectStatus.ACTIVE)
             decided: dict[Signal, Decision] = {}
             for held, updated in some:
                 if held.signal not in decided:
@@ -188,6 +191,17 @@ class OwnCopy:
             )
             for raw, millis in rows
         ]
+
+
+def _is_theirs(decision: Decision) -> bool:
+    """Say whether the person may have it: it is permitted, or denied to others for their sake."""
+    reasons = decision.reasons or (ReasonCode.POLICY_ERROR,)
+    return decision.permit or FOR_THEIR_SAKE.issuperset(reasons)
+
+
+def _why_not(decision: Decision) -> str:
+    others = (one for one in decision.reasons if one not in FOR_THEIR_SAKE)
+    return next(others, ReasonCode.POLICY_ERROR).value
 
 
 class OwnReading:

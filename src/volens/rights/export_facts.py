@@ -123,7 +123,7 @@ def policy_facts(subject: Subject, policy: Policy, language: str) -> dict[str, J
         "sha256": policy.ref.hash,
         "effective_from": format_moment(policy.pack.effective_from),
         "language": language,
-        "texts": [*texts, "\n".join(prohibitions(policy, language))],
+        "texts": [*texts] or ["\n".join(prohibitions(policy, language))],
     }
 
 
