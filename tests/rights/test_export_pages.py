@@ -6,8 +6,8 @@ import io
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,6 @@ HOSTILE = (
     "שלום עולם\n\u0645\u0631\u062d\u0628\u0627",
     "=cmd|'/C calc'!A0",
 )
-VOID = {"meta", "br", "img", "hr", "input", "link"}
 EXPECTED_TAGS = {
     "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "a", "nav", "ul", "li",
     "bdi", "article", "div", "dl", "dt", "dd", "details", "summary", "span", "section", "table",
@@ -46,38 +45,20 @@ EXPECTED_ATTRIBUTES = {
 }  # fmt: skip
 
 
-class Reader(HTMLParser):
-    """Reads a page strictly: every tag is closed in its turn, and none is unexpected."""
+class Reader:
+    """Reads a page strictly: it is well-formed XML too, and no tag or attribute is unexpected."""
 
     def __init__(self, page: bytes) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.links: list[str] = []
-        self.policy = ""
-        self.feed(page.decode("utf-8"))
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in EXPECTED_TAGS, tag
-        assert {name for name, _ in attrs} <= EXPECTED_ATTRIBUTES, attrs
-        found = dict(attrs)
-        self.links += [found["href"] or ""] if "href" in found else []
-        if found.get("http-equiv") == "Content-Security-Policy":
-            self.policy = found["content"] or ""
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        raise AssertionError(f"a comment: {data}")
+        root = ET.fromstring(page.decode("utf-8"))
+        found = list(root.iter())
+        assert {one.tag for one in found} <= EXPECTED_TAGS
+        assert {name for one in found for name in one.attrib} <= EXPECTED_ATTRIBUTES
+        (policy,) = [one for one in found if one.get("http-equiv") == "Content-Security-Policy"]
+        self.policy = policy.get("content", "")
+        self.links = [one.attrib["href"] for one in found if "href" in one.attrib]
+        body = root.find("body")
+        assert body is not None
+        self.text = "".join(body.itertext())
 
 
 def conversation(*texts: str, title: str = "", language: str = "") -> OwnConversation:
@@ -92,7 +73,7 @@ def conversation(*texts: str, title: str = "", language: str = "") -> OwnConvers
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_words_stay_words(text: str) -> None:
     (page,) = chat_pages([conversation(text, text, title=text)])
-    said = "".join(Reader(page.html).text)
+    said = Reader(page.html).text
     for word in ("alert(1)", "gone", "red", "&lt;b&gt; &amp;", "שלום", "calc"):
         assert (word in text) == (word in said)
 

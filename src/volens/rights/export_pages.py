@@ -30,7 +30,9 @@ _MOST_CHARACTERS = 1_000_000
 _MOST_TITLES = 2_000
 _TITLE = 120
 _OVERRIDES = {0x202D: "U+202D", 0x202E: "U+202E"}
-_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}") | {
+_CONTROLS = dict.fromkeys(
+    [*range(32), *range(127, 160), 0xFFFE, 0xFFFF], "\N{REPLACEMENT CHARACTER}"
+) | {
     ord("\n"): "\n",
     ord("\t"): "\t",
     ord("\r"): "\n",
@@ -275,11 +277,11 @@ def safe(text: str) -> str:
 
 def _head(title: str) -> Iterator[bytes]:
     yield _bytes(
-        '<!DOCTYPE html>\n<html lang="en" dir="ltr"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        '<meta name="referrer" content="no-referrer">'
+        '<!DOCTYPE html>\n<html lang="en" dir="ltr"><head><meta charset="utf-8" />'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}" />'
+        '<meta name="viewport" content="width=device-width, initial-scale=1" />'
+        '<meta name="color-scheme" content="light dark" />'
+        '<meta name="referrer" content="no-referrer" />'
         f"<title>{safe(title)}</title><style>{_STYLE}</style></head><body>"
     )
 
