@@ -5,7 +5,8 @@ import stat
 import tracemalloc
 import zipfile
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tests.rights.exporting import (
     ANN,
     BRANCHING,
+    NOON,
     QUOTING,
     captured,
     document,
@@ -52,7 +54,7 @@ from volens.log.store import TransparencyLog
 from volens.rights.accesses import verify_access
 from volens.rights.disclosures import NOT_NAMED, DatasetRegister
 from volens.rights.export_check import verify_copy
-from volens.rights.export_facts import Sources
+from volens.rights.export_facts import Sources, erasure_facts
 from volens.rights.export_file import private_file
 from volens.rights.export_manifest import MANIFEST, ExportWriter, verify_export
 
@@ -342,6 +344,17 @@ class TestParts:
         assert "docket-7" in page
         assert "cancelled" in page
 
+    @pytest.mark.parametrize(
+        ("until", "told"), [(None, "access_ended"), (NOON, "held")], ids=["gagged", "told of"]
+    )
+    def test_a_hold_under_a_gag_does_not_show_in_an_erasure(
+        self, until: datetime | None, told: str, here: Place
+    ) -> None:
+        (erasure,) = _Erased(SubjectId("sub_x"), here).of_subject(SubjectId("sub_x"))
+        held = replace(erasure, state=ErasureState.HELD, held_until=until)
+        assert erasure_facts(held)["state"] == told
+        assert erasure_facts(erasure)["state"] == "cancelled"
+
 
 class _Held:
     def __init__(self, subject: SubjectId, conversation: ConversationId, here: Place) -> None:
@@ -404,6 +417,20 @@ class TestWhoHasSeen:
             "completed",
         )
         assert (own["actor"], own["what"], own["outcome"]) == ("subject", "own_copy", None)
+
+    def test_an_access_under_a_gag_is_not_told(self, here: Place, tmp_path: Path) -> None:
+        with here.open() as home:
+            subject = captured(home, [plain(1)])
+            held = next(home.vault.of_subject(subject))
+            home.gate.show(held, subject, SERVICE, LOOKER)
+            (secret,) = entries(home.owned_log(), EntryKind.ACCESS_INTENT)
+            exporter = home.exporter()
+            exporter._sources = Sources(gagged=lambda _: frozenset({secret}))
+            exporter.write(subject, tmp_path / "a.zip")
+            checked = verify_copy(tmp_path / "a.zip", home.signer.verifier)
+        assert checked.accesses == 1
+        assert b"trust_and_safety" not in part(tmp_path / "a.zip", "accesses.csv")
+        assert b"trust_and_safety" not in part(tmp_path / "a.zip", "index.html")
 
     def test_a_second_copy_tells_how_the_first_ended(self, here: Place, tmp_path: Path) -> None:
         with here.open() as home:

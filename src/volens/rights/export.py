@@ -211,7 +211,12 @@ class Exporter:
 
     def _accesses(self, subject: Subject, uses: list[DatasetUse]) -> list[Access]:
         builds: dict[int, DatasetId] = {use.manifest.log.intent: use.dataset for use in uses}
-        leaves = self._own.leaves.of_subject(subject.number)
+        gagged = self._sources.gagged(subject)
+        leaves = [
+            leaf
+            for leaf in self._own.leaves.of_subject(subject.number)
+            if leaf.log_index not in gagged
+        ]
         return accesses_of(self._log, subject.id, leaves, builds)
 
     def _tables(

@@ -13,7 +13,7 @@ from volens.core.canonical import Json, read_canonical
 from volens.core.errors import NotFound
 from volens.core.ids import SubjectId
 from volens.core.time import format_moment
-from volens.holds.erasure import Erasure
+from volens.holds.erasure import Erasure, ErasureState
 from volens.holds.model import Hold
 from volens.holds.reports import Report
 from volens.policy.decision import Policy
@@ -58,6 +58,11 @@ def _no_papers(subject: Subject) -> Iterable[tuple[str, bytes]]:
     return ()
 
 
+def _no_gag(subject: Subject) -> frozenset[int]:
+    del subject
+    return frozenset()
+
+
 def _no_requests(subject: Subject) -> Sequence[Mapping[str, Json]]:
     del subject
     return ()
@@ -76,6 +81,8 @@ class Sources:
     """The person's rights requests, as documents."""
     papers: Callable[[Subject], Iterable[tuple[str, bytes]]] = _no_papers
     """(file name, bytes) of erasure receipts and the like; they go into the folder `papers`."""
+    gagged: Callable[[Subject], frozenset[int]] = _no_gag
+    """Log indexes of accesses that the person may not be told of yet (R30)."""
 
 
 def account_facts(
@@ -205,12 +212,17 @@ def hold_facts(hold: Hold) -> dict[str, Json]:
 
 
 def erasure_facts(erasure: Erasure) -> dict[str, Json]:
-    """Return one erasure: what was asked, what is promised, how far it has come."""
+    """Return one erasure: what was asked, what is promised, how far it has come.
+
+    A hold that the person may not be told of does not show in the state either.
+    """
+    gagged = erasure.state is ErasureState.HELD and erasure.held_until is None
+    state = ErasureState.ACCESS_ENDED if gagged else erasure.state
     return {
         "erasure": erasure.id,
         "scope": erasure.scope.value,
         "cause": erasure.cause.value,
-        "state": erasure.state.value,
+        "state": state.value,
         "requested": format_moment(erasure.requested),
         "promised_by": format_moment(erasure.promised_by),
         "access_ended": _moment(erasure.access_ended),
