@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from tests.support.stores import Stores, act, talk, talks
 from volens.consent.model import Act
@@ -209,3 +210,20 @@ def test_what_is_not_about_an_access_opens_nothing() -> None:
 
 def test_a_leaf_shows_no_salt_when_printed() -> None:
     assert "ssss" not in repr(AccessLeaf(log_index=1, salt=b"s" * 32, opening="x"))
+
+
+def test_what_can_not_be_kept_for_its_person_is_not_opened_to_anybody(stores: Stores) -> None:
+    (ann,) = stores.add("ann")
+    stores.vault.capture({ann: list(talks(1))}, source=CaptureSource.API)
+    (held,) = stores.vault.of_subject(ann)
+    with stores.main.begin() as db:
+        db.exec_driver_sql("DROP TABLE leaf")
+    with pytest.raises(DatabaseError):
+        own_copy(stores).begin(ann)
+    with pytest.raises(DatabaseError):
+        stores.gate.show(held, ann, USE, SUPPORT)
+    assert stores.service.unwrapped == 0
+    assert stores.log.entries[-1].fields["outcome"] is AccessOutcome.FAILED
+    with pytest.raises(DatabaseError):
+        stores.gate.capture_secret(held, ann)
+    assert stores.service.unwrapped == 0
