@@ -107,6 +107,7 @@ def test_what_changes_something_can_be_tried_first(
         "open", "confirm", "start", "close", "extend", "settle", "receive",
         "conversation", "history", "subject",
         "place", "review", "release",
+        "export", "report",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -121,6 +122,8 @@ def test_a_dry_run_changes_no_byte(shell: Shell, tmp_path: Path) -> None:
     for words in (
         ("import", "more.jsonl", "--subject", "bob"),
         ("subject", "add", "bob"),
+        ("export", "ann", "--out", "ann.zip"),
+        ("report", first, "--because", "wrong"),
         ("subject", "set", "ann", "--plan", "pro"),
         ("organisation", "instruct", "acme", "safety_training"),
         ("conversation", "exclude", first),

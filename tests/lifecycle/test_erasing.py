@@ -185,7 +185,16 @@ def test_the_log_says_started_then_removed_then_irrecoverable_and_each_can_be_pr
         found = world.home.erasures.find(one.id)
         assert found.subject is None
         stores = [step.store for step in found.steps]
-        assert stores == ["holds", "keys", "content", "rows", "choices", "datasets", "requests"]
+        assert stores == [
+            "holds",
+            "reports",
+            "keys",
+            "content",
+            "rows",
+            "choices",
+            "datasets",
+            "requests",
+        ]
 
 
 def test_irrecoverable_only_if_the_keys_went_before_the_epoch_ended(world: World) -> None:

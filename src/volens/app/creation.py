@@ -29,6 +29,7 @@ from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
 from volens.holds import erasure_tables
+from volens.holds import reports as report_store
 from volens.holds import tables as hold_tables
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
@@ -57,6 +58,7 @@ _ROOMS_WITH_TABLES = (
     hold_tables,
     policies,
     rights_store,
+    report_store,
 )
 
 

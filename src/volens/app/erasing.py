@@ -6,7 +6,7 @@ from volens.app.home import Home
 from volens.app.rights import request_store
 from volens.datasets.erasing import DatasetTarget
 from volens.holds.progress import ErasureProgress
-from volens.holds.target import HoldTarget
+from volens.holds.target import HoldTarget, ReportTarget
 from volens.lifecycle.erasing import Eraser, HoldReader
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
@@ -31,6 +31,7 @@ def eraser_of(
         [
             # What a hold says of a person goes before the keys: it can refuse, they can't.
             HoldTarget(home.main, home.holds),
+            ReportTarget(home.main, home.reports()),
             VaultTarget(home.main, home.keys_database, home.subjects, vault or home.removal),
             ChoicesTarget(home.main, home.ledger),
             dataset_target(home),

@@ -233,6 +233,22 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         },
     ),
     *table_rows(
+        "main.db report",
+        "reports",
+        Method.ROW_DELETED,
+        When.CONVERSATION,
+        {
+            "no": "number of the report",
+            "subject_no": "number of the account",
+            "conversation_no": "number of the reported chat",
+            "turn": "which of its messages",
+            "because": "why, as one word of a list",
+            "at_ms": "when",
+            "log_index": "which entry of the log is about it",
+            "salt": "opens that entry",
+        },
+    ),
+    *table_rows(
         "main.db hold",
         "holds",
         Method.ROW_DELETED,
