@@ -121,7 +121,7 @@ def issue_receipt(
         contact=contact,
         issued=issued,
         promised_by=erasure.promised_by,
-        times=_times(erasure, claimed),
+        times=_times(erasure, claimed, issued),
         steps=erasure.steps if EntryKind.ERASURE_KEYS_REMOVED in claimed else (),
         logged=tuple(claimed[kind] for kind in _ORDER if kind in claimed),
     )
@@ -193,10 +193,12 @@ def _claimed(erasure: Erasure, logged: Sequence[Logged]) -> dict[EntryKind, Logg
     return claimed
 
 
-def _times(erasure: Erasure, claimed: Mapping[EntryKind, Logged]) -> Times:
+def _times(erasure: Erasure, claimed: Mapping[EntryKind, Logged], issued: datetime) -> Times:
     """Return the times as logged; what is only stated is the ledger's."""
     at = {kind: parse_entry(one.entry).at for kind, one in claimed.items()}
-    held = erasure.held_until if erasure.state is ErasureState.HELD else None
+    held = erasure.held_until
+    if erasure.state is not ErasureState.HELD or (held is not None and held <= issued):
+        held = None
     return Times(
         requested=erasure.requested,
         cool_off_ends=erasure.cool_off_ends,
