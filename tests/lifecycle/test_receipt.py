@@ -73,6 +73,7 @@ def test_each_step_of_the_way_is_shown_with_its_proof_and_only_the_last_is_a_rec
     )
     assert last.receipt.times.irrecoverable == erasing.clock.now()
     assert last.checkpoint.size == erasing.log.published_size
+    assert last.note.encode() == erasing.log.checkpoint
     assert kinds(data) == [
         "erasure.requested",
         "erasure.started",
@@ -246,15 +247,15 @@ def test_parts_of_two_receipts_do_not_make_a_third(erasing: Erasing) -> None:
     bodies = [json.loads(erasing.receipt(name)) for name in names]
     first = bodies[0]
     assert verify_receipt(signed(first), VERIFIER).receipt.reference == names[0]
+    parts = [(at, part) for at in range(4) for part in ("entry", "proof", "opening")]
     for other in bodies[1:]:
         refused({**first, "reference": other["reference"]})
         refused({**first, "log": other["log"]})
-        for place in range(len(first["log"])):
-            for part in ("entry", "proof", "opening"):
-                mixed = json.loads(json.dumps(first))
-                mixed["log"][place][part] = other["log"][place][part]
-                if mixed != first:  # entries about a group are the same for each of it
-                    refused(mixed)
+        for place, part in parts:
+            mixed = json.loads(json.dumps(first))
+            mixed["log"][place][part] = other["log"][place][part]
+            if mixed != first:  # entries about a group are the same for each of it
+                refused(mixed)
     refused({**first, "scope": bodies[3]["scope"]})
     refused({**first, "promised_by": bodies[3]["promised_by"]})
     refused({**first, "cause": "schedule"})

@@ -70,6 +70,8 @@ class Shown:
     receipt: ErasureReceipt
     checkpoint: Checkpoint = field(repr=False)
     """The last of its checkpoints."""
+    note: str = field(repr=False)
+    """That checkpoint as the log signed it."""
 
 
 def prove_steps(evidence: Evidence, log: ProvingLog) -> list[Logged]:
@@ -167,7 +169,9 @@ def verify_receipt(
         _check(receipt)
     except (InvalidInput, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _refused(f"is malformed ({type(error).__name__})") from error
-    return Shown(receipt=receipt, checkpoint=max(checkpoints, key=lambda one: one.size))
+    last = max(range(len(checkpoints)), key=lambda place: checkpoints[place].size)
+    note = parse_tlog_proof(receipt.logged[last].proof).checkpoint.decode("utf-8")
+    return Shown(receipt=receipt, checkpoint=checkpoints[last], note=note)
 
 
 def _claimed(erasure: Erasure, logged: Sequence[Logged]) -> dict[EntryKind, Logged]:
