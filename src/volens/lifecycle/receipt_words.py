@@ -158,11 +158,6 @@ LATE: Text = {
     "de": "Das ist später als zugesagt. Du kannst dich bei der Ansprechstelle oben oder bei einer "
     "Datenschutzbehörde beschweren.",
 }
-NO_ANSWER: Text = {
-    "en": "This message was sent once, to the address given; the address was not kept.",
-    "de": "Diese Nachricht ging einmal an die angegebene Adresse; die Adresse wurde nicht "
-    "gespeichert.",
-}
 SUBJECT_LINE: Mapping[str, Text] = {
     "receipt": {"en": "Your erasure receipt", "de": "Deine Löschquittung"},
     "status": {"en": "Your erasure: where it stands", "de": "Deine Löschung: der Stand"},
