@@ -203,10 +203,17 @@ def send_message(message: EmailMessage, server: MailServer) -> None:
 def _connect(server: MailServer, context: ssl.SSLContext) -> smtplib.SMTP:
     """Connect, and say no name of this machine."""
     domain = server.sender.rpartition("@")[2]
-    given = {"local_hostname": domain, "timeout": server.timeout_seconds}
     if server.security is Security.TLS:
-        return smtplib.SMTP_SSL(server.host, server.port, context=context, **given)
-    return smtplib.SMTP(server.host, server.port, **given)
+        return smtplib.SMTP_SSL(
+            server.host,
+            server.port,
+            local_hostname=domain,
+            timeout=server.timeout_seconds,
+            context=context,
+        )
+    return smtplib.SMTP(
+        server.host, server.port, local_hostname=domain, timeout=server.timeout_seconds
+    )
 
 
 def _hand_over(

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, T
 from volens.core.ids import ErasureId, IdKind, format_id, parse_id
 from volens.core.time import from_millis, to_millis
 from volens.holds.erasure import ErasureState
+from volens.log.fields import Value
 from volens.log.kinds import EntryKind, ReceiptKind
 from volens.log.recorder import Recorder
 
@@ -40,7 +41,7 @@ class SentReceipts:
         """
         raw = parse_id(IdKind.ERASURE, erasure)
         salt, commitment = self._recorder.commit(raw)
-        fields = {"commitment": commitment, "receipt": ReceiptKind.ERASURE}
+        fields: dict[str, Value] = {"commitment": commitment, "receipt": ReceiptKind.ERASURE}
         index = self._recorder.record(EntryKind.RECEIPT_ISSUED, fields)
         row = {
             "log_index": index,
