@@ -29,6 +29,7 @@ from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
 from volens.holds import erasure_tables
+from volens.lifecycle import sent
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
@@ -139,6 +140,7 @@ def _create_databases(folder: Path) -> Engine:
         vault_tables.METADATA,
         consent_store.METADATA,
         erasure_tables.METADATA,
+        sent.METADATA,
         policies.METADATA,
     ):
         create_tables(main, metadata)

@@ -29,6 +29,7 @@ from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
 from volens.lifecycle.access import VaultAccess
+from volens.lifecycle.sent import SentReceipts
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -132,6 +133,11 @@ class Home:
         with self._opened:
             if self.log is not None:
                 self.log.publish()
+
+    @property
+    def sent_receipts(self) -> SentReceipts:
+        """When receipts of erasures went out by e-mail."""
+        return SentReceipts(self.main, self.recorder)
 
     def datasets(self) -> DatasetBuilder:
         """Return the builder of a home opened for writing.

@@ -112,7 +112,7 @@ def issue_receipt(
     check_contact(contact)
     claimed = _claimed(erasure, logged)
     if EntryKind.ERASURE_REQUESTED not in claimed:
-        hint = "open the home for writing once; then it goes into the log"
+        hint = "access has ended all the same; ask again when the log has taken it in"
         raise Unavailable("receipt_unlogged", f"{erasure.id} is not in the log yet", hint=hint)
     receipt = ErasureReceipt(
         reference=erasure.id,

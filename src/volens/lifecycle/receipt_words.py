@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from volens.holds.erasure import ErasureState
+from volens.lifecycle.map_rows import Method
 from volens.log.kinds import ErasureCause, ErasureScope
 
 Text = Mapping[str, str]
@@ -108,17 +109,34 @@ STORE: Mapping[str, Text] = {
     "rows": {"en": "tables of the database", "de": "Tabellen der Datenbank"},
     "choices": {"en": "consent choices", "de": "Einwilligungen"},
     "datasets": {"en": "datasets", "de": "Datensätze"},
+    "requests": {"en": "rights requests", "de": "Anträge"},
+    "holds": {"en": "holds", "de": "Aufbewahrungspflichten"},
     "exports": {"en": "exports", "de": "Exporte"},
-    "journal": {"en": "journals", "de": "Journale"},
-    "files": {"en": "files", "de": "Dateien"},
 }
 """Known stores; any other is shown by its own word."""
 METHOD: Mapping[str, Text] = {
-    "key_removed": {"en": "key removed", "de": "Schlüssel entfernt"},
-    "row_deleted": {"en": "rows deleted", "de": "Zeilen gelöscht"},
-    "resealed": {
-        "en": "sealed anew without it",
-        "de": "ohne diesen Inhalt neu versiegelt",
+    Method.KEY_REMOVED.value: {"en": "key removed", "de": "Schlüssel entfernt"},
+    Method.RESEALED.value: {"en": "sealed anew without it", "de": "ohne es neu versiegelt"},
+    Method.ROW_DELETED.value: {
+        "en": "rows deleted and overwritten",
+        "de": "Zeilen gelöscht und überschrieben",
+    },
+    Method.VALUE_CLEARED.value: {"en": "values overwritten", "de": "Werte überschrieben"},
+    Method.REMOVAL_LISTED.value: {
+        "en": "put on the removal list for holders of copies",
+        "de": "auf die Entfernungsliste für Inhaber von Kopien gesetzt",
+    },
+    Method.FILE_REPLACED.value: {
+        "en": "file replaced by one without it",
+        "de": "Datei durch eine ohne es ersetzt",
+    },
+    Method.EPOCH_DESTROYED.value: {
+        "en": "key destroyed with its epoch",
+        "de": "Schlüssel mit seiner Epoche zerstört",
+    },
+    Method.UNLINKED.value: {
+        "en": "stays, but nothing leads to you any more",
+        "de": "bleibt, aber nichts führt mehr zu dir",
     },
 }
 MEANS: Text = {
