@@ -23,9 +23,9 @@ DAY = timedelta(days=1)
 class Erasing:
     """Erasures that go their way step by step."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: TransparencyLog | None = None) -> None:
         self.clock = SteppedClock(datetime.fromisoformat("2026-01-31T09:30:00.000Z"))
-        self.log = TransparencyLog.create(
+        self.log = log or TransparencyLog.create(
             Path("x"), signer=SIGNER, origin=ORIGIN, files=MemoryFiles()
         )
         self.entropy = SeededEntropy(5)
