@@ -257,6 +257,7 @@ def test_it_is_sent_and_when_is_kept_but_not_to_whom(
         set_mail(monkeypatch, box.port)
         said = shell.json("receipt", "send", name, "--to", ADA, "--no-pdf", "--language", "de")
     assert (said["document"], said["sent"], said["recorded"]) == ("status", True, True)
+    assert said["pdf"] is False
     ((_, recipients, content),) = box.taken
     assert recipients == [ADA]
     assert name.encode() in content

@@ -185,7 +185,7 @@ def test_a_password_is_given_only_inside_the_encryption(tmp_path: Path) -> None:
             port=box.port,
             security=Security.STARTTLS,
             authority=mine.certificate,
-            login="us",
+            account="us",
             password="right",
         )
         send_message(message(), there)
@@ -252,7 +252,7 @@ SET = {"VOLENS_SMTP_HOST": "mail.example.org", "VOLENS_SMTP_FROM": SENDER}
 def test_the_server_is_named_by_the_environment_and_encrypted_unless_said_otherwise() -> None:
     found = mail_server(SET)
     assert (found.host, found.port, found.security) == ("mail.example.org", 587, Security.STARTTLS)
-    assert (found.login, found.authority) == ("", None)
+    assert (found.account, found.authority) == ("", None)
     assert mail_server({**SET, "VOLENS_SMTP_SECURITY": "tls"}).port == 465
     whole = mail_server(
         {
@@ -264,7 +264,7 @@ def test_the_server_is_named_by_the_environment_and_encrypted_unless_said_otherw
             "VOLENS_SMTP_TIMEOUT": "3",
         }
     )
-    assert (whole.port, whole.login, whole.password) == (2525, "us", "secret")
+    assert (whole.port, whole.account, whole.password) == (2525, "us", "secret")
     assert (whole.authority, whole.timeout_seconds) == (Path("/etc/mail.pem"), 3.0)
     assert "secret" not in repr(whole)
 
@@ -303,7 +303,7 @@ def test_a_setting_that_makes_no_sense_is_refused(name: str, value: str) -> None
 
 
 def test_no_password_goes_over_an_open_line() -> None:
-    for changes in ({"host": "mail.example.org"}, {"login": "us", "password": "hunter2"}):
+    for changes in ({"host": "mail.example.org"}, {"account": "us", "password": "hunter2"}):
         with pytest.raises(InvalidInput) as refused:
             replace(HERE, **changes)
         assert "hunter2" not in str(refused.value)

@@ -113,6 +113,16 @@ def test_only_the_last_is_called_a_receipt() -> None:
         )
 
 
+def test_how_it_is_erased_is_told_unless_it_is_not() -> None:
+    for state, data in states().items():
+        made = outline(shown(data))
+        told = state is not ErasureState.CANCELLED
+        for said in (receipt_text(made), receipt_html(made, data).decode()):
+            assert ("How it is erased" in said) == told
+        open_yet = state not in {ErasureState.CANCELLED, ErasureState.IRRECOVERABLE}
+        assert (words.KEPT["en"] in made.method) == open_yet
+
+
 def test_the_page_is_one_file_that_loads_and_runs_nothing() -> None:
     data = Erasing().done()
     text = receipt_html(outline(shown(data)), data).decode()

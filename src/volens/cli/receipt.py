@@ -29,7 +29,7 @@ from volens.cli.output import (
     whole,
 )
 from volens.core.canonical import Json, read_canonical
-from volens.core.errors import InvalidInput, VolensError
+from volens.core.errors import InvalidInput, Unavailable, VolensError
 from volens.core.time import format_moment
 from volens.holds.erasure import Erasure, ErasureState
 from volens.lifecycle.published import prove_published
@@ -195,7 +195,10 @@ def send(
     to: Annotated[str, typer.Option(metavar="ADDRESS", help="To whom; it is kept nowhere.")],
     language: LanguageOption = "en",
     contact: ContactOption = None,
-    pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Attach the paper too.")] = True,
+    pdf: Annotated[
+        bool | None,
+        typer.Option("--pdf/--no-pdf", help="Attach the paper too.  [default: if it can be made]"),
+    ] = None,
 ) -> Answer:
     """Send it by e-mail, through the server that VOLENS_SMTP_HOST names.
 
@@ -216,7 +219,8 @@ def send(
         "state": receipt.state.value,
         "done": receipt.done,
     }
-    paper = issued.file(".pdf") if pdf else None
+    paper = _paper_if(issued, pdf)
+    document["pdf"] = paper is not None
     message = mailing.build_message(
         issued.words, issued.data, sender=server.sender, recipient=to, at=now, paper=paper
     )
@@ -248,6 +252,18 @@ def _issue(home: Home, reference: str, *, language: str, contact: str) -> _Issue
     )
     shown = verify_receipt(data, verifier)
     return _Issued(data=data, shown=shown, words=outline(shown, language=language))
+
+
+def _paper_if(issued: _Issued, wanted: bool | None) -> bytes | None:
+    """Return the paper if it is wanted, or can be made and nobody said no."""
+    if wanted is False:
+        return None
+    try:
+        return issued.file(".pdf")
+    except Unavailable:
+        if wanted:
+            raise
+        return None
 
 
 def _record(session: Session, reference: str, state: ErasureState) -> str:
@@ -303,7 +319,7 @@ def _shown(issued: _Issued) -> tuple[RenderableType, ...]:
     before, run, after = words.checking
     shown += [
         line(""),
-        line(label("method", language), STRONG),
+        *([line(label("method", language), STRONG)] if words.method else []),
         *(indented(line(text)) for text in words.method),
         line(label("check", language), STRONG),
         indented(line(before)),
@@ -312,8 +328,8 @@ def _shown(issued: _Issued) -> tuple[RenderableType, ...]:
         line(label("checkpoint", language), STRONG),
         block(words.checkpoint),
     ]
-    name = f"{words.name}.json"
-    shown.append(line(f"volens receipt show {words.name.split('.')[0]} --out {name}", DIM))
+    reference = issued.shown.receipt.reference
+    shown.append(line(f"Next: volens receipt show {reference} --out FILE.json", DIM))
     return tuple(shown)
 
 

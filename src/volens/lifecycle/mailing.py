@@ -59,7 +59,7 @@ class MailServer:
     port: int
     security: Security
     sender: str
-    login: str = ""
+    account: str = ""
     password: str = field(default="", repr=False)
     authority: Path | None = None
     """PEM certificates to trust instead of the system's."""
@@ -69,11 +69,11 @@ class MailServer:
         check_address(self.sender)
         if not _HOST.fullmatch(self.host) or not 0 < self.port < 2**16:
             raise _bad_setting("HOST", "a host name, and PORT a number from 1 to 65535")
-        if self.security is Security.NONE and (self.host not in _LOOPBACK or self.login):
+        if self.security is Security.NONE and (self.host not in _LOOPBACK or self.account):
             raise _bad_setting("SECURITY", "none only for this machine and without USER")
-        if bool(self.login) != bool(self.password):
+        if bool(self.account) != bool(self.password):
             raise _bad_setting("USER", "given together with PASSWORD")
-        if not (self.login + self.password).isprintable():
+        if not (self.account + self.password).isprintable():
             raise _bad_setting("PASSWORD", "one line of plain text")
         if not 0 < self.timeout_seconds <= 600:  # noqa: PLR2004 - ten minutes
             raise _bad_setting("TIMEOUT", "from 1 to 600 seconds")
@@ -104,7 +104,7 @@ def mail_server(environment: Mapping[str, str]) -> MailServer:
         port=port,
         security=security,
         sender=given("FROM"),
-        login=given("USER"),
+        account=given("USER"),
         password=given("PASSWORD"),
         authority=Path(given("CA")) if given("CA") else None,
         timeout_seconds=timeout,
@@ -221,8 +221,8 @@ def _hand_over(
 ) -> None:
     if server.security is Security.STARTTLS:
         connection.starttls(context=context)
-    if server.login:
-        connection.login(server.login, server.password)
+    if server.account:
+        connection.login(server.account, server.password)
     connection.send_message(message)
     with suppress(smtplib.SMTPException, OSError):
         connection.quit()  # it was taken over: how the server says goodbye is its own affair

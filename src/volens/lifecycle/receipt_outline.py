@@ -48,6 +48,7 @@ class Outline:
     timeline: tuple[Moment, ...]
     steps: tuple[Moment, ...]
     method: tuple[str, ...]
+    """How it is erased, in paragraphs; none if it is not."""
     checking: tuple[str, str, str]
     """Before the command, the command, and after it."""
     checkpoint: str
@@ -67,9 +68,10 @@ def outline(shown: Shown, *, language: str = words.FALLBACK) -> Outline:
     """
     receipt = shown.receipt
     language = words.language_for(language)
-    finished = receipt.state in {ErasureState.IRRECOVERABLE, ErasureState.CANCELLED}
     means = [words.MEANS[language]]
-    if not finished:
+    if receipt.state is ErasureState.CANCELLED:
+        means = []
+    elif not receipt.done:
         means.append(words.KEPT[language])
     name = file_name(receipt)
     return Outline(

@@ -87,7 +87,7 @@ def receipt_html(outline: Outline, data: bytes) -> bytes:
         late,
         f"<dl>\n{facts}\n</dl>",
         *tables,
-        f"<h2>{say('method')}</h2>",
+        f"<h2>{say('method')}</h2>" if outline.method else "",
         *[f"<p>{escape(text)}</p>" for text in outline.method],
         f"<h2>{say('check')}</h2>",
         f"<p>{escape(before)}</p>",
@@ -114,7 +114,7 @@ def receipt_text(outline: Outline) -> str:
     lines += ["", label("timeline", language), *_moments(outline.timeline, language)]
     if outline.steps:
         lines += ["", label("steps", language), *_moments(outline.steps, language)]
-    lines += ["", label("method", language)]
+    lines += ["", label("method", language)] if outline.method else []
     for text in outline.method:
         lines += _wrapped(text, "  ")
     lines += ["", label("check", language), *_wrapped(before, "  "), f"    {command}"]

@@ -77,7 +77,8 @@ def receipt_pdf(outline: Outline, data: bytes) -> bytes:
     _moments(paper, language, "timeline", ("step", "when", "proof"), outline.timeline)
     if outline.steps:
         _moments(paper, language, "steps", ("store", "when", "how"), outline.steps)
-    paper.text("H2", label("method", language), font=_BOLD, size=13)
+    if outline.method:
+        paper.text("H2", label("method", language), font=_BOLD, size=13)
     for text in outline.method:
         paper.text("P", text)
     before, command, after = outline.checking
