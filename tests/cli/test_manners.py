@@ -38,6 +38,7 @@ GROUPS = {
     "organisation": ("list", "instruct"),
     "conversation": ("list", "show", "exclude", "include"),
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
+    "erase": ("conversation", "history", "subject"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
 }
@@ -87,6 +88,7 @@ def test_what_changes_something_can_be_tried_first(
     writes = {
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
+        "conversation", "history", "subject",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -112,6 +114,9 @@ def test_a_dry_run_changes_no_byte(shell: Shell, tmp_path: Path) -> None:
         ("consent", "receipt", "ann"),
         ("build", "batch_training"),
         ("prove", "set", first, "--out", "proof"),
+        ("erase", "conversation", first),
+        ("erase", "history", "ann"),
+        ("erase", "subject", "ann"),
         ("policy", "activate", "consent-first@usage-policy-2024"),
         ("log", "checkpoint", "--out", "point"),
         ("log", "prove", "1", "--out", "e.tlog-proof"),
@@ -146,6 +151,8 @@ def test_every_answer_fits_a_narrow_terminal_and_is_one_document_for_programs(
         ("log", "show"),
         ("doctor",),
         ("bench",),
+        ("erase", "conversation", first, "--dry-run"),
+        ("erase", "subject", "ann", "--yes"),
     ):
         said = shell.ok(*words)
         wide = [text for text in said.out.splitlines() if len(text) > 80 and text != whole]

@@ -26,6 +26,9 @@ from volens.crypto.envelope import derive, open_envelope, seal_envelope
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.pages import Page, conversation_keys, pack_page, record_key, unpack_page
 from volens.datasets import leaves
+from volens.holds import erasure_tables
+from volens.holds.erasure import ErasureState, decode_request, encode_request
+from volens.lifecycle.map_rows import Method, When
 from volens.log.entries import FIELDS, commit
 from volens.log.kinds import (
     AccessAction,
@@ -164,6 +167,25 @@ def test_consent_events_read_and_commit_as_the_page_says() -> None:
     assert commit(salt, page["grant"].encode("ascii")).hex() == page["commitment"]
 
 
+def test_requests_to_erase_read_and_commit_as_the_page_says() -> None:
+    page = vectors("erasure")
+    for name, scope in (("one_chat", ErasureScope.CONVERSATION), ("account", ErasureScope.ACCOUNT)):
+        request = decode_request(page[name].encode("ascii"))
+        assert request.scope is scope
+        assert encode_request(request).decode("ascii") == page[name]
+        raw = parse_id(IdKind.ERASURE, request.id)
+        assert raw.hex() == page["erasure"]
+        assert commit(bytes.fromhex(page["salt"]), raw).hex() == page["commitment"]
+
+
+def test_the_page_of_erasures_names_every_state_and_method() -> None:
+    told = [name.strip("`") for name, _ in rows("docs/formats/erasure.md", 2) if name[0] == "`"]
+    assert [word for word in told if word in set(ErasureState)] == [*ErasureState]
+    assert [word for word in told if word in set(Method)] == [*Method]
+    text = (ROOT / "docs/formats/erasure.md").read_text(encoding="utf-8")
+    assert all(f"`{when}`" in text for when in When)
+
+
 def test_the_identity_of_a_home_is_what_the_page_says() -> None:
     page = vectors("home")
     identity = Identity.decode(page["identity"].encode("ascii"), Path("volens.json"))
@@ -192,7 +214,12 @@ def test_the_page_of_the_home_names_every_table_and_column() -> None:
         for table, columns in rows("docs/formats/home.md", 2)
         if re.fullmatch(r"`[a-z_]+`", table) and "," in columns
     }
-    metadata = (tables.METADATA, consent_store.METADATA, policies.METADATA)
+    metadata = (
+        tables.METADATA,
+        consent_store.METADATA,
+        erasure_tables.METADATA,
+        policies.METADATA,
+    )
     real = {
         name: [column.name for column in table.columns]
         for one in metadata

@@ -46,6 +46,7 @@ COMMANDS = {
     "consent": _Entry(
         module="consent", text="Who said yes to what; grant and withdraw.", group=True
     ),
+    "erase": _Entry(module="erase", text="Erase chats or an account.", group=True),
     "receipt": _Entry(
         module="receipt", text="Erasures: how far each has come, with proof.", group=True
     ),

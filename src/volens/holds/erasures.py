@@ -66,18 +66,21 @@ class ErasureLedger:
         """Make a request true, from any process, at once; return the one that now stands.
 
         That is another one if the same thing was asked for before, is not done yet, and nothing
-        more or sooner would come of a second. Two processes that ask at the same time are told the
-        same reference number, since both look again after the append.
+        more or sooner would come of a second. Access has ended after the append; only then it is
+        looked up which one stands, so that two processes that ask at the same time are told the
+        same reference number.
 
         Raises:
-            InvalidInput: ``erasure_form``, or ``erasure_conflict`` if the id is taken.
+            InvalidInput: ``erasure_form``.
             Unavailable: ``journal_full``, ``journal_missing``.
         """
-        body = encode_request(erasure)
-        before = self._standing(erasure)
-        if before is not None:
+        try:
+            self._journal.append(encode_request(erasure))
+        except Unavailable:
+            before = self._standing(erasure)  # a full journal refuses nothing that holds already
+            if before is None:
+                raise
             return before
-        self._journal.append(body)
         return self._standing(erasure) or erasure
 
     def drain(self) -> int:
