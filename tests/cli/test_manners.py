@@ -39,6 +39,7 @@ GROUPS = {
     "conversation": ("list", "show", "exclude", "include"),
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
     "erase": ("conversation", "history", "subject"),
+    "receipt": ("list", "show", "send"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
 }
@@ -88,7 +89,7 @@ def test_what_changes_something_can_be_tried_first(
     writes = {
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
-        "conversation", "history", "subject",
+        "conversation", "history", "subject", "send",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -153,6 +154,7 @@ def test_every_answer_fits_a_narrow_terminal_and_is_one_document_for_programs(
         ("bench",),
         ("erase", "conversation", first, "--dry-run"),
         ("erase", "subject", "ann", "--yes"),
+        ("receipt", "list"),
     ):
         said = shell.ok(*words)
         wide = [text for text in said.out.splitlines() if len(text) > 80 and text != whole]

@@ -145,7 +145,7 @@ def list_receipts(
     return Answer(document={"total": len(found), "erasures": documents}, shown=tuple(shown))
 
 
-@command(GROUP, "show", writes=True)
+@command(GROUP, "show")
 def show(
     session: Session,
     reference: ReferenceArgument,
@@ -176,9 +176,6 @@ def show(
         "done": receipt.done,
         "path": str(out),
     }
-    if session.dry_run:
-        text = f"would write the {receipt.kind} of {receipt.reference} to {out}"
-        return Answer(document={"dry_run": True, **document}, shown=(line(text),))
     write_durable(out, issued.file(out.suffix))
     shown = [line(f"Wrote the {receipt.kind} of {receipt.reference} to {out}.", GOOD)]
     if out.suffix == ".json":
