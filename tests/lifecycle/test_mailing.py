@@ -59,6 +59,7 @@ def test_the_message_holds_the_text_the_page_the_receipt_and_the_paper(language:
     name = {"en": "Reference number", "de": "Vorgangsnummer"}[language]
     assert name in plain.get_content()
     assert f'<html lang="{language}"' in page.get_content()
+    assert "data:" not in page.get_content()  # it is attached, once
     attached = {one.get_filename(): one for one in made.iter_attachments()}
     (receipt_name, receipt), (paper_name, paper) = attached.items()
     data = receipt.get_content()

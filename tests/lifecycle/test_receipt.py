@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.lifecycle.erasing import CHAT, CONTACT, DAY, Erasing
 from tests.log.support import SECOND, SIGNER, WITNESS
@@ -350,6 +352,69 @@ def test_a_status_can_not_be_dressed_up_as_a_receipt(erasing: Erasing) -> None:
     refused({**early, "issued": now, "times": {**asked["times"], "keys_removed": now}})
     steps = [{"store": "keys", "method": "key_removed", "at": asked["issued"]}]
     refused({**asked, "steps": steps}, "before any key was removed")
+
+
+def leaves(body: object, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the way to each member of a document that is neither object nor list."""
+    if isinstance(body, dict):
+        return [way for name, value in body.items() for way in leaves(value, (*at, name))]
+    if isinstance(body, list):
+        return [way for place, value in enumerate(body) for way in leaves(value, (*at, place))]
+    return [at]
+
+
+DONE = json.loads(Erasing().done())
+START = datetime.fromisoformat("2026-01-01T00:00:00.000Z")
+MILLI = timedelta(milliseconds=1)
+STATED = {"contact", "issued", "steps", "cool_off_ends", "access_ended", "requested"}
+"""What the controller states and the log does not prove."""
+
+
+@given(
+    way=st.sampled_from(leaves({name: DONE[name] for name in DONE if name != "signature"})),
+    value=st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-1, 2**53 - 1),
+        st.text(max_size=40),
+        st.sampled_from([word.value for word in (*ErasureState, *ErasureScope, *DocumentKind)]),
+        st.integers(0, 150 * 86_400_000).map(lambda millis: format_moment(START + MILLI * millis)),
+    ),
+)
+def test_whatever_the_key_signs_nothing_that_is_proven_can_be_changed(
+    way: tuple[str | int, ...], value: object
+) -> None:
+    body = json.loads(json.dumps(DONE))
+    inner = body
+    for part in way[:-1]:
+        inner = inner[part]
+    same = inner[way[-1]] == value and type(inner[way[-1]]) is type(value)
+    inner[way[-1]] = value
+    try:
+        found = verify_receipt(signed(body), VERIFIER).receipt
+    except VerificationFailed:
+        assert not same
+        return
+    assert same or STATED & set(map(str, way))
+    assert found.done
+    assert (
+        format_moment(found.times.irrecoverable or found.issued) == DONE["times"]["irrecoverable"]
+    )
+
+
+@given(st.integers(1, 70), st.data())
+def test_in_a_group_of_any_size_each_has_a_receipt_and_nobody_elses(
+    count: int, data: st.DataObject
+) -> None:
+    erasing = Erasing()
+    names = [erasing.ask() for _ in range(count)]
+    erasing.remove_keys(names)
+    erasing.finish(names)
+    mine, other = (data.draw(st.sampled_from(names)) for _ in range(2))
+    body = json.loads(erasing.receipt(mine))
+    assert verify_receipt(signed(body), VERIFIER).receipt.done
+    if mine != other:
+        refused({**body, "reference": other})
 
 
 def test_a_hold_that_is_over_is_no_reason(erasing: Erasing) -> None:

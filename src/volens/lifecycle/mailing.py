@@ -156,7 +156,7 @@ def build_message(
     message["Content-Language"] = outline.language
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834, 5
     message.set_content(receipt_text(outline))
-    message.add_alternative(receipt_html(outline, data).decode("utf-8"), subtype="html")
+    message.add_alternative(receipt_html(outline).decode("utf-8"), subtype="html")
     message.add_attachment(
         data, maintype="application", subtype="json", filename=f"{outline.name}.json"
     )

@@ -47,12 +47,12 @@ a:focus-visible { outline: .2rem solid var(--mark); outline-offset: .2rem; }
 """
 
 
-def receipt_html(outline: Outline, data: bytes) -> bytes:
-    """Write the page: no script, nothing loaded, the signed receipt inside to be saved.
+def receipt_html(outline: Outline, data: bytes | None = None) -> bytes:
+    """Write the page: no script, nothing loaded, the signed receipt inside to be saved if given.
 
     Args:
         outline: the receipt in words.
-        data: the signed receipt itself.
+        data: the signed receipt itself; None if it goes along as a file.
     """
 
     def say(name: str) -> str:
@@ -63,8 +63,11 @@ def receipt_html(outline: Outline, data: bytes) -> bytes:
         f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in outline.facts
     )
     late = f'<p class="late">{escape(outline.warning)}</p>' if outline.warning else ""
-    saved = "data:application/json;base64," + base64.b64encode(data).decode("ascii")
-    name = escape(f"{outline.name}.json")
+    save = ""
+    if data is not None:
+        place = "data:application/json;base64," + base64.b64encode(data).decode("ascii")
+        name = escape(f"{outline.name}.json")
+        save = f'<p class="save"><a download="{name}" href="{place}">{say("save")}</a></p>'
     tables = [_table(outline, "timeline", ("step", "when", "proof"), outline.timeline)]
     if outline.steps:
         tables.append(_table(outline, "steps", ("store", "when", "how"), outline.steps))
@@ -92,7 +95,7 @@ def receipt_html(outline: Outline, data: bytes) -> bytes:
         f"<h2>{say('check')}</h2>",
         f"<p>{escape(before)}</p>",
         f"<pre><code>{escape(command)}</code></pre>",
-        f'<p class="save"><a download="{name}" href="{saved}">{say("save")}</a></p>',
+        save,
         f"<p>{escape(after)}</p>",
         f"<h2>{say('checkpoint')}</h2>",
         f"<pre>{escape(outline.checkpoint)}</pre>",

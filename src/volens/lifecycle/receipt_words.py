@@ -78,7 +78,7 @@ LABEL: Mapping[str, Text] = {
     "cause": {"en": "Why", "de": "Warum"},
     "conversations": {"en": "Chats", "de": "Chats"},
     "promised_by": {"en": "Promised by", "de": "Zugesagt bis"},
-    "issued": {"en": "This paper is of", "de": "Stand dieses Papiers"},
+    "issued": {"en": "As of", "de": "Stand"},
     "controller": {"en": "Kept by (name of the log)", "de": "Geführt von (Name des Protokolls)"},
     "contact": {"en": "Whom to ask", "de": "Ansprechstelle"},
     "timeline": {"en": "What happened when", "de": "Was wann geschah"},
