@@ -1,6 +1,6 @@
 """A home with people, a dataset and everything that erases, on a stepped clock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -137,6 +137,3 @@ def world_of(where: Place) -> World:
     home = where.open()
     vault, holds = RowVault(home), FixedHolds()
     return World(where, home, vault, holds, eraser_of(home, vault, holds))
-
-
-NewWorld = Callable[[], World]

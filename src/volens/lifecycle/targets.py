@@ -13,8 +13,7 @@ from typing import Protocol
 from sqlalchemy import Column, Engine, MetaData, and_, delete, select
 
 from volens.consent import store as consent
-from volens.core.errors import NotFound
-from volens.core.ids import ConversationId, ErasureId, IdKind, format_id
+from volens.core.ids import ConversationId, ErasureId, IdKind, SubjectId, format_id
 from volens.crypto import keystore
 from volens.holds.erasure_tables import chunks
 from volens.log.kinds import ErasureScope
@@ -84,12 +83,8 @@ class ErasingVault(Protocol):
 class FindingSubjects(Protocol):
     """Where people are found by id."""
 
-    def find(self, name: str) -> Subject:
-        """Return the person.
-
-        Raises:
-            NotFound: if there is none.
-        """
+    def several(self, ids: Sequence[SubjectId]) -> list[Subject]:
+        """Return those of these people who are here."""
         ...
 
 
@@ -112,15 +107,17 @@ class VaultTarget:
 
     def erase(self, items: Sequence[Item]) -> None:
         """Remove accounts all at once, then single conversations person by person."""
-        accounts = [found for item in items if item.is_account for found in self._find(item)]
+        # Who is not found is gone: a person's row goes last, after all that belongs to it.
+        closing = {_person(item) for item in items if item.is_account}
+        accounts = self._subjects.several(sorted(closing))
         if accounts:
             self._erasing.erase_accounts(accounts)
-        for item in items:
-            if item.is_account or not item.conversations:
-                continue
-            for subject in self._find(item):
-                self._erasing.erase_conversations(subject, _names(item))
-        self._forget_leaves(items)
+        chats = [item for item in items if not item.is_account and item.conversations]
+        people = {one.id: one for one in self._subjects.several(sorted(map(_person, chats)))}
+        for item in chats:
+            if _person(item) in people:
+                self._erasing.erase_conversations(people[_person(item)], _names(item))
+        self._forget_leaves(chats)
 
     def probe(self, items: Sequence[Item]) -> list[str]:
         """Look for ids and row numbers in every table of the vault and of the key store."""
@@ -144,12 +141,6 @@ class VaultTarget:
                 for some in chunks(_names(item)):
                     of_item = and_(leaf.subject_no == item.subject_number, leaf.opening.in_(some))
                     db.execute(delete(vault.LEAF).where(of_item))
-
-    def _find(self, item: Item) -> Iterator[Subject]:
-        try:
-            yield self._subjects.find(format_id(IdKind.SUBJECT, item.subject))
-        except NotFound:
-            return  # the person's row goes last: nothing of them is left
 
 
 class ChoicesTarget:
@@ -177,6 +168,10 @@ class ChoicesTarget:
         people = [item.subject for item in items if item.is_account]
         columns = (consent.EVENT.c.subject, consent.STATE.c.subject)
         return sorted({at for one in columns for at in _values_left(self._main, one, people)})
+
+
+def _person(item: Item) -> SubjectId:
+    return SubjectId(format_id(IdKind.SUBJECT, item.subject))
 
 
 def _names(item: Item) -> list[ConversationId]:
