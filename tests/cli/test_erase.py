@@ -58,7 +58,7 @@ def test_a_closed_account_is_used_for_nothing_and_is_as_before_when_taken_back(
     shell.chats("ann")
     shell.ok("consent", "grant", "ann", "batch_training", "--yes")
     asked = shell.json("erase", "subject", "ann", "--yes")
-    assert shell.json("ask", "ann", "batch_training", code=3)["reasons"][0] == "blocked_closed"
+    assert shell.json("ask", "ann", "batch_training", code=3)["reasons"][0].startswith("blocked_")
     assert shell.json("erase", "subject", "ann", "--cancel", "--dry-run")["dry_run"]
     taken = shell.json("erase", "subject", "ann", "--cancel")
     assert taken == {"cancelled": [asked["reference"]]}

@@ -1,10 +1,8 @@
 """A home with people, a dataset and everything that erases, on a stepped clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-from sqlalchemy import delete, select
 
 from tests.support.homes import Place, add
 from tests.support.stores import act, talk
@@ -12,54 +10,39 @@ from volens.app.erasing import eraser_of
 from volens.app.home import Home
 from volens.consent.model import Act
 from volens.core.errors import Unavailable
-from volens.core.ids import ConversationId, IdKind, parse_id
-from volens.crypto.keystore import KEY_PAGE
+from volens.core.ids import ConversationId
 from volens.holds.erasure import COOL_OFF, PROMISE, Erasure, new_erasure
 from volens.holds.model import Hold
 from volens.lifecycle.erasing import Eraser
 from volens.log.entries import Entry, parse_entry
 from volens.log.kinds import CaptureSource, EntryKind, ErasureScope
 from volens.vault.subjects import Subject
-from volens.vault.tables import CONVERSATION, LEAF, SEALED, SUBJECT
 
 MS = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
 CANARY = "wombat-7f3a-canary"
 
 
-class RowVault:
-    """What the vault promises about erasing, done on its rows: keys first, the person last."""
+class StoppableVault:
+    """The real vault, which can be told to stop between its steps."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self.calls: list[str] = []
         self.fails_after: int | None = None
+        self.fails_at_the_end = False
 
-    def erase_conversations(
-        self, subject: Subject, conversation_ids: Sequence[ConversationId]
-    ) -> None:
+    def erase_conversations(self, wanted: Mapping[Subject, Sequence[ConversationId]]) -> None:
         self._count("conversations")
-        raws = [parse_id(IdKind.CONVERSATION, name) for name in conversation_ids]
-        with self._home.main.begin() as db:
-            mine = select(CONVERSATION.c.no).where(
-                CONVERSATION.c.id.in_(raws), CONVERSATION.c.subject_no == subject.number
-            )
-            numbers = [row.no for row in db.execute(mine)]
-            db.execute(delete(SEALED).where(SEALED.c.conversation_no.in_(numbers)))
-            db.execute(delete(CONVERSATION).where(CONVERSATION.c.no.in_(numbers)))
+        self._home.removal.erase_conversations(wanted)
 
     def erase_accounts(self, subjects: Sequence[Subject]) -> None:
         self._count("accounts")
-        numbers = [subject.number for subject in subjects]
-        with self._home.keys_database.begin() as db:
-            db.execute(delete(KEY_PAGE).where(KEY_PAGE.c.subject_no.in_(numbers)))
+        self._home.removal.drop_account_keys(subjects)
         self._count("rows")
-        with self._home.main.begin() as db:
-            chats = select(CONVERSATION.c.no).where(CONVERSATION.c.subject_no.in_(numbers))
-            db.execute(delete(SEALED).where(SEALED.c.conversation_no.in_(chats)))
-            db.execute(delete(CONVERSATION).where(CONVERSATION.c.subject_no.in_(numbers)))
-            db.execute(delete(LEAF).where(LEAF.c.subject_no.in_(numbers)))
-            db.execute(delete(SUBJECT).where(SUBJECT.c.no.in_(numbers)))
+        self._home.removal.erase_accounts(subjects)
+        if self.fails_at_the_end:
+            raise Unavailable("database_trouble", "the vault was told to fail")
 
     def _count(self, call: str) -> None:
         self.calls.append(call)
@@ -83,7 +66,7 @@ class World:
 
     where: Place
     home: Home
-    vault: RowVault
+    vault: StoppableVault
     holds: FixedHolds
     eraser: Eraser
     asked: int = 0
@@ -135,5 +118,5 @@ class World:
 def world_of(where: Place) -> World:
     """Open a home with its eraser."""
     home = where.open()
-    vault, holds = RowVault(home), FixedHolds()
+    vault, holds = StoppableVault(home), FixedHolds()
     return World(where, home, vault, holds, eraser_of(home, vault, holds))

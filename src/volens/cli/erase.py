@@ -74,7 +74,7 @@ def erase_conversation(
         scope=ErasureScope.CONVERSATION, yes=yes, at_once=no_cool_off, take_back=cancel
     )
     with read_home(session) as home:
-        held = [home.vault.find(name) for name in conversations]
+        held = [home.vault.find_ended(name) for name in conversations]
         owners = {one.subject_no for one in held}
         if len(owners) != 1:
             hint = "erase each person's chats by themselves"

@@ -242,6 +242,8 @@ def _named(row: Row[tuple[object, ...]]) -> tuple[ConversationId, ...]:
 
 
 def _read_steps(text: str) -> tuple[StoreStep, ...]:
+    if text == "[]":
+        return ()
     rows = read_canonical(text.encode("ascii"))
     if not isinstance(rows, list):
         raise TypeError("steps is not a list")

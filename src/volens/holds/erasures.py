@@ -64,6 +64,7 @@ class ErasureLedger:
         self._journal = journal
         self._recorder = recorder
         self._access = access or NoAccess()
+        self._looked_back = False
 
     def journal(self, erasure: Erasure) -> None:
         """End access, from any process, at once; which request then stands `request` tells.
@@ -107,7 +108,9 @@ class ErasureLedger:
         the table. If it stops after 2 or 3, the next call finds the ids known and tells again. A
         request under an id that another has taken is not lost: it gets an id made from its bytes.
         """
-        self._resume_cancelled()
+        if not self._looked_back:
+            self._resume_cancelled()  # what another process left when it was stopped
+            self._looked_back = True
         if not self._journal.read():
             return 0
         with self._journal.drain() as bodies:
@@ -263,7 +266,8 @@ class ErasureLedger:
         }
         with self._engine.begin() as db:
             change_rows(db, {erasure.id: values}, step)
-        self._resume_cancelled()
+        self._looked_back = False
+        self.drain()
         return self.find(erasure.id)
 
     def evidence(self, erasure_id: str) -> Evidence:

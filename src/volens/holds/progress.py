@@ -127,6 +127,7 @@ class ErasureProgress:
 
     def mark_keys_removed(self, done: Sequence[Removed], at: datetime) -> None:
         """Say that these are done; forget of whom and of what they were."""
+        texts = {steps: write_steps(steps) for steps in {item.steps for item in done}}
         values: dict[ErasureId, Mapping[str, object]] = {
             item.erasure: {
                 "state": ErasureState.KEYS_REMOVED.value,
@@ -136,7 +137,7 @@ class ErasureProgress:
                 "subject_no": None,
                 "numbers": b"",
                 "former": None,
-                "steps": write_steps(item.steps),
+                "steps": texts[item.steps],
             }
             for item in done
         }
