@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.cli.driving import Said, Shell
+from volens.app.erasing import eraser_of
 from volens.app.home import Home, open_home
 from volens.core.ids import ErasureId
 from volens.holds.erasure import StoreStep, new_erasure
 from volens.holds.evidence import log_group
 from volens.holds.progress import ErasureProgress, Plan, Removed
+from volens.lifecycle.erasure_map import stores_to_clear
+from volens.lifecycle.receipt_words import STORE
 from volens.log.kinds import EntryKind, ErasureScope
 
 CONTACT = "Privacy office, privacy@example.org"
@@ -111,6 +114,32 @@ def test_the_list_says_how_far_each_is_and_what_was_sent(shell: Shell) -> None:
     assert shell.json("receipt", "list", "--limit", 1)["total"] == 2
     assert "1 more: --skip 1" in shell.ok("receipt", "list", "--limit", 1).out
     assert shell.run("receipt", "list", "eve").code == 2
+
+
+def test_a_real_erasure_ends_in_a_receipt_with_every_store(shell: Shell, tmp_path: Path) -> None:
+    """Asked for, done and settled by the parts that do it in a home."""
+    shell.chats("ada")
+    shell.ok("consent", "grant", "ada", "batch_training", "--yes")
+    asked = shell.json("erase", "subject", "ada", "--yes", "--no-cool-off")
+    name = ErasureId(asked["reference"])
+    with open_home(shell.folder, writing=True) as home:
+        eraser = eraser_of(home, home.removal)
+        assert eraser.run(home.clock.now()).erased == 1
+    status = shell.json("receipt", "show", name)["receipt"]
+    assert (status["state"], status["document"]) == ("keys_removed", "status")
+    with open_home(shell.folder, writing=True) as home:
+        later = home.clock.now() + timedelta(seconds=1)
+        assert eraser_of(home, home.removal).settle(home.clock.now(), later) == 1
+    shell.ok("receipt", "show", name, "--out", tmp_path / "r.json")
+    said = shell.json("verify", tmp_path / "r.json")
+    assert said["items"][0]["kind"] == "erasure receipt"
+    body = json.loads((tmp_path / "r.json").read_bytes())
+    assert {step["store"] for step in body["steps"]} == stores_to_clear()
+    told = shell.ok("receipt", "show", name, "--language", "de")
+    fits(told)
+    for step in body["steps"]:
+        assert STORE[step["store"]]["de"] in told.out
+        assert step["method"] not in told.out
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
