@@ -53,6 +53,7 @@ GROUPS = {
     ),
     "erase": ("conversation", "history", "subject"),
     "hold": ("place", "list", "show", "extend", "review", "release"),
+    "receipt": ("list", "show", "send"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
 }
@@ -108,6 +109,7 @@ def test_what_changes_something_can_be_tried_first(
         "conversation", "history", "subject",
         "place", "review", "release",
         "export", "report",
+        "send",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -174,6 +176,7 @@ def test_every_answer_fits_a_narrow_terminal_and_is_one_document_for_programs(
         ("bench",),
         ("erase", "conversation", first, "--dry-run"),
         ("erase", "subject", "ann", "--yes"),
+        ("receipt", "list"),
     ):
         said = shell.ok(*words)
         wide = [text for text in said.out.splitlines() if len(text) > 80 and text != whole]

@@ -31,6 +31,7 @@ from volens.crypto import keystore
 from volens.holds import erasure_tables
 from volens.holds import reports as report_store
 from volens.holds import tables as hold_tables
+from volens.lifecycle import sent
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
@@ -59,6 +60,7 @@ _ROOMS_WITH_TABLES = (
     policies,
     rights_store,
     report_store,
+    sent,
 )
 
 

@@ -33,6 +33,7 @@ from volens.holds.erasures import ErasureLedger
 from volens.holds.reports import ReportStore
 from volens.holds.store import HoldStore
 from volens.lifecycle.access import VaultAccess
+from volens.lifecycle.sent import SentReceipts
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -165,6 +166,11 @@ class Home:
     def holds(self) -> HoldStore:
         """The register of holds."""
         return HoldStore(self.main, self.recorder)
+
+    @property
+    def sent_receipts(self) -> SentReceipts:
+        """When receipts of erasures went out by e-mail."""
+        return SentReceipts(self.main, self.recorder)
 
     def datasets(self) -> DatasetBuilder:
         """Return the builder of a home opened for writing.

@@ -24,6 +24,9 @@ from volens.datasets.manifest import MANIFEST_FILE
 from volens.datasets.proofs import VERSION as PROOF_VERSION
 from volens.datasets.proofs import ProofKind, verify_proof
 from volens.datasets.verify import verify_dataset
+from volens.lifecycle.receipt import verify_receipt as verify_erasure_receipt
+from volens.lifecycle.receipt_form import VERSION as ERASURE_VERSION
+from volens.lifecycle.receipt_form import DocumentKind
 from volens.log.checkpoint import check_witnesses, open_checkpoint
 from volens.log.note import KeyType, Verifier, parse_vkey
 from volens.log.proof import verify_tlog_proof
@@ -199,7 +202,9 @@ def _document_kind(path: Path, data: bytes) -> Callable[[Path, Keys], tuple[str,
         return _proof
     if version == RECEIPT_VERSION:
         return _receipt
-    hint = f"known: {PROOF_VERSION}, {RECEIPT_VERSION}"
+    if version == ERASURE_VERSION:
+        return _erasure
+    hint = f"known: {PROOF_VERSION}, {RECEIPT_VERSION}, {ERASURE_VERSION}"
     raise VerificationFailed("unknown_shape", f"{path} has a version nobody knows", hint=hint)
 
 
@@ -250,6 +255,34 @@ def _export(path: Path, keys: Keys) -> tuple[str, Facts]:
         ("parts", f"{len(manifest.parts):,}"),
         ("proofs", f"{checked.receipts:,} receipts, {checked.accesses:,} accesses"),
         ("in the log", f"access {facts.access}"),
+    ]
+
+
+def _erasure(path: Path, keys: Keys) -> tuple[str, Facts]:
+    cosigners = [one for one in keys.verifiers if one.key_type is KeyType.COSIGNATURE]
+    found = verify_erasure_receipt(
+        path.read_bytes(), keys.log, cosigners=cosigners, witnesses=keys.witnesses
+    )
+    receipt = found.receipt
+    times = (
+        ("asked for", receipt.times.requested),
+        ("access ended", receipt.times.access_ended),
+        ("taken back", receipt.times.cancelled),
+        ("held until", receipt.times.held_until),
+        ("keys removed", receipt.times.keys_removed),
+        ("gone for good", receipt.times.irrecoverable),
+        ("promised by", receipt.promised_by),
+        ("issued", receipt.issued),
+    )
+    kind = "erasure receipt" if receipt.kind is DocumentKind.RECEIPT else "erasure status, not done"
+    return kind, [
+        ("reference", receipt.reference),
+        ("what", receipt.scope.value),
+        ("state", receipt.state.value),
+        *((name, format_moment(at)) for name, at in times if at is not None),
+        ("contact", receipt.contact),
+        ("kept by", receipt.controller),
+        ("in the log", f"size {found.checkpoint.size:,}"),
     ]
 
 

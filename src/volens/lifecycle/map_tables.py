@@ -297,6 +297,19 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         },
     ),
     *table_rows(
+        "main.db receipt_sent",
+        "",
+        Method.KEPT,
+        When.NEVER,
+        {
+            "log_index": _LOG_INDEX,
+            "erasure": "the reference number",
+            "state": "how far it had come",
+            "sent_ms": "when the mail server took the receipt; never to whom",
+            "salt": "opens what the log says about it",
+        },
+    ),
+    *table_rows(
         "main.db policy_in_force",
         "",
         Method.KEPT,
