@@ -20,7 +20,7 @@ from typing import Protocol
 
 from volens.core.ports import Clock
 from volens.core.time import to_millis
-from volens.crypto.epochs import Epoch, EpochState, KeyEpochs
+from volens.crypto.epochs import BATCH_PAGES, Epoch, EpochState, KeyEpochs
 from volens.holds.erasure import DESTRUCTION, ROTATION
 from volens.log.kinds import EntryKind, KeyEvent
 from volens.log.recorder import Recorder
@@ -108,10 +108,17 @@ class KeyRotation:
                 due.append(epoch.scope)
         return sorted(set(due))
 
-    def rotate(self, scope: str, *, tell: Tell | None = None) -> Rotated:
+    def rotate(
+        self, scope: str, *, tell: Tell | None = None, batch_pages: int = BATCH_PAGES
+    ) -> Rotated:
         """End the live epoch of `scope` and move every page under a new one.
 
         Finishes a rotation that a stop has left, instead of beginning another.
+
+        Args:
+            scope: which.
+            tell: told how far it is.
+            batch_pages: how many pages move in one transaction.
 
         Raises:
             NotFound: ``key_scope_unknown``.
@@ -126,7 +133,7 @@ class KeyRotation:
             self._epochs.create(scope, new, self._clock.now())
         ended = self._epochs.ending(scope)
         moved = 0
-        for count in self._epochs.move(scope):
+        for count in self._epochs.move(scope, batch=batch_pages):
             moved += count
             if tell is not None:
                 tell(moved)
