@@ -40,6 +40,7 @@ GROUPS = {
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
+    "keys": ("status", "rotate", "destroy-expired"),
 }
 CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),

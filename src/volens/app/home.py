@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,10 +15,12 @@ from volens.app.identity import (
     custody_folder,
     load_secret,
     load_signer,
+    stamps_of,
 )
 from volens.app.policies import load_in_force
+from volens.app.register import RegisteredJournal, open_register
 from volens.consent.store import ConsentLedger
-from volens.core.errors import NotFound, Unavailable
+from volens.core.errors import NotFound, Unavailable, VerificationFailed
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.crypto.epochs import KeyEpochs
@@ -33,8 +35,8 @@ from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
 from volens.storage.files import read_private, storage_errors
-from volens.storage.journal import Journal
 from volens.storage.lock import HomeLock
+from volens.storage.stamps import Stamp
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault.store import Vault
 from volens.vault.subjects import SubjectStore
@@ -74,7 +76,8 @@ class Home:
         opened.callback(self.main.dispose)
         self.keys_database = open_database(folder / "keys" / "keys.db", read_only=not writing)
         opened.callback(self.keys_database.dispose)
-        self.journal = Journal(folder / "journal" / "choices")
+        self.register = open_register(custody, clock=clock, entropy=entropy)
+        self.journal = RegisteredJournal(folder / "journal" / "choices", self.register)
         self.log: TransparencyLog | None = None
         if writing:
             self.log = TransparencyLog.open(
@@ -112,7 +115,6 @@ class Home:
             policy=self.policy,
             clock=clock,
         )
-        self._kept = folder / "datasets"
 
     def __enter__(self) -> Self:
         return self
@@ -145,10 +147,18 @@ class Home:
             self.owned_log(),
             self.recorder,
             self.signer,
-            kept=self._kept,
+            kept=self.folder / "datasets",
             clock=self.clock,
             entropy=self.entropy,
         )
+
+    def stamps(self) -> tuple[Stamp, Stamp]:
+        """Return how far each database is, and what custody remembers of it."""
+        return stamps_of(self.custody, self.main, self.keys_database)
+
+    def drains(self) -> Mapping[str, Callable[[], int]]:
+        """Return, by the name of its journal, what takes in what was journaled."""
+        return {"choices": self.ledger.drain}
 
     def owned_log(self) -> TransparencyLog:
         """Return the log of a home opened for writing.
@@ -183,7 +193,8 @@ def open_home(
     Raises:
         NotFound: ``home_missing``.
         Unavailable: ``home_in_use``, ``storage``, or if its keys can't be had.
-        VerificationFailed: if the log was changed.
+        VerificationFailed: if the log was changed; ``database_rolled_back`` if a database is an
+            older copy, ``log_rolled_back`` if the log is.
     """
     identity_data = read_private(folder / IDENTITY)
     if identity_data is None:
@@ -206,10 +217,31 @@ def open_home(
             entropy=entropy or SystemEntropy(),
             opened=opened,
         )
+        check_databases(home, opened)
         if writing:
-            home.ledger.drain()
+            for drain in home.drains().values():
+                drain()
         home.keep_open(opened.pop_all())
         return home
+
+
+def check_databases(home: Home, opened: ExitStack) -> None:
+    """Refuse databases that are older than what custody has seen of them, or newer than the log.
+
+    An owner's commits are followed from here on, until `opened` ends.
+
+    Raises:
+        VerificationFailed: ``database_rolled_back`` or ``log_rolled_back``.
+    """
+    for stamp in home.stamps():
+        applied = stamp.check()
+        if home.log is not None:
+            if applied.log_size > home.log.size:
+                message = f"the log ends at {home.log.size:,}, before entries the home has acted on"
+                hint = "put the newest copy of the log back"
+                raise VerificationFailed("log_rolled_back", message, hint=hint)
+            stamp.follow(home.log)
+            opened.callback(stamp.close)
 
 
 def _roll_back_left_overs(folder: Path) -> None:

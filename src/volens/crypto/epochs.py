@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, func, insert, select, update
 
 from volens.core.errors import Denied, NotFound, Unavailable
 from volens.core.ports import Entropy
@@ -37,6 +37,7 @@ WHERE (subject_no, page) > (?, ?) AND scope = ? AND epoch < ?
 ORDER BY subject_no, page LIMIT ?
 """
 _MOVE = "UPDATE key_page SET epoch = ?, sealed = ? WHERE subject_no = ? AND page = ?"
+_LOOK_AHEAD = 64  # a year of weekly rotations: longer than any backup is good for
 _SMALLEST = timedelta(milliseconds=1)
 
 
@@ -146,6 +147,56 @@ class KeyEpochs:
             if epoch != _live(db, scope) + 1:
                 raise Unavailable("epoch_taken", f"epoch {epoch} of {scope} is not the next one")
             self._keys.add_epoch(db, scope, epoch, to_millis(at))
+
+    def next_free(self, scope: str) -> int:
+        """Return the first number after the live epoch's and after every KEK beyond it.
+
+        A key store that was restored is behind its key service: the service may hold KEKs of
+        epochs that were made after the backup.
+        """
+        last = self.live(scope)
+        for epoch in range(last + 1, last + 1 + _LOOK_AHEAD):
+            try:
+                self._service.wrap(scope, epoch, b"volens", b"volens/probe/v1")
+            except Unavailable as error:
+                if error.code != "kek_missing":
+                    raise
+            else:
+                last = epoch
+        return last + 1
+
+    def supersede(self, scope: str, epoch: int, *, since: datetime, at: datetime) -> None:
+        """Make `epoch` the live one, and take note of the unknown ones between.
+
+        They get rows without a root, as epochs to be ended, so that their KEKs are destroyed too
+        and nothing is called irrecoverable before.
+
+        Args:
+            scope: one that is open.
+            epoch: from `next_free`.
+            since: when the backup was made: the unknown epochs are at most that old.
+            at: now.
+
+        Raises:
+            Unavailable: ``clock_behind``.
+        """
+        with self._engine.begin() as db:
+            _check_clock(db, scope, at)
+            for unknown in range(_live(db, scope) + 1, epoch):
+                row = {"scope": scope, "epoch": unknown, "wrapped": b""}
+                db.execute(insert(EPOCH_ROOT).values(**row, created_ms=to_millis(since)))
+            self._keys.add_epoch(db, scope, epoch, to_millis(at))
+
+    def check_usable(self) -> None:
+        """Pass if every key page lies under an epoch that can be opened.
+
+        Raises:
+            Unavailable: ``kek_missing`` or ``key_missing`` at the first that can't.
+        """
+        for epoch in self.status():
+            if epoch.pages:
+                with self._engine.connect() as db:
+                    self._keys.root(db, epoch.scope, epoch.number)
 
     def move(self, scope: str, *, batch: int = BATCH_PAGES) -> Iterator[int]:
         """Reseal every page of `scope` under the live root; yield how many, batch by batch.

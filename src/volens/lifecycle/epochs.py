@@ -143,6 +143,34 @@ class KeyRotation:
         live = self._epochs.live(scope)
         return Rotated(scope=scope, ended=tuple(ended), live=live, moved=moved, resumed=resumed)
 
+    def check_usable(self) -> None:
+        """Pass if every key page lies under an epoch that can be opened.
+
+        Raises:
+            Unavailable: ``kek_missing`` or ``key_missing``.
+        """
+        self._epochs.check_usable()
+
+    def begin_anew(self, backup_made: datetime) -> list[Rotated]:
+        """End every epoch of a restored key store, those it knows nothing of included.
+
+        The lost home may have rotated since its backup. What was erased there under epochs that
+        this store has never seen is irrecoverable only when these are destroyed too.
+
+        Args:
+            backup_made: when the backup was made, of which this key store is.
+
+        Raises:
+            Unavailable: as `rotate`.
+        """
+        done = []
+        for scope in self._epochs.scopes():
+            new = self._epochs.next_free(scope)
+            self._record(new, KeyEvent.CREATED)
+            self._epochs.supersede(scope, new, since=backup_made, at=self._clock.now())
+            done.append(self.rotate(scope))
+        return done
+
     def expired(self, *, at_once: bool = False) -> list[Epoch]:
         """Return the retired epochs that `destroy_expired` would destroy now, oldest first."""
         now = self._clock.now()
