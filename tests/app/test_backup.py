@@ -197,14 +197,27 @@ class TestRestoring:
             kept.rename(custody / "away")
             home.ledger.journal(act(10, home.subjects.find("ada"), Act.WITHDRAW))
             assert not home.gate.decide(home.subjects.find("ada"), TRAINING).permit
-        with pytest.raises(Unavailable) as refused:
-            lived_in.open()
-        assert refused.value.code == "register"
-        (custody / "away").rename(kept)
+            (custody / "away").rename(kept)
         lived_in.open().close()
         shutil.rmtree(lived_in.folder)
         with put(lived_in, plan(lived_in, backup)).open() as home:
             assert texts(home) == ["hello from bo a"]
+
+    def test_if_the_register_is_lost_no_backup_from_before_is_restored(
+        self, lived_in: Place, backup: Path, tmp_path: Path
+    ) -> None:
+        (custody,) = lived_in.kek.iterdir()
+        lived_in.clock.step(SECOND)
+        (custody / "taken-back").unlink()
+        with pytest.raises(Unavailable) as missing:
+            plan(lived_in, backup)
+        assert missing.value.code == "register"
+        with lived_in.open() as home:
+            made = make_backup(home, tmp_path / "newer").folder
+        with pytest.raises(VerificationFailed) as refused:
+            plan(lived_in, backup)
+        assert refused.value.code == "register_dropped"
+        assert plan(lived_in, made)
 
     def test_a_yes_from_before_the_backup_stands_and_one_from_after_is_not_made_up(
         self, lived_in: Place, tmp_path: Path

@@ -98,6 +98,19 @@ def test_an_older_copy_of_the_file_is_found(tmp_path: Path) -> None:
     assert refused.value.code == "register_set_back"
 
 
+def test_a_register_that_was_lost_does_not_pass_for_an_empty_one(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    found = register(tmp_path, clock)
+    found.add("choices", [b"one"] * 50)
+    place = found.place()
+    (tmp_path / "taken-back").unlink()
+    clock.step(timedelta(milliseconds=20))
+    renewed = register(tmp_path, clock)
+    with pytest.raises(VerificationFailed) as refused:
+        renewed.read(place)
+    assert refused.value.code == "register_dropped"
+
+
 def test_an_entry_is_kept_longer_than_any_backup_and_then_dropped(tmp_path: Path) -> None:
     assert KEPT > LIFETIME
     clock = SteppedClock()

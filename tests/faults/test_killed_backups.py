@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stories import ADA, sound, status, withdraw
+from tests.faults.stories import ADA, sound, status, unheard, withdraw
 from tests.faults.test_killed_homes import Copies, Trial, try_points
 from tests.support.homes import Place, add
 from tests.support.stores import TRAINING
@@ -94,7 +94,7 @@ def lost(lived_in: Place, copies: Copies) -> Place:
     with where.open() as home:
         make_backup(home, under(where) / "backup")
     with where.open() as home:
-        withdraw(home, lambda word: None)  # type: ignore[arg-type]
+        withdraw(home, unheard)  # type: ignore[arg-type]  # a whole home has the same ledger and subjects
     shutil.rmtree(where.folder)
     return where
 

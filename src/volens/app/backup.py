@@ -77,7 +77,6 @@ def make_backup(home: Home, out: Path) -> Backup:
     with storage_errors(out):
         staged, lock = claim_staging(out)
         try:
-            home.register.drop_old()
             place = home.register.place()
             checkpoint = log.publish()
             home.recorder.record(

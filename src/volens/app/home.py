@@ -219,6 +219,8 @@ def open_home(
         )
         check_databases(home, opened)
         if writing:
+            home.register.create()
+            home.register.drop_old()
             for drain in home.drains().values():
                 drain()
         home.keep_open(opened.pop_all())

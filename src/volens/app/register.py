@@ -5,7 +5,7 @@ only this file still knows which withdrawals and erasures came after the backup
 (docs/decisions/backups.md). Each entry is sealed; the key lies beside it in the custody folder, so
 a copy of the file alone says nothing.
 
-    file  = "VLTAKEN1" || base (u64) || zeros to 64     base: bytes dropped from the front so far
+    file  = "VLTAKEN1" || base (u64) || zeros to 64     base: when it was made, and what was dropped
     frame = "VLT1" || length (u32) || SHA-256(body)[:8] || body, zeros to a multiple of 64
     body  = envelope, bound to the place of the frame (base + offset)
 
@@ -29,7 +29,7 @@ from volens.app.identity import REGISTER_FILE, REGISTER_KEY_FILE, load_secret
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput, Unavailable, VerificationFailed
 from volens.core.ports import Clock, Entropy
-from volens.core.time import format_moment, parse_moment
+from volens.core.time import format_moment, parse_moment, to_millis
 from volens.crypto.envelope import KEY_ID_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.holds.erasure import PROMISE
 from volens.storage.files import write_private
@@ -44,6 +44,7 @@ _FRAME_MAGIC = b"VLT1"
 _STEP = 64
 _MAX_BODY_BYTES = 64 * 1024
 _MOST_HANDED = 10_000
+_PLACES_A_MILLISECOND = 11  # as a power of 2: no register grows by 2 MB a second
 _KEY_ID = hashlib.sha256(b"volens/register/v1").digest()[:KEY_ID_BYTES]
 
 
@@ -70,9 +71,14 @@ class Register:
         self._entropy = entropy
 
     def create(self) -> None:
-        """Make the file if there is none."""
+        """Make the file if there is none.
+
+        Its places begin beyond those of any file there was before, so one that was lost is not
+        taken for one that has nothing to say: backups from before are refused.
+        """
         if not self._path.exists():
-            write_private(self._path, _FILE.pack(_FILE_MAGIC, 0))
+            base = to_millis(self._clock.now()) << _PLACES_A_MILLISECOND
+            write_private(self._path, _FILE.pack(_FILE_MAGIC, base))
 
     def add(self, journal: str, bodies: Sequence[bytes]) -> None:
         """Add journal entries; when this returns, a power cut keeps them.

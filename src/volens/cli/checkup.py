@@ -58,6 +58,7 @@ def examine(home: Home, tell: Tell) -> Iterator[Finding]:
         _custody,
         _databases,
         _epochs,
+        _register,
         _journal,
         _log,
         _witnesses,
@@ -140,6 +141,11 @@ def _epochs(home: Home) -> Iterator[Finding]:
         yield _warn("key epochs", f"{text}; a rotation is not finished", "volens keys rotate")
     else:
         yield _fine("key epochs", text)
+
+
+def _register(home: Home) -> Iterator[Finding]:
+    count = len(home.register.read())
+    yield _fine("register", f"{count:,} entries of what people took back, for restored backups")
 
 
 def _journal(home: Home) -> Iterator[Finding]:

@@ -131,7 +131,7 @@ class Stamp:
                 self._acknowledge(driver)
 
         event.listen(self._engine, "commit", on_commit)
-        event.listen(self._engine, "checkin", on_return)
+        event.listen(self._engine, "checkin", on_return)  # codespell:ignore checkin
 
     def close(self) -> None:
         """Make the last number durable."""
