@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.homes import Place, add
 from tests.support.stores import BATCH, BUILDER, TRAINING, act, talk
-from volens.app.backup import LIFETIME, MANIFEST, make_backup
+from volens.app.backup import DATABASES, FILES, FOLDERS, LIFETIME, MANIFEST, make_backup
 from volens.app.creation import UNFINISHED
 from volens.app.home import Home
 from volens.app.identity import IDENTITY
@@ -108,6 +108,11 @@ class TestMaking:
             manifest.log_size,
             manifest.log_root,
         )
+
+    def test_every_place_of_a_home_is_in_it(self, lived_in: Place) -> None:
+        places = {*DATABASES.values(), *FILES.values(), *FOLDERS.values(), "journal", "lock"}
+        tops = {place.split("/")[0] for place in places}
+        assert {path.name for path in lived_in.folder.iterdir()} <= tops
 
     def test_no_secret_of_custody_is_in_it(self, lived_in: Place, backup: Path) -> None:
         with lived_in.open() as home:

@@ -255,6 +255,39 @@ class TestBorders:
         assert world.rotation.irrecoverable_before() is None
 
 
+class TestAfterARestore:
+    def test_epochs_and_scopes_that_the_store_does_not_know_are_ended_too(
+        self, world: World
+    ) -> None:
+        made = START + timedelta(hours=1)
+        for scope, epoch in ((EU, 2), (EU, 4), (US, 1)):  # what the lost home made since
+            world.service.create(scope, epoch)
+        world.at(START + timedelta(days=3))
+        done = world.rotation.begin_anew(made)
+        assert [(one.scope, one.ended, one.live) for one in done] == [
+            (EU, (1, 2, 3, 4), 5),
+            (US, (1,), 2),
+        ]
+        assert sum(one.moved for one in done) == 2
+        assert len([world.store.account(holder) for holder in world.holders]) == 2
+        assert world.rotation.irrecoverable_before() < made
+        assert len(world.rotation.destroy_expired(at_once=True)) == 5
+        assert world.rotation.irrecoverable_before() == world.clock.now() - MILLISECOND
+
+    def test_nothing_is_claimed_of_what_the_lost_home_removed_while_a_key_of_it_is_left(
+        self, world: World
+    ) -> None:
+        world.service.create(EU, 2)
+        made, removed = START + timedelta(days=1), START + timedelta(days=2)
+        world.at(START + timedelta(days=3))
+        world.rotation.begin_anew(made)
+        world.rotation._epochs.destroy(EU, 1)
+        world.rotation._epochs.note_destroyed(EU, 1, world.clock.now())
+        border = world.rotation.irrecoverable_before(EU)
+        assert border is not None
+        assert border < made < removed
+
+
 # --- the whole home ------------------------------------------------------------------------------
 
 

@@ -152,9 +152,11 @@ class KeyEpochs:
         """Return the first number after the live epoch's and after every KEK beyond it.
 
         A key store that was restored is behind its key service: the service may hold KEKs of
-        epochs that were made after the backup.
+        epochs, and of whole scopes, that were made after the backup. 1: there is nothing of
+        that scope.
         """
-        last = self.live(scope)
+        with self._engine.connect() as db:
+            last = _last(db, scope)
         for epoch in range(last + 1, last + 1 + _LOOK_AHEAD):
             try:
                 self._service.wrap(scope, epoch, b"volens", b"volens/probe/v1")
@@ -172,7 +174,7 @@ class KeyEpochs:
         and nothing is called irrecoverable before.
 
         Args:
-            scope: one that is open.
+            scope: which, be it unknown so far.
             epoch: from `next_free`.
             since: when the backup was made: the unknown epochs are at most that old.
             at: now.
@@ -182,7 +184,7 @@ class KeyEpochs:
         """
         with self._engine.begin() as db:
             _check_clock(db, scope, at)
-            for unknown in range(_live(db, scope) + 1, epoch):
+            for unknown in range(_last(db, scope) + 1, epoch):
                 row = {"scope": scope, "epoch": unknown, "wrapped": b""}
                 db.execute(insert(EPOCH_ROOT).values(**row, created_ms=to_millis(since)))
             self._keys.add_epoch(db, scope, epoch, to_millis(at))
@@ -320,12 +322,17 @@ def _state(live: bool, retired_ms: int | None, destroyed_ms: int | None) -> Epoc
 
 
 def _live(db: Connection, scope: str) -> int:
-    query = select(func.max(EPOCH_ROOT.c.epoch)).where(EPOCH_ROOT.c.scope == scope)
-    epoch = db.execute(query).scalar()
-    if epoch is None:
+    epoch = _last(db, scope)
+    if not epoch:
         hint = "volens keys status shows them"
         raise NotFound("key_scope_unknown", f"no key scope {scope[:40]!r} here", hint=hint)
-    return int(epoch)
+    return epoch
+
+
+def _last(db: Connection, scope: str) -> int:
+    """Return the highest number of a scope; 0 if there is none."""
+    query = select(func.max(EPOCH_ROOT.c.epoch)).where(EPOCH_ROOT.c.scope == scope)
+    return int(db.execute(query).scalar() or 0)
 
 
 def _ending(db: Connection, scope: str) -> list[int]:

@@ -19,11 +19,14 @@ from datetime import datetime
 from typing import Protocol
 
 from volens.core.ports import Clock
+from volens.core.purposes import Realm
+from volens.core.regions import Region
 from volens.core.time import to_millis
 from volens.crypto.epochs import BATCH_PAGES, Epoch, EpochState, KeyEpochs
 from volens.holds.erasure import DESTRUCTION, ROTATION
 from volens.log.kinds import EntryKind, KeyEvent
 from volens.log.recorder import Recorder
+from volens.vault.subjects import key_scope
 
 
 class Tell(Protocol):
@@ -152,7 +155,7 @@ class KeyRotation:
         self._epochs.check_usable()
 
     def begin_anew(self, backup_made: datetime) -> list[Rotated]:
-        """End every epoch of a restored key store, those it knows nothing of included.
+        """End every epoch of a restored key store, those and scopes it knows nothing of included.
 
         The lost home may have rotated since its backup. What was erased there under epochs that
         this store has never seen is irrecoverable only when these are destroyed too.
@@ -164,8 +167,11 @@ class KeyRotation:
             Unavailable: as `rotate`.
         """
         done = []
-        for scope in self._epochs.scopes():
+        every = {key_scope(region, realm) for region in Region for realm in Realm}
+        for scope in sorted(every.union(self._epochs.scopes())):
             new = self._epochs.next_free(scope)
+            if new == 1:
+                continue
             self._record(new, KeyEvent.CREATED)
             self._epochs.supersede(scope, new, since=backup_made, at=self._clock.now())
             done.append(self.rotate(scope))
