@@ -74,7 +74,7 @@ def rotate(
         for one in done
     ]
     shown: list[RenderableType] = [
-        line(f"{one.scope}: epoch {one.live} is live, {one.moved:,} key pages moved.", GOOD)
+        line(f"{one.scope}: epoch {one.live} is live; key pages moved: {one.moved:,}.", GOOD)
         for one in done
     ]
     if not done:
@@ -165,15 +165,19 @@ def _shown(reports: Sequence[EpochReport], due: Sequence[str]) -> list[Renderabl
             f"{one.epoch.pages:,}",
             _day(one.epoch.created),
             _day(one.epoch.retired),
-            _day(one.epoch.destroyed or one.destroy_by),
+            _day(one.epoch.destroyed),
         )
         for one in reports
     ]
-    shown = [table(("scope", "#epoch", "state", "#pages", "made", "retired", "gone"), rows)]
+    shown = [table(("scope", "#epoch", "state", "#pages", "made", "over", "key gone"), rows)]
+    for one in reports:
+        if one.destroy_by is not None:
+            text = f"{_names([one.epoch])}: its key goes by {_day(one.destroy_by)}"
+            shown.append(line(text, DIM))
     late = [one.epoch for one in reports if one.late]
     ending = [one.epoch for one in reports if one.epoch.state is EpochState.ENDING]
     if late:
-        text = f"Late: {_names(late)}: volens keys destroy-expired --yes"
+        text = f"Late: {_names(late)}: volens keys destroy-expired"
         shown.append(line(text, WARN))
     if ending:
         shown.append(line(f"Not finished: {_names(ending)}: volens keys rotate", WARN))

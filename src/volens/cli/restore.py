@@ -65,10 +65,11 @@ def restore_home(
 
 def _shown(session: Session, plan: Plan, *, newer: bool) -> list[RenderableType]:
     made = format_moment(plan.manifest.made)
+    again = "would re-apply" if session.dry_run else "Re-applied"
     verb = "would restore" if session.dry_run else "Restored"
     shown: list[RenderableType] = [
         line(f"{verb} {session.folder} as of {made}.", "" if session.dry_run else GOOD),
-        line(f"Re-applied: {plan.withdrawn:,} withdrawals, {plan.erased:,} erasures."),
+        line(f"{again}: {plan.withdrawn:,} withdrawals, {plan.erased:,} erasures."),
     ]
     if plan.unnamed:
         text = f"{plan.unnamed:,} changes of accounts, chats, instructions or policies since are"
