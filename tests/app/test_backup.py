@@ -21,7 +21,7 @@ from volens.core.errors import InvalidInput, NotFound, Unavailable, Verification
 from volens.core.purposes import ConsentStatus, Signal
 from volens.crypto.epochs import EpochState
 from volens.log.entries import parse_entry
-from volens.log.kinds import CaptureSource, EntryKind
+from volens.log.kinds import CaptureSource, EntryKind, ErasureCause, ErasureScope
 from volens.log.verify import verify_directory
 from volens.storage.journal import Journal
 from volens.vault.model import unpack_payload
@@ -293,6 +293,25 @@ class TestRestoring:
             plan(lived_in, backup, newer_log=tmp_path / "old-log")
         assert refused.value.code == "acts_missing"
         assert plan(lived_in, backup, newer_log=tmp_path / "old-log", incomplete=True)
+
+    def test_an_erasure_that_a_schedule_asked_for_is_not_missed(
+        self, lived_in: Place, backup: Path, tmp_path: Path
+    ) -> None:
+        def logged(cause: ErasureCause) -> Path:
+            with lived_in.open() as home:
+                fields = {
+                    "commitment": bytes(32),
+                    "scope": ErasureScope.CONVERSATION,
+                    "cause": cause,
+                    "due": lived_in.clock.now(),
+                }
+                home.recorder.record(EntryKind.ERASURE_REQUESTED, fields)
+            return Path(shutil.copytree(lived_in.folder / "log", tmp_path / cause.value))
+
+        assert plan(lived_in, backup, newer_log=logged(ErasureCause.SCHEDULE)).erased == 0
+        with pytest.raises(VerificationFailed) as refused:
+            plan(lived_in, backup, newer_log=logged(ErasureCause.REQUEST))
+        assert refused.value.code == "acts_missing"
 
     def test_another_log_is_no_newer_log(
         self, lived_in: Place, backup: Path, tmp_path: Path

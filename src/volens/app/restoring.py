@@ -42,7 +42,7 @@ from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.log.entries import parse_entry
 from volens.log.files import DirectoryReader
-from volens.log.kinds import EntryKind
+from volens.log.kinds import EntryKind, ErasureCause
 from volens.log.merkle import tree_root
 from volens.log.note import Signer
 from volens.log.pending import parse_pending
@@ -301,8 +301,11 @@ def _counted(folder: Path, manifest: BackupManifest, signer: Signer) -> Counter[
     )
     counts: Counter[str] = Counter()
     for entry in (*published, *fresh):
-        kind = parse_entry(entry).kind
-        counts[_TAKING_BACK.get(kind, "unnamed" if kind in _NARROWING else "")] += 1
+        found = parse_entry(entry)
+        what = _TAKING_BACK.get(found.kind, "unnamed" if found.kind in _NARROWING else "")
+        # What a schedule asks for it asks for again by itself, and no journal has it.
+        if found.fields.get("cause", ErasureCause.REQUEST) is ErasureCause.REQUEST:
+            counts[what] += 1
     return counts
 
 
