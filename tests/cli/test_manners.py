@@ -87,7 +87,8 @@ def test_what_changes_something_can_be_tried_first(
     main([*call, "--help"])
     writes = {
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
-        "grant", "withdraw", "object", "receipt", "activate", "witness",
+        "grant", "withdraw", "object", "receipt", "activate", "witness", "rotate",
+        "destroy-expired", "backup", "restore",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

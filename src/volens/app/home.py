@@ -38,6 +38,7 @@ from volens.storage.files import read_private, storage_errors
 from volens.storage.lock import HomeLock
 from volens.storage.stamps import Stamp
 from volens.storage.system import SystemClock, SystemEntropy
+from volens.vault.removal import Removal, shredder_for
 from volens.vault.store import Vault
 from volens.vault.subjects import SubjectStore
 
@@ -78,12 +79,7 @@ class Home:
         opened.callback(self.keys_database.dispose)
         self.register = open_register(custody, clock=clock, entropy=entropy)
         self.journal = RegisteredJournal(folder / "journal" / "choices", self.register)
-        self.log: TransparencyLog | None = None
-        if writing:
-            self.log = TransparencyLog.open(
-                folder / "log", signer=self.signer, origin=identity.origin
-            )
-            opened.callback(self.log.close)
+        self.log = self._open_log() if writing else None
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
         keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
@@ -98,8 +94,15 @@ class Home:
         self.subjects = SubjectStore(
             self.main, self.sealer, self.recorder, clock=clock, entropy=entropy
         )
+        self.removal = Removal(self.main, shredder_for(keys, tenant=tenant, entropy=entropy))
         self.vault = Vault(
-            self.main, self.sealer, self.recorder, tenant=tenant, clock=clock, entropy=entropy
+            self.main,
+            self.sealer,
+            self.removal,
+            self.recorder,
+            tenant=tenant,
+            clock=clock,
+            entropy=entropy,
         )
         facts = FactSource(
             self.main, self.subjects, self.ledger, region=identity.region, realm=identity.realm
@@ -115,6 +118,13 @@ class Home:
             policy=self.policy,
             clock=clock,
         )
+
+    def _open_log(self) -> TransparencyLog:
+        log = TransparencyLog.open(
+            self.folder / "log", signer=self.signer, origin=self.identity.origin
+        )
+        self._opened.callback(log.close)
+        return log
 
     def __enter__(self) -> Self:
         return self
@@ -223,6 +233,7 @@ def open_home(
             home.register.drop_old()
             for drain in home.drains().values():
                 drain()
+            home.removal.finish()
         home.keep_open(opened.pop_all())
         return home
 
