@@ -80,8 +80,8 @@ class Register:
             base = to_millis(self._clock.now()) << _PLACES_A_MILLISECOND
             write_private(self._path, _FILE.pack(_FILE_MAGIC, base))
 
-    def add(self, journal: str, bodies: Sequence[bytes]) -> None:
-        """Add journal entries; when this returns, a power cut keeps them.
+    def add(self, journal: str, bodies: Sequence[bytes], *, durable: bool = True) -> None:
+        """Add journal entries; if `durable`, a power cut keeps them when this returns.
 
         Raises:
             Unavailable: ``register`` if the custody folder can't be written.
@@ -89,7 +89,7 @@ class Register:
         documents: list[dict[str, Json]] = [
             {"journal": journal, "body": body.hex()} for body in bodies
         ]
-        self._append(documents)
+        self._append(documents, durable=durable)
 
     def add_cancelled(self, erasure_id: str) -> None:
         """Add that an erasure was taken back; when this returns, a power cut keeps it.
@@ -97,7 +97,7 @@ class Register:
         Raises:
             Unavailable: ``register``.
         """
-        self._append([{"cancelled": erasure_id}])
+        self._append([{"cancelled": erasure_id}], durable=True)
 
     def place(self) -> int:
         """Return the place behind the last entry, for `read`.
@@ -151,7 +151,7 @@ class Register:
                 write_private(self._path, left)
         return dropped
 
-    def _append(self, documents: Sequence[dict[str, Json]]) -> None:
+    def _append(self, documents: Sequence[dict[str, Json]], *, durable: bool) -> None:
         now = format_moment(self._clock.now())
         with self._open(fcntl.LOCK_EX) as descriptor:
             base = _base(os.pread(descriptor, _STEP, 0))
@@ -164,7 +164,8 @@ class Register:
                 at = start + len(data)
             try:
                 os.pwrite(descriptor, data, start)
-                os.fdatasync(descriptor)
+                if durable:
+                    os.fdatasync(descriptor)  # of all that anybody has written to it
             except OSError as error:
                 message = f"{self._path} can't be written: {error.strerror or error}"
                 raise Unavailable("register", message) from error
@@ -219,8 +220,9 @@ class RegisteredJournal(Journal):
     """A journal of the home whose entries the register gets too.
 
     An append is true once the home's own journal has it, whether or not custody can be written:
-    nobody is refused because a disk of keys is away. The owner hands everything to the register
-    before it takes it out of the journal, and takes nothing out if that fails.
+    nobody is refused, or waits for a second sync, because of a disk of keys. The owner makes
+    everything durable in the register before it takes it out of the journal, and takes nothing
+    out if that fails.
     """
 
     def __init__(self, path: Path, register: Register) -> None:
@@ -234,7 +236,7 @@ class RegisteredJournal(Journal):
         """See `Journal.append`."""
         super().append(body)
         try:
-            self._register.add(self._name, [body])
+            self._register.add(self._name, [body], durable=False)
             if len(self._handed) < _MOST_HANDED:  # others are handed over twice: no harm
                 self._handed.add(body)
         except Unavailable:
@@ -249,7 +251,7 @@ class RegisteredJournal(Journal):
         """
         with super().drain() as bodies:
             fresh = [body for body in bodies if body not in self._handed]
-            if fresh:
+            if bodies:
                 self._register.add(self._name, fresh)
             yield bodies
         self._handed.clear()
