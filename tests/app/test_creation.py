@@ -8,7 +8,14 @@ import pytest
 
 from tests.support.homes import Place, place
 from volens.app.creation import UNFINISHED
-from volens.app.identity import IDENTITY, LOOKUP_FILE, SEED_FILE, Identity
+from volens.app.identity import (
+    IDENTITY,
+    LOOKUP_FILE,
+    REGISTER_FILE,
+    REGISTER_KEY_FILE,
+    SEED_FILE,
+    Identity,
+)
 from volens.core.errors import Denied, InvalidInput, NotFound, VolensError
 from volens.log.entries import parse_entry
 from volens.log.kinds import EntryKind
@@ -29,8 +36,9 @@ def test_a_new_home_has_its_secrets_outside_and_its_policy_inside(made: Place) -
     assert UNFINISHED not in names
     identity = Identity.decode((made.folder / IDENTITY).read_bytes(), made.folder)
     custody = made.kek / identity.tenant
-    secrets = {path.name: path.read_bytes() for path in custody.iterdir()}
-    assert set(secrets) == {SEED_FILE, LOOKUP_FILE}
+    kept = {path.name: path.read_bytes() for path in custody.iterdir()}
+    secrets = {name: kept.pop(name) for name in (SEED_FILE, LOOKUP_FILE, REGISTER_KEY_FILE)}
+    assert set(kept) == {REGISTER_FILE, "main.stamp", "keys.stamp"}
     for data in snapshot(made.folder).values():
         assert not any(secret in data for secret in secrets.values())
     for path in (custody, *custody.iterdir()):

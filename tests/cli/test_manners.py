@@ -56,6 +56,7 @@ GROUPS = {
     "receipt": ("list", "show", "send"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
+    "keys": ("status", "rotate", "destroy-expired"),
 }
 CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),
@@ -110,6 +111,7 @@ def test_what_changes_something_can_be_tried_first(
         "place", "review", "release",
         "export", "report",
         "send",
+        "rotate", "destroy-expired", "backup", "restore",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

@@ -123,13 +123,13 @@ def test_a_real_erasure_ends_in_a_receipt_with_every_store(shell: Shell, tmp_pat
     asked = shell.json("erase", "subject", "ada", "--yes", "--no-cool-off")
     name = ErasureId(asked["reference"])
     with open_home(shell.folder, writing=True) as home:
-        eraser = eraser_of(home, home.removal)
+        eraser = eraser_of(home)
         assert eraser.run(home.clock.now()).erased == 1
     status = shell.json("receipt", "show", name)["receipt"]
     assert (status["state"], status["document"]) == ("keys_removed", "status")
     with open_home(shell.folder, writing=True) as home:
         later = home.clock.now() + timedelta(seconds=1)
-        assert eraser_of(home, home.removal).settle(home.clock.now(), later) == 1
+        assert eraser_of(home).settle(home.clock.now(), later) == 1
     shell.ok("receipt", "show", name, "--out", tmp_path / "r.json")
     said = shell.json("verify", tmp_path / "r.json")
     assert said["items"][0]["kind"] == "erasure receipt"

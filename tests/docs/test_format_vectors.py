@@ -58,7 +58,9 @@ from volens.log.kinds import (
     TimeSource,
 )
 from volens.rights import store as rights_store
+from volens.storage.engine import open_database
 from volens.storage.journal import Journal
+from volens.storage.stamps import Applied, Stamp
 from volens.vault import tables
 from volens.vault.blocks import Columns, Entry, pack_body
 from volens.vault.model import Role, TurnFlag, unpack_payload
@@ -268,3 +270,13 @@ def test_the_page_of_log_entries_lists_every_word() -> None:
         if re.fullmatch(r"[A-Z][a-zA-Z]+", name)
     }
     assert told == {one.__name__: [word.value for word in one] for one in lists}
+
+
+def test_the_stamp_page(tmp_path: Path) -> None:
+    page = vectors("backup")
+    number, log_size = int(page["stamp.number"]), int(page["stamp.log_size"])
+    path = tmp_path / "main.stamp"
+    slot = bytes.fromhex(page["stamp.slot"])
+    path.write_bytes(bytes(len(slot)) + slot)
+    stamp = Stamp("main.db", open_database(tmp_path / "main.db"), path)
+    assert stamp.remembered() == Applied(number=number, log_size=log_size)

@@ -46,6 +46,8 @@ def test_only_the_gate_imports_opening() -> None:
 
 def test_only_the_gate_opens_envelopes_of_content() -> None:
     assert users("volens.crypto.envelope.open_envelope") == {
+        "app/register.py",  # its own entries
+        "crypto/epochs.py",  # key pages, from one root to the next
         "crypto/keyservice.py",
         "crypto/keystore.py",
         "crypto/opening.py",

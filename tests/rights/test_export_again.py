@@ -80,6 +80,8 @@ def held(created: datetime | None, signal: Signal) -> Held:
         sequence=0,
         batch_no=1,
         position=0,
+        block_no=1,
+        ended=None,
     )
 
 

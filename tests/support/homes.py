@@ -24,6 +24,7 @@ from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock
 from volens.core.purposes import Realm
 from volens.core.regions import Region
+from volens.crypto.epochs import KeyEpochs
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
@@ -35,6 +36,7 @@ from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
 from volens.lifecycle.access import VaultAccess
+from volens.lifecycle.epochs import KeyRotation
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -123,7 +125,10 @@ class Parts:
             opened.callback(self.log.close)
             clock, entropy = where.clock, SystemEntropy()
             recorder = Recorder(self.log, clock=clock, entropy=entropy)
-            store = KeyStore(keys, FileKeyService(custody, entropy=entropy), entropy=entropy)
+            service = FileKeyService(custody, entropy=entropy)
+            store = KeyStore(keys, service, entropy=entropy, clock=clock)
+            epochs = KeyEpochs(keys, service, store, entropy=entropy)
+            self.rotation = KeyRotation(epochs, recorder, clock=clock)
             sealer = Sealer(store, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
             tenant = parse_id(IdKind.TENANT, identity.tenant)
             self.ledger = ConsentLedger(
@@ -147,27 +152,31 @@ class Parts:
                 recorder,
                 access=VaultAccess(self.main, recorder, self.removal),
             )
-            self.gate = Gate(
-                FactSource(
-                    self.main,
-                    self.subjects,
-                    self.ledger,
-                    self.erasures,
-                    region=identity.region,
-                    realm=identity.realm,
-                ),
-                SealedReader(self.main, tenant=tenant),
-                Opener(store, entropy=entropy),
-                recorder,
-                leaves=AccessLeaves(self.main),
-                policy=policy(),
-                clock=clock,
-            )
+            self.recorder = recorder
+            self.gate = self._gate(identity, Opener(store, entropy=entropy), clock)
             self.ledger.drain()
             self.erasures.drain()
-            self.recorder = recorder
             self._signer = load_signer(identity, custody)
             self._opened = opened.pop_all()
+
+    def _gate(self, identity: Identity, opener: Opener, clock: Clock) -> Gate:
+        facts = FactSource(
+            self.main,
+            self.subjects,
+            self.ledger,
+            self.erasures,
+            region=identity.region,
+            realm=identity.realm,
+        )
+        return Gate(
+            facts,
+            SealedReader(self.main, tenant=parse_id(IdKind.TENANT, identity.tenant)),
+            opener,
+            self.recorder,
+            leaves=AccessLeaves(self.main),
+            policy=policy(),
+            clock=clock,
+        )
 
     def builder(self, where: Place, *, clock: Clock | None = None) -> DatasetBuilder:
         return DatasetBuilder(

@@ -14,12 +14,15 @@ from volens.app import policies
 from volens.app.identity import (
     IDENTITY,
     LOOKUP_FILE,
+    REGISTER_KEY_FILE,
     SEED_FILE,
     Identity,
     custody_folder,
     load_signer,
+    stamps_of,
 )
 from volens.app.policies import activate, find_pack
+from volens.app.register import open_register
 from volens.consent import store as consent_store
 from volens.core.errors import InvalidInput
 from volens.core.ids import IdKind, TenantId, format_id
@@ -36,6 +39,7 @@ from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
 from volens.rights import store as rights_store
+from volens.storage import stamps
 from volens.storage.engine import create_tables, open_database
 from volens.storage.files import (
     make_folder,
@@ -45,6 +49,7 @@ from volens.storage.files import (
     write_private,
 )
 from volens.storage.journal import Journal
+from volens.storage.stamps import Applied
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault import tables as vault_tables
 
@@ -95,13 +100,7 @@ def create_home(
         Unavailable: ``storage`` if the disk takes no more; a second try clears up first.
     """
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
-    if (folder / IDENTITY).exists():
-        raise InvalidInput(
-            "home_exists", f"{folder} is a home already", hint="choose another --home"
-        )
-    if folder.exists() and not _left_over(folder):
-        hint = "choose an empty folder"
-        raise InvalidInput("home_not_empty", f"{folder} holds other files", hint=hint)
+    check_empty(folder)
     find_pack(pack)
     tenant = TenantId(format_id(IdKind.TENANT, entropy.draw(16)))
     identity = Identity(
@@ -126,12 +125,14 @@ def _make(
     entropy: Entropy,
 ) -> None:
     custody = custody_folder(identity.tenant, environment)
-    _clear(folder)
+    clear_folder(folder)
     write_durable(folder / UNFINISHED, identity.encode())
     for name in ("keys", "journal", "log", "policy", "datasets"):
         (folder / name).mkdir(mode=0o700)
     write_private(custody / SEED_FILE, entropy.draw(32))
     write_private(custody / LOOKUP_FILE, entropy.draw(32))
+    write_private(custody / REGISTER_KEY_FILE, entropy.draw(32))
+    open_register(custody, clock=clock, entropy=entropy).create()
     with ExitStack() as opened:
         log = TransparencyLog.create(
             folder / "log", signer=load_signer(identity, custody), origin=identity.origin
@@ -139,27 +140,46 @@ def _make(
         opened.callback(log.close)
         recorder = Recorder(log, clock=clock, entropy=entropy)
         recorder.record(EntryKind.HOME_CREATED, {})
-        main = _create_databases(folder)
+        main, keys = _create_databases(folder)
         opened.callback(main.dispose)
+        opened.callback(keys.dispose)
         for name in ("choices", "erasures"):
             Journal(folder / "journal" / name).create()
         activate(folder, main, recorder, pack, at=clock.now())
         log.publish()
+        for stamp in stamps_of(custody, main, keys):
+            stamp.begin(Applied(number=1, log_size=log.size))
     (folder / UNFINISHED).replace(folder / IDENTITY)
     sync_folder(folder)
 
 
-def _create_databases(folder: Path) -> Engine:
+def _create_databases(folder: Path) -> tuple[Engine, Engine]:
     main = open_database(folder / "main.db")
     for room in _ROOMS_WITH_TABLES:
         create_tables(main, room.METADATA)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)
-    keys.dispose()
-    return main
+    for engine in (main, keys):
+        create_tables(engine, stamps.METADATA)
+    return main, keys
 
 
-def _clear(folder: Path) -> None:
+def check_empty(folder: Path) -> None:
+    """Pass if a home may be made in `folder`: it is absent, empty, or left from an unfinished one.
+
+    Raises:
+        InvalidInput: ``home_exists`` or ``home_not_empty``.
+    """
+    if (folder / IDENTITY).exists():
+        raise InvalidInput(
+            "home_exists", f"{folder} is a home already", hint="choose another --home"
+        )
+    if folder.exists() and not _left_over(folder):
+        hint = "choose an empty folder"
+        raise InvalidInput("home_not_empty", f"{folder} holds other files", hint=hint)
+
+
+def clear_folder(folder: Path) -> None:
     """Make `folder` hold nothing but the mark of an unfinished home, if it was there."""
     make_folder(folder)
     for entry in folder.iterdir():

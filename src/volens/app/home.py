@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,12 +15,15 @@ from volens.app.identity import (
     custody_folder,
     load_secret,
     load_signer,
+    stamps_of,
 )
 from volens.app.policies import load_in_force
+from volens.app.register import RegisteredJournal, open_register
 from volens.consent.store import ConsentLedger
-from volens.core.errors import NotFound, Unavailable
+from volens.core.errors import NotFound, Unavailable, VerificationFailed
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock, Entropy
+from volens.crypto.epochs import KeyEpochs
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.sealing import Sealer
@@ -33,13 +36,14 @@ from volens.holds.erasures import ErasureLedger
 from volens.holds.reports import ReportStore
 from volens.holds.store import HoldStore
 from volens.lifecycle.access import VaultAccess
+from volens.lifecycle.epochs import KeyRotation
 from volens.lifecycle.sent import SentReceipts
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
 from volens.storage.files import read_private, storage_errors
-from volens.storage.journal import Journal
 from volens.storage.lock import HomeLock
+from volens.storage.stamps import Stamp
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault.removal import Removal, shredder_for
 from volens.vault.store import Vault
@@ -81,11 +85,16 @@ class Home:
         opened.callback(self.main.dispose)
         self.keys_database = open_database(folder / "keys" / "keys.db", read_only=not writing)
         opened.callback(self.keys_database.dispose)
-        self.journal = Journal(folder / "journal" / "choices")
+        self.register = open_register(custody, clock=clock, entropy=entropy)
+        self.journal = RegisteredJournal(folder / "journal" / "choices", self.register)
         self.log = self._open_log() if writing else None
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
-        keys = KeyStore(
-            self.keys_database, FileKeyService(custody, entropy=entropy), entropy=entropy
+        service = FileKeyService(custody, entropy=entropy)
+        keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
+        self.rotation = KeyRotation(
+            KeyEpochs(self.keys_database, service, keys, entropy=entropy),
+            self.recorder,
+            clock=clock,
         )
         self.sealer = Sealer(keys, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
@@ -105,39 +114,46 @@ class Home:
         )
         self.erasures = ErasureLedger(
             self.main,
-            Journal(folder / "journal" / "erasures"),
+            RegisteredJournal(folder / "journal" / "erasures", self.register),
             self.recorder,
             access=VaultAccess(self.main, self.recorder, self.removal),
+            cancelled=self.register.add_cancelled,
         )
+        self._kept = folder / "datasets"
+        self.policy = load_in_force(folder, self.main)
+        self._wire_gate(keys, tenant)
+
+    def _wire_gate(self, keys: KeyStore, tenant: bytes) -> None:
+        """Wire what opens content; nothing else gets an opener."""
         facts = FactSource(
             self.main,
             self.subjects,
             self.ledger,
             self.erasures,
-            region=identity.region,
-            realm=identity.realm,
+            region=self.identity.region,
+            realm=self.identity.realm,
         )
-        self.policy = load_in_force(folder, self.main)
+        reader = SealedReader(self.main, tenant=tenant)
+        opener = opener_for(keys, entropy=self.entropy)
         self.gate = Gate(
             facts,
-            SealedReader(self.main, tenant=tenant),
-            opener_for(keys, entropy=entropy),
+            reader,
+            opener,
             self.recorder,
             leaves=AccessLeaves(self.main),
             policy=self.policy,
-            clock=clock,
+            clock=self.clock,
         )
         self.own_copy = OwnCopy(
             self.gate,
             self.subjects,
             self.vault,
-            SealedReader(self.main, tenant=tenant),
-            opener_for(keys, entropy=entropy),
+            reader,
+            opener,
             self.recorder,
             self.main,
-            clock=clock,
+            clock=self.clock,
         )
-        self._kept = folder / "datasets"
 
     def _open_log(self) -> TransparencyLog:
         log = TransparencyLog.open(
@@ -187,7 +203,7 @@ class Home:
             self.owned_log(),
             self.recorder,
             self.signer,
-            kept=self._kept,
+            kept=self.folder / "datasets",
             clock=self.clock,
             entropy=self.entropy,
         )
@@ -225,6 +241,14 @@ class Home:
             ),
         )
 
+    def stamps(self) -> tuple[Stamp, Stamp]:
+        """Return how far each database is, and what custody remembers of it."""
+        return stamps_of(self.custody, self.main, self.keys_database)
+
+    def drains(self) -> Mapping[str, Callable[[], int]]:
+        """Return, by the name of its journal, what takes in what was journaled."""
+        return {"choices": self.ledger.drain, "erasures": self.erasures.drain}
+
     def owned_log(self) -> TransparencyLog:
         """Return the log of a home opened for writing.
 
@@ -258,7 +282,8 @@ def open_home(
     Raises:
         NotFound: ``home_missing``.
         Unavailable: ``home_in_use``, ``storage``, or if its keys can't be had.
-        VerificationFailed: if the log was changed.
+        VerificationFailed: if the log was changed; ``database_rolled_back`` if a database is an
+            older copy, ``log_rolled_back`` if the log is.
     """
     identity_data = read_private(folder / IDENTITY)
     if identity_data is None:
@@ -281,12 +306,34 @@ def open_home(
             entropy=entropy or SystemEntropy(),
             opened=opened,
         )
+        check_databases(home, opened)
         if writing:
-            home.ledger.drain()
+            home.register.create()
+            home.register.drop_old()
+            for drain in home.drains().values():
+                drain()
             home.removal.finish()
-            home.erasures.drain()
         home.keep_open(opened.pop_all())
         return home
+
+
+def check_databases(home: Home, opened: ExitStack) -> None:
+    """Refuse databases that are older than what custody has seen of them, or newer than the log.
+
+    An owner's commits are followed from here on, until `opened` ends.
+
+    Raises:
+        VerificationFailed: ``database_rolled_back`` or ``log_rolled_back``.
+    """
+    for stamp in home.stamps():
+        applied = stamp.check()
+        if home.log is not None:
+            if applied.log_size > home.log.size:
+                message = f"the log ends at {home.log.size:,}, before entries the home has acted on"
+                hint = "put the newest copy of the log back"
+                raise VerificationFailed("log_rolled_back", message, hint=hint)
+            stamp.follow(home.log)
+            opened.callback(stamp.close)
 
 
 def _roll_back_left_overs(folder: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from volens.core.canonical import canonical_json, read_canonical
 from volens.core.errors import InvalidInput, Unavailable
 from volens.core.ids import IdKind, TenantId, parse_id
@@ -14,10 +16,13 @@ from volens.core.purposes import Realm
 from volens.core.regions import Region
 from volens.log.note import Signer
 from volens.storage.files import read_private
+from volens.storage.stamps import Stamp
 
 IDENTITY = "volens.json"
 SEED_FILE = "log.seed"
 LOOKUP_FILE = "lookup.key"
+REGISTER_KEY_FILE = "register.key"
+REGISTER_FILE = "taken-back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,14 @@ def load_signer(identity: Identity, custody: Path) -> Signer:
         Unavailable: ``custody_missing``.
     """
     return Signer(name=identity.origin, seed=load_secret(custody, SEED_FILE))
+
+
+def stamps_of(custody: Path, main: Engine, keys: Engine) -> tuple[Stamp, Stamp]:
+    """Return the stamps of a home's two databases; what they remember lies in custody."""
+    return (
+        Stamp("main.db", main, custody / "main.stamp"),
+        Stamp("keys/keys.db", keys, custody / "keys.stamp"),
+    )
 
 
 def load_secret(custody: Path, name: str) -> bytes:

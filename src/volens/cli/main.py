@@ -65,6 +65,9 @@ COMMANDS = {
     ),
     "policy": _Entry(module="policy", text="Read, compare and activate policies.", group=True),
     "log": _Entry(module="log", text="The public log of what was done.", group=True),
+    "keys": _Entry(module="keys", text="The epochs of the keys that lock all others.", group=True),
+    "backup": _Entry(module="backup", text="Copy the home, without its keys, to a new folder."),
+    "restore": _Entry(module="restore", text="Make a home from a backup; nobody is brought back."),
     "doctor": _Entry(module="doctor", text="What is set up, and what is unsafe."),
     "bench": _Entry(module="bench", text="Measure on this machine."),
 }

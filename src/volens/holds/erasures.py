@@ -58,8 +58,19 @@ class ErasureLedger:
         recorder: Recorder,
         *,
         access: Access | None = None,
+        cancelled: Callable[[ErasureId], None] | None = None,
     ) -> None:
-        """Use tables in `engine`; tell `access` when a request is taken in or taken back."""
+        """Use tables in `engine`.
+
+        Args:
+            engine: the main database.
+            journal: where requests are made true.
+            recorder: the log.
+            access: is told when a request is taken in or taken back.
+            cancelled: is told, before it counts, of a request that is taken back: what keeps
+                requests beyond this home must not repeat it.
+        """
+        self._cancelled = cancelled
         self._engine = engine
         self._journal = journal
         self._recorder = recorder
@@ -259,6 +270,8 @@ class ErasureLedger:
                 hint="it could until the end of its cool-off",
             )
         step = log_each(self._recorder, EntryKind.ERASURE_CANCELLED, {erasure.id: {}})
+        if self._cancelled is not None:
+            self._cancelled(erasure.id)
         values = {
             "state": ErasureState.CANCELLED.value,
             "cancelled_ms": to_millis(at),

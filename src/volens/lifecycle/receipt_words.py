@@ -112,6 +112,7 @@ STORE: Mapping[str, Text] = {
     "requests": {"en": "rights requests", "de": "Anträge"},
     "holds": {"en": "holds", "de": "Aufbewahrungspflichten"},
     "exports": {"en": "exports", "de": "Exporte"},
+    "reports": {"en": "reported chats", "de": "gemeldete Chats"},
 }
 """Known stores; any other is shown by its own word."""
 METHOD: Mapping[str, Text] = {
