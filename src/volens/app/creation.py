@@ -20,6 +20,7 @@ from volens.app.identity import (
     load_signer,
 )
 from volens.app.policies import activate, find_pack
+from volens.audit import register as audit_register
 from volens.consent import store as consent_store
 from volens.core.errors import InvalidInput
 from volens.core.ids import IdKind, TenantId, format_id
@@ -111,7 +112,7 @@ def _make(
     custody = custody_folder(identity.tenant, environment)
     _clear(folder)
     write_durable(folder / UNFINISHED, identity.encode())
-    for name in ("keys", "journal", "log", "policy", "datasets"):
+    for name in ("keys", "journal", "log", "policy", "datasets", "audits"):
         (folder / name).mkdir(mode=0o700)
     write_private(custody / SEED_FILE, entropy.draw(32))
     write_private(custody / LOOKUP_FILE, entropy.draw(32))
@@ -133,7 +134,12 @@ def _make(
 
 def _create_databases(folder: Path) -> Engine:
     main = open_database(folder / "main.db")
-    for metadata in (vault_tables.METADATA, consent_store.METADATA, policies.METADATA):
+    for metadata in (
+        vault_tables.METADATA,
+        consent_store.METADATA,
+        policies.METADATA,
+        audit_register.METADATA,
+    ):
         create_tables(main, metadata)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)

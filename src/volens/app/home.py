@@ -17,6 +17,7 @@ from volens.app.identity import (
     load_signer,
 )
 from volens.app.policies import load_in_force
+from volens.audit.register import AuditRegister
 from volens.consent.store import ConsentLedger
 from volens.core.errors import NotFound, Unavailable
 from volens.core.ids import IdKind, parse_id
@@ -81,7 +82,7 @@ class Home:
             opened.callback(self.log.close)
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
-        keys = KeyStore(self.keys_database, service, entropy=entropy)
+        self.keys = keys = KeyStore(self.keys_database, service, entropy=entropy)
         lookup_key = load_secret(custody, LOOKUP_FILE)
         self.sealer = Sealer(keys, lookup_key=lookup_key, entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
@@ -92,12 +93,12 @@ class Home:
         self.vault = Vault(
             self.main, self.sealer, self.recorder, tenant=tenant, clock=clock, entropy=entropy
         )
-        facts = FactSource(
+        self.facts = FactSource(
             self.main, self.subjects, self.ledger, region=identity.region, realm=identity.realm
         )
         self.policy = load_in_force(folder, self.main)
         self.gate = Gate(
-            facts,
+            self.facts,
             self.subjects,
             self.ledger,
             SealedReader(self.main, tenant=tenant),
@@ -143,6 +144,11 @@ class Home:
             clock=self.clock,
             entropy=self.entropy,
         )
+
+    @property
+    def audits(self) -> AuditRegister:
+        """The audits made here; keeping one more takes a home opened for writing."""
+        return AuditRegister(self.main, self.folder / "audits", self.recorder)
 
     def owned_log(self) -> TransparencyLog:
         """Return the log of a home opened for writing.

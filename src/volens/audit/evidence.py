@@ -1,0 +1,152 @@
+"""What an audit looks at: the stores of one home, its log, and ports for what other rooms keep.
+
+Nothing here opens content. What can't be had is None and makes its checks say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from volens.audit.trail import Trail
+from volens.consent.store import ConsentLedger
+from volens.core.errors import VolensError
+from volens.core.ids import TenantId
+from volens.core.purposes import Realm
+from volens.core.regions import Region
+from volens.crypto.keystore import Holder
+from volens.gate.census import Census
+from volens.gate.facts import Use
+from volens.holds.erasure import Erasure
+from volens.holds.model import Hold
+from volens.log.note import Verifier
+from volens.policy.decision import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPeriod:
+    """One policy version that is or was in force, as the home recorded it."""
+
+    name: str
+    version: str
+    sha256: str
+    since: datetime
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cosigned:
+    """The last checkpoint that one witness signed, as a note, and the witness's key."""
+
+    vkey: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promised:
+    """Something promised by a moment: a rights request, for example."""
+
+    number: int
+    due: datetime
+    done: datetime | None
+    held: bool = False
+    """A hold keeps it from being done."""
+
+
+class KeyRoll(Protocol):
+    """Tells which conversations have a key, without showing one."""
+
+    def conversations(self, holders: Sequence[Holder]) -> Iterator[frozenset[bytes] | None]:
+        """Yield the ids of each holder's conversations that have keys, in order of `holders`.
+
+        `holders` are sorted by number. None: the person has no keys at all.
+
+        Raises:
+            VerificationFailed: if a key page does not open as what it should be.
+            Unavailable: if the key service does not answer.
+        """
+        ...
+
+
+class ErasureRegister(Protocol):
+    """Lists the erasures asked for here."""
+
+    def all(self) -> Sequence[Erasure]:
+        """Return every erasure, oldest first."""
+        ...
+
+
+class EndedRegister(Protocol):
+    """Tells whose access has ended, journal included."""
+
+    def ended_subjects(self) -> Iterable[int]:
+        """Return the numbers of the people whose access has ended and who still have a row."""
+        ...
+
+
+class HoldRegister(Protocol):
+    """Lists the holds placed here."""
+
+    def all(self) -> Sequence[Hold]:
+        """Return every hold, oldest first."""
+        ...
+
+
+class PromiseRegister(Protocol):
+    """Lists what was promised by a moment."""
+
+    def promised(self) -> Sequence[Promised]:
+        """Return every promise, oldest first."""
+        ...
+
+
+CensusOf = Callable[[Policy, Use, datetime], Census]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One home, as the checks see it."""
+
+    folder: Path
+    custody: Path
+    tenant: TenantId
+    origin: str
+    region: Region
+    realm: Realm
+    main: Engine
+    keys: Engine
+    ledger: ConsentLedger
+    policy: Policy
+    policies: Sequence[PolicyPeriod]
+    census: CensusOf
+    verifier: Verifier
+    cosigned: Sequence[Cosigned]
+    at: datetime
+    trail: Trail | VolensError
+    """The log, read and verified in full; or why it can't be."""
+    key_roll: KeyRoll
+    erasures: ErasureRegister | None = None
+    ended: EndedRegister | None = None
+    holds: HoldRegister | None = None
+    requests: PromiseRegister | None = None
+    witnesses_wanted: int = 0
+    """How many fresh cosignatures the audit asks for."""
+    fresh_days: int = 30
+    """How old a cosignature may be."""
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """What lies in custody, by file name: looked for inside the home."""
+
+    def log(self) -> Trail:
+        """Return the log.
+
+        Raises:
+            VolensError: why it can't be read.
+        """
+        if isinstance(self.trail, VolensError):
+            raise self.trail
+        return self.trail

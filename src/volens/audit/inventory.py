@@ -1,0 +1,139 @@
+"""What is held, why, on what basis, how long, and who may see it: one row for each column and file.
+
+The rows are data (`inventory_rows`); this module joins them with the schema that is really there,
+so that a column or a file class without a row is found, and counts what is held of one person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from sqlalchemy import Engine
+
+from volens.audit.inventory_rows import FILES, TABLES, FileClass, Held, TableClass
+from volens.audit.survey import columns
+from volens.core.canonical import Json
+from volens.core.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """Where schema and inventory differ."""
+
+    untold: tuple[str, ...]
+    """Columns that are there and have no row, as ``table.column``."""
+    gone: tuple[str, ...]
+    """Rows of columns that are not there, in tables that are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """How many rows of one table are about one person."""
+
+    table: str
+    count: int
+    held: tuple[Held, ...] = field(repr=False)
+
+
+def compare(schema: Mapping[str, tuple[str, ...]]) -> Gaps:
+    """Compare the columns of one or more databases with the rows of the inventory."""
+    told = {table.name: {one.column for one in table.held} for table in TABLES}
+    untold = [
+        f"{table}.{column}"
+        for table, names in schema.items()
+        for column in names
+        if column not in told.get(table, set())
+    ]
+    gone = [
+        f"{table}.{column}"
+        for table, names in schema.items()
+        for column in sorted(told.get(table, set()) - set(names))
+    ]
+    return Gaps(untold=tuple(untold), gone=tuple(gone))
+
+
+def file_class_of(name: str) -> FileClass | None:
+    """Return the class of a file by its path in the home, or None if no class has it."""
+    return next((one for one in FILES if one.pattern.fullmatch(name)), None)
+
+
+@cache
+def table_class(name: str) -> TableClass:
+    """Return the inventory of one table.
+
+    Raises:
+        InvalidInput: ``table_unknown``.
+    """
+    for table in TABLES:
+        if table.name == name:
+            return table
+    raise InvalidInput("table_unknown", f"the inventory has no table {name[:40]!r}")
+
+
+def held_of(main: Engine, keys: Engine, *, number: int, raw: bytes) -> list[Share]:
+    """Return what is held of one person, table by table, with counts; content stays closed.
+
+    Args:
+        main: the main database.
+        keys: the key database.
+        number: the person's row number.
+        raw: the 16 bytes of the person's id.
+    """
+    shares = []
+    there = {**columns(main), **columns(keys)}
+    for table in TABLES:
+        if table.name not in there or not table.counted_by:
+            continue
+        engine = keys if table.database == "keys.db" else main
+        value: int | bytes = raw if table.counted_by.endswith("raw") else number
+        query = _COUNTING[table.counted_by].format(table=table.name)
+        with engine.connect() as db:
+            count = int(db.exec_driver_sql(query, (value,)).scalar() or 0)
+        shares.append(Share(table=table.name, count=count, held=table.held))
+    return shares
+
+
+_COUNTING = {
+    "no": "SELECT count(*) FROM {table} WHERE no = ?",
+    "subject_no": "SELECT count(*) FROM {table} WHERE subject_no = ?",
+    "subject_raw": "SELECT count(*) FROM {table} WHERE subject = ?",
+    "conversation_no": (
+        "SELECT count(*) FROM {table} WHERE conversation_no IN "
+        "(SELECT no FROM conversation WHERE subject_no = ?)"
+    ),
+}
+"""How the rows about one person are counted; the table's name is one of the inventory's own."""
+
+
+def document(there: Mapping[str, tuple[str, ...]]) -> dict[str, Json]:
+    """Write the inventory of the tables and files that a home has, as JSON values."""
+    return {
+        "tables": [
+            {
+                "table": table.name,
+                "database": table.database,
+                "personal": bool(table.counted_by),
+                "columns": [_told(one) for one in table.held if one.column in there[table.name]],
+            }
+            for table in TABLES
+            if table.name in there
+        ],
+        "files": [
+            {"files": one.name, **{k: v for k, v in _told(one.held).items() if k != "column"}}
+            for one in FILES
+        ],
+    }
+
+
+def _told(one: Held) -> dict[str, Json]:
+    return {
+        "column": one.column,
+        "what": one.what,
+        "why": one.why,
+        "basis": one.basis,
+        "kept": one.kept,
+        "seen_by": one.seen_by,
+        "form": one.form,
+    }

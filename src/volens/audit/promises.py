@@ -1,0 +1,116 @@
+"""Checks: nothing that was promised by a moment is late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from volens.audit.evidence import Promised
+from volens.audit.model import Look, found
+from volens.audit.survey import Survey
+from volens.holds.erasure import ROTATION, Erasure, ErasureState
+from volens.holds.model import Hold
+from volens.log.kinds import EntryKind, HoldClass
+
+MOST_SAFETY_DAYS = 365
+_OPEN = frozenset({ErasureState.ACCESS_ENDED, ErasureState.KEYS_REMOVED})
+
+
+def erasures_in_time(survey: Survey) -> Look:
+    """Compare every erasure with its two deadlines, and their number with the log."""
+    register = survey.evidence.erasures
+    logged = _logged(survey, EntryKind.ERASURE_REQUESTED)
+    if register is None:
+        return _without(logged, "erasures")
+    erasures, at = register.all(), survey.evidence.at
+    late = [
+        no for no, one in enumerate(erasures, 1) if one.state in _OPEN and at >= one.promised_by
+    ]
+    keys = [no for no, one in enumerate(erasures, 1) if _keys_late(one, at)]
+    early = [no for no, one in enumerate(erasures, 1) if _too_early(one)]
+    missing = list(range(1, logged - len(erasures) + 1))
+    return Look(
+        looked_at=len(erasures),
+        violations=[
+            *found("erasures past the moment they were promised by", late),
+            *found("erasures whose keys should be removed by now", keys),
+            *found("erasures said to be irrecoverable without their earlier steps", early),
+            *found("erasures in the log that the register does not know", missing),
+        ],
+    )
+
+
+def _keys_late(one: Erasure, at: datetime) -> bool:
+    # Keys that go later than this can't be irrecoverable in time: rotation comes after them.
+    waiting = one.state is ErasureState.ACCESS_ENDED and one.keys_removed is None
+    return waiting and one.cool_off_ends + ROTATION <= at < one.promised_by
+
+
+def _too_early(one: Erasure) -> bool:
+    if one.state is not ErasureState.IRRECOVERABLE:
+        return False
+    steps = (one.access_ended, one.keys_removed, one.irrecoverable)
+    told = [moment for moment in steps if moment is not None]
+    return len(told) != len(steps) or told != sorted(told)
+
+
+def holds_in_time(survey: Survey) -> Look:
+    """Look for holds that go on past their end, and safety holds of more than a year."""
+    register = survey.evidence.holds
+    logged = _logged(survey, EntryKind.HOLD_PLACED)
+    if register is None:
+        return _without(logged, "holds")
+    holds, at = register.all(), survey.evidence.at
+    late = [no for no, one in enumerate(holds, 1) if one.released is None and at >= one.until]
+    long = [no for no, one in enumerate(holds, 1) if _too_long(one)]
+    missing = list(range(1, logged - len(holds) + 1))
+    return Look(
+        looked_at=len(holds),
+        violations=[
+            *found("holds past their end that were not released", late),
+            *found(f"safety holds of more than {MOST_SAFETY_DAYS} days", long),
+            *found("holds in the log that the register does not know", missing),
+        ],
+    )
+
+
+def _too_long(one: Hold) -> bool:
+    most = timedelta(days=MOST_SAFETY_DAYS)
+    return one.hold_class is HoldClass.SAFETY and one.until - one.placed > most
+
+
+def requests_in_time(survey: Survey) -> Look:
+    """Compare every rights request with its deadline."""
+    register = survey.evidence.requests
+    logged = _logged(survey, EntryKind.REQUEST_OPENED)
+    if register is None:
+        return _without(logged, "rights requests")
+    asked = register.promised()
+    missing = list(range(1, logged - len(asked) + 1))
+    return Look(
+        looked_at=len(asked),
+        violations=[
+            *found("rights requests past their deadline", _late(asked, survey.evidence.at)),
+            *found("rights requests in the log that the register does not know", missing),
+        ],
+        remarks=found("rights requests that a hold keeps waiting", _held(asked)),
+    )
+
+
+def _late(asked: Sequence[Promised], at: datetime) -> list[int]:
+    return [one.number for one in asked if one.done is None and not one.held and at >= one.due]
+
+
+def _held(asked: Sequence[Promised]) -> list[int]:
+    return [one.number for one in asked if one.done is None and one.held]
+
+
+def _logged(survey: Survey, kind: EntryKind) -> int:
+    return sum(1 for _ in survey.evidence.log().of(kind))
+
+
+def _without(logged: int, what: str) -> Look:
+    """Nothing of the kind was ever logged, or what the log tells of can't be looked up."""
+    if logged:
+        return Look(looked_at=0, not_checked=f"the log tells of {logged} {what}; no register here")
+    return Look(looked_at=0)
