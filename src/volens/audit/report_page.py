@@ -66,15 +66,19 @@ def _check(one: Mapping[str, Any]) -> str:
     said, style = _SAID[Outcome(one["outcome"])]
     lines = [
         f"<section>{heading(one['promise'], level=3)}",
-        f'<p>{badge(said, style)} <span class="dim">{escape(one["id"])}, '
-        f"{escape(', '.join(one['rows']))}, {one['looked_at']:,} looked at: "
-        f"{escape(one['how'])}</span></p>",
+        f"<p>{badge(said, style)} {_small(one)}</p>",
     ]
     if one["not_checked"]:
         lines.append(paragraph(f"Not looked at: {one['not_checked']}", style="warn"))
     lines.append(bullets([_finding(each) for each in one["violations"]]))
     lines.append(bullets([f"Note: {_finding(each)}" for each in one["remarks"]]))
     return "".join([*lines, "</section>"])
+
+
+def _small(one: Mapping[str, Any]) -> str:
+    rows = ", ".join(one["rows"])
+    told = f"{one['id']}, {rows}, {one['looked_at']:,} looked at: {one['how']}"
+    return f'<span class="dim">{escape(told)}</span>'
 
 
 def _finding(one: Mapping[str, Any]) -> str:

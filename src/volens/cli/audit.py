@@ -121,8 +121,10 @@ def _shown(one: dict[str, Json]) -> list[RenderableType]:
     outcome = Outcome(str(one["outcome"]))
     looked = one["looked_at"]
     assert isinstance(looked, int)
-    text = f"{_WORDS[outcome]:<6} {one['id']}: {one['promise']} ({looked:,} looked at)"
+    text = f"{_WORDS[outcome]:<6} {one['id']} ({looked:,} looked at)"
     shown: list[RenderableType] = [line(text, _STYLE[outcome])]
+    if outcome is not Outcome.HELD:
+        shown.append(indented(line(f"promised: {one['promise']}")))
     if one["not_checked"]:
         shown.append(indented(line(f"not looked at: {one['not_checked']}")))
     for name, style in (("violations", BAD), ("remarks", DIM)):
