@@ -7,11 +7,10 @@ import pytest
 
 from tests.audit.looking import PEOPLE, built
 from tests.support.homes import Place, add, place
-from tests.support.stores import BATCH, BUILDER, TRAINING, act, talk
+from tests.support.stores import act, talk
 from volens.app.witnesses import Remembered, remember
 from volens.consent.model import Act
 from volens.core.purposes import Purpose, Signal
-from volens.log.checkpoint import Checkpoint
 from volens.log.kinds import CaptureSource
 from volens.log.note import KeyType, Signer, format_note, parse_note
 
@@ -38,14 +37,11 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Place:
         home.vault.set_signal(first, Signal.EXCLUDED, bo.holder)
         home.subjects.change(dee, {"plan": "pro"})
         found.clock.step(timedelta(minutes=1))
-        assert BUILDER
-        assert BATCH.value == TRAINING.purpose
         assert built(home, found.folder.parent / "set").manifest.counts.records == 4
         found.clock.step(timedelta(minutes=1))
         log = home.owned_log()
         log.publish()
         text = parse_note(log.checkpoint).text
-        assert isinstance(log.publish(), Checkpoint)
         seen = WITNESS.cosign_text(text, timestamp=int(found.clock.now().timestamp()))
         note = format_note(text, [*parse_note(log.checkpoint).signatures, seen]).decode()
         url = "https://witness.example"
