@@ -137,19 +137,52 @@ def kept_of(where: Place) -> Path:
 
 
 def another_persons_rows(where: Place) -> None:
-    """Say that the dataset holds the chats of Bo, who never said yes."""
+    """Say that the dataset holds a chat of Bo, who never said yes: a leaf tells otherwise."""
     with where.open(writing=False) as home:
         (_, own) = home.vault.of_subject(home.subjects.find("bo"))
         rows = struct.pack("<4q", *[own.number] * 4)
     (kept_of(where) / "rows.bin").write_bytes(rows)
 
 
-def the_withdrawns_rows(where: Place) -> None:
-    """Say that the dataset holds the chats of Dee, who had taken it back before the build."""
+def rows_in_another_order(where: Place) -> None:
+    path = kept_of(where) / "rows.bin"
+    rows = struct.unpack("<4q", path.read_bytes())
+    path.write_bytes(struct.pack("<4q", *reversed(rows)))
+
+
+def let_in(where: Place, name: str) -> None:
+    """Build with a gate that was made to believe that somebody says yes, then tidy up."""
     with where.open(writing=False) as home:
-        (first, second) = home.vault.of_subject(home.subjects.find("dee"))
-        numbers = [first.number, second.number] * 2
-    (kept_of(where) / "rows.bin").write_bytes(struct.pack("<4q", *numbers))
+        raw = home.subjects.find(name).holder.raw
+    query = "SELECT grants FROM consent_state WHERE subject = ?"
+    with sqlite3.connect(where.folder / "main.db") as db:
+        before = db.execute(query, (raw,)).fetchone()
+        (willing,) = db.execute(
+            "SELECT max(grants) FROM consent_state WHERE grants LIKE '%granted%'"
+        ).fetchone()
+        row = "INSERT OR REPLACE INTO consent_state VALUES ('batch_training', ?, ?, 0)"
+        db.execute(row, (raw, willing))
+    db.close()
+    with where.open() as home:
+        out = where.folder.parent / "more"
+        assert built(home, out).manifest.counts.records > 4
+    with sqlite3.connect(where.folder / "main.db") as db:
+        if before is None:
+            db.execute("DELETE FROM consent_state WHERE subject = ?", (raw,))
+        else:
+            db.execute("UPDATE consent_state SET grants = ? WHERE subject = ?", (*before, raw))
+    db.close()
+
+
+def somebody_who_never_said_yes(where: Place) -> None:
+    let_in(where, "bo")
+
+
+def somebody_who_took_it_back(where: Place) -> None:
+    with where.open() as home:
+        home.subjects.change(home.subjects.find("dee"), {"plan": "free"})
+    where.clock.step(timedelta(minutes=1))
+    let_in(where, "dee")
 
 
 def a_signal_then(where: Place) -> None:
@@ -318,8 +351,9 @@ BREAKS: list[tuple[str, Break]] = [
     ("consent.states_are_the_fold", a_state_nobody_chose),
     ("consent.states_are_the_fold", a_state_of_nobody),
     ("consent.grants_name_a_notice", a_notice_nobody_published),
-    ("datasets.only_the_willing", another_persons_rows),
-    ("datasets.only_the_willing", the_withdrawns_rows),
+    ("datasets.only_the_willing", somebody_who_never_said_yes),
+    ("datasets.only_the_willing", somebody_who_took_it_back),
+    ("datasets.rows_are_the_leaves", rows_in_another_order),
     ("datasets.only_the_willing", a_signal_then),
     ("datasets.match_the_log", a_changed_leaf),
     ("datasets.match_the_log", another_statement),
@@ -660,11 +694,17 @@ def test_a_check_that_breaks_is_not_a_pass(here: Place) -> None:
     assert all(one.outcome is not Outcome.HELD for one in report.results if one.look.not_checked)
 
 
+def test_rows_that_were_swapped_for_others_are_found_twice(here: Place) -> None:
+    another_persons_rows(here)
+    wanted = {"datasets.only_the_willing", "datasets.rows_are_the_leaves"}
+    assert broken(look(here)) == wanted
+
+
 def test_findings_name_nobody(here: Place) -> None:
     for make in (another_persons_rows, no_ciphertext, another_region, a_key_of_nobody):
         make(here)
     report = look(here)
-    assert len(broken(report)) == 3
+    assert len(broken(report)) == 4
     with here.open(writing=False) as home:
         names = {person.id for person in home.subjects.all()}
         names |= {

@@ -9,12 +9,20 @@ from volens.app.policies import history
 from volens.app.witnesses import remembered
 from volens.audit.evidence import Cosigned, Evidence, PolicyPeriod
 from volens.audit.trail import Trail, read_trail
-from volens.core.errors import VolensError
+from volens.core.errors import Unavailable, VolensError
 from volens.crypto.keystore import Holder, KeyStore
+from volens.crypto.pages import AccountKeys
+from volens.datasets.leaves import manifest_leaf
+from volens.log.publishing import CHECKPOINT
+
+_TRIES = 5
 
 
-class KeyRollOf:
-    """Reads from the key store which conversations have keys; the keys stay in the store."""
+class KeysAsRoll:
+    """Tells what the key store implies: which conversations have keys, and what their leaves are.
+
+    Keys and capture secrets end with the call that derived them.
+    """
 
     def __init__(self, keys: KeyStore) -> None:
         """Read `keys`."""
@@ -25,6 +33,23 @@ class KeyRollOf:
         for account in self._keys.accounts(holders):
             yield None if account is None else frozenset(account.salts)
 
+    def leaves(
+        self, dataset: bytes, wanted: Sequence[tuple[Holder, Sequence[bytes]]]
+    ) -> Iterator[list[bytes | None]]:
+        """See `audit.evidence.LeafRoll`."""
+        accounts = self._keys.accounts([holder for holder, _ in wanted])
+        for account, (_, conversations) in zip(accounts, wanted, strict=True):
+            keys = None if account is None else AccountKeys(account.key)
+            salts = {} if account is None else account.salts
+            made: list[bytes | None] = []
+            for raw in conversations:
+                if keys is None or raw not in salts:
+                    made.append(None)
+                    continue
+                _, secret = keys.of_conversation(raw, salts[raw])
+                made.append(manifest_leaf(secret, dataset, raw))
+            yield made
+
 
 def evidence_of(home: Home, *, witnesses_wanted: int = 0) -> Evidence:
     """Return what an audit looks at in `home`; its log is read and verified here.
@@ -34,6 +59,7 @@ def evidence_of(home: Home, *, witnesses_wanted: int = 0) -> Evidence:
     if home.log is not None:
         home.log.publish()
     identity = home.identity
+    roll = KeysAsRoll(home.keys)
     return Evidence(
         folder=home.folder,
         custody=home.custody,
@@ -60,14 +86,23 @@ def evidence_of(home: Home, *, witnesses_wanted: int = 0) -> Evidence:
         cosigned=[Cosigned(vkey=one.vkey, note=one.note) for one in remembered(home.folder)],
         at=home.clock.now(),
         trail=_trail(home),
-        key_roll=KeyRollOf(home.keys),
+        key_roll=roll,
+        leaf_roll=roll,
         witnesses_wanted=witnesses_wanted,
         secrets={path.name: path.read_bytes() for path in home.custody.iterdir() if path.is_file()},
     )
 
 
 def _trail(home: Home) -> Trail | VolensError:
-    try:
-        return read_trail(home.folder / "log", home.signer.verifier)
-    except VolensError as error:
-        return error
+    """Read the log; where somebody else may be writing it, again if it went on meanwhile."""
+    folder = home.folder / "log"
+    found: Trail | VolensError = Unavailable("log_moving", "the log goes on too fast to be read")
+    for _ in range(_TRIES):
+        before = (folder / CHECKPOINT).read_bytes()
+        try:
+            return read_trail(folder, home.signer.verifier)
+        except VolensError as error:
+            found = error
+        if home.log is not None or (folder / CHECKPOINT).read_bytes() == before:
+            break
+    return found

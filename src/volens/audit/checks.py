@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from volens.audit import holdings, ledgers, machine, manifests, promises, rules
+from volens.audit import holdings, leaves, ledgers, machine, manifests, promises, rules
 from volens.audit.inventory import compare
 from volens.audit.model import Finding, Look
 from volens.audit.survey import Survey, columns
@@ -83,6 +83,13 @@ CHECKS: tuple[Check, ...] = (
         rows=("R01", "R25"),
         how="all acts replayed up to each build's intent; each record's person looked up",
         look=manifests.only_the_willing,
+    ),
+    Check(
+        id="datasets.rows_are_the_leaves",
+        promise="What the home says is in a dataset is what its signed manifest holds.",
+        rows=("R30", "R47"),
+        how="each record's leaf made anew from its conversation's key and compared",
+        look=leaves.rows_are_the_leaves,
     ),
     Check(
         id="datasets.match_the_log",

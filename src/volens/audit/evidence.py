@@ -73,6 +73,25 @@ class KeyRoll(Protocol):
         ...
 
 
+class LeafRoll(Protocol):
+    """Makes the leaves of conversations in a dataset's manifest, without showing a secret."""
+
+    def leaves(
+        self, dataset: bytes, wanted: Sequence[tuple[Holder, Sequence[bytes]]]
+    ) -> Iterator[list[bytes | None]]:
+        """Yield, for each holder, the leaf of each conversation; None where its key is gone.
+
+        Args:
+            dataset: the dataset's id, 16 bytes.
+            wanted: holders, sorted by number, with ids of their conversations.
+
+        Raises:
+            VerificationFailed: if a key page does not open as what it should be.
+            Unavailable: if the key service does not answer.
+        """
+        ...
+
+
 class ErasureRegister(Protocol):
     """Lists the erasures asked for here."""
 
@@ -130,6 +149,7 @@ class Evidence:
     trail: Trail | VolensError
     """The log, read and verified in full; or why it can't be."""
     key_roll: KeyRoll
+    leaf_roll: LeafRoll
     erasures: ErasureRegister | None = None
     ended: EndedRegister | None = None
     holds: HoldRegister | None = None

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 
 from sqlalchemy import Engine
 
-from volens.audit.inventory_rows import FILES, TABLES, FileClass, Held, TableClass
+from volens.audit.inventory_rows import FILES, TABLES, FileClass, Held
 from volens.audit.survey import columns
-from volens.core.canonical import Json
-from volens.core.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +56,6 @@ def file_class_of(name: str) -> FileClass | None:
     return next((one for one in FILES if one.pattern.fullmatch(name)), None)
 
 
-@cache
-def table_class(name: str) -> TableClass:
-    """Return the inventory of one table.
-
-    Raises:
-        InvalidInput: ``table_unknown``.
-    """
-    for table in TABLES:
-        if table.name == name:
-            return table
-    raise InvalidInput("table_unknown", f"the inventory has no table {name[:40]!r}")
-
-
 def held_of(main: Engine, keys: Engine, *, number: int, raw: bytes) -> list[Share]:
     """Return what is held of one person, table by table, with counts; content stays closed.
 
@@ -105,35 +89,3 @@ _COUNTING = {
     ),
 }
 """How the rows about one person are counted; the table's name is one of the inventory's own."""
-
-
-def document(there: Mapping[str, tuple[str, ...]]) -> dict[str, Json]:
-    """Write the inventory of the tables and files that a home has, as JSON values."""
-    return {
-        "tables": [
-            {
-                "table": table.name,
-                "database": table.database,
-                "personal": bool(table.counted_by),
-                "columns": [_told(one) for one in table.held if one.column in there[table.name]],
-            }
-            for table in TABLES
-            if table.name in there
-        ],
-        "files": [
-            {"files": one.name, **{k: v for k, v in _told(one.held).items() if k != "column"}}
-            for one in FILES
-        ],
-    }
-
-
-def _told(one: Held) -> dict[str, Json]:
-    return {
-        "column": one.column,
-        "what": one.what,
-        "why": one.why,
-        "basis": one.basis,
-        "kept": one.kept,
-        "seen_by": one.seen_by,
-        "form": one.form,
-    }

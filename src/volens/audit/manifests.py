@@ -2,7 +2,7 @@
 
 Choices are replayed up to the build's own intent in the log, not up to a moment, so that a clock
 that was set wrong changes nothing. Which rows a dataset holds is what the home kept of it
-(`rows.bin`); its leaves are bound by manifest, statement and log.
+(`rows.bin`); `audit.leaves` compares them with the leaves, which manifest, statement and log bind.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from volens.audit.survey import Survey
 from volens.audit.trail import Trail
 from volens.core.errors import VolensError
 from volens.core.ports import Clock
+from volens.core.regions import Region
+from volens.policy.decision import Policy
 
 Tell = Callable[[int, int], None]
 """Told how many checks are done, and of how many."""
@@ -73,14 +75,14 @@ def run_audit(
         log_size=0 if trail is None else trail.report.checkpoint.size,
         log_root="" if trail is None else trail.report.checkpoint.root.hex(),
         at=evidence.at,
-        every_days=every_days(evidence),
+        every_days=every_days(evidence.policy, evidence.region),
         results=tuple(results),
     )
 
 
-def every_days(evidence: Evidence) -> int:
-    """Return how many days may lie between two audits in this home's region."""
-    profile = evidence.policy.pack.regions.get(evidence.region)
+def every_days(policy: Policy, region: Region) -> int:
+    """Return how many days may lie between two audits in a home's region."""
+    profile = policy.pack.regions.get(region)
     return EVERY_DAYS if profile is None else profile.deadlines_days.get(DEADLINE, EVERY_DAYS)
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from volens.app.auditing import evidence_of
+from volens.app.home import Home
 from volens.audit.model import Outcome
 from volens.audit.report import sign_report, verify_report
 from volens.audit.report_page import report_page
@@ -18,7 +19,7 @@ from volens.cli.failures import UNVERIFIED
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import BAD, DIM, GOOD, WARN, Answer, indented, line
 from volens.core.canonical import Json
-from volens.core.errors import InvalidInput, NotFound
+from volens.core.errors import InvalidInput, NotFound, VerificationFailed
 from volens.storage.files import make_folder, storage_errors, write_durable
 
 GROUP = new_group("Check every invariant on the live home; a signed report.")
@@ -50,16 +51,24 @@ def audit(
         _refuse_taken(out)
     if last:
         return _last(session, out)
-    with write_home(session) as home, session.output.progress("auditing") as tell:
+    with _home(session) as home, session.output.progress("auditing") as tell:
         evidence = evidence_of(home, witnesses_wanted=witnesses)
         report = run_audit(evidence, clock=home.clock, tell=tell)
         envelope = sign_report(report, home.signer)
-        number = None if session.dry_run else home.audits.keep(report, envelope).number
+        number = None if home.log is None else home.audits.keep(report, envelope).number
     document = verify_report(envelope, home.signer.verifier)
     answer = _answer(document, number)
     if out is None or session.dry_run:
         return answer
     return _with_files(answer, document, envelope, out)
+
+
+def _home(session: Session) -> Home:
+    """Open the home to audit it; a log that does not verify takes no entry, and is still read."""
+    try:
+        return write_home(session)
+    except VerificationFailed:
+        return read_home(session)
 
 
 def _last(session: Session, out: Path | None) -> Answer:
@@ -108,7 +117,11 @@ def _answer(document: dict[str, Json], number: int | None) -> Answer:
     text = f"{counts[Outcome.HELD.value]} held, {broken} broken, {unseen} could not be looked at"
     style = BAD if broken else WARN if unseen else GOOD
     shown.append(line(text, style))
-    if number is not None:
+    if number is None:
+        shown.append(
+            line("Neither kept nor logged: on a dry run, or as the log can't be written.", DIM)
+        )
+    else:
         shown.append(line(f"Signed, kept as audit {number}, and in the log.", DIM))
     return Answer(
         document={"number": number, **document},

@@ -53,6 +53,9 @@ COMMANDS = {
     "policy": _Entry(module="policy", text="Read, compare and activate policies.", group=True),
     "log": _Entry(module="log", text="The public log of what was done.", group=True),
     "audit": _Entry(module="audit", text="Check every invariant; a signed report."),
+    "records": _Entry(
+        module="records", text="Records of processing, inventory, transparency.", group=True
+    ),
     "doctor": _Entry(module="doctor", text="What is set up, and what is unsafe."),
     "bench": _Entry(module="bench", text="Measure on this machine."),
 }
