@@ -58,7 +58,7 @@ def remarks(report: Report, name: str) -> list[str]:
     return [one.text for one in result(report, name).look.remarks]
 
 
-def sql(where: Place, text: str, *values: Any, database: str = "main.db") -> None:  # noqa: ANN401
+def sql(where: Place, text: str, *values: object, database: str = "main.db") -> None:
     """Change a database behind the back of everybody."""
     with sqlite3.connect(where.folder / database) as db:
         assert db.execute(text, values).rowcount != 0

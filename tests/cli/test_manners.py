@@ -40,6 +40,7 @@ GROUPS = {
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
+    "records": ("processing", "impact", "inventory", "transparency"),
 }
 CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),
@@ -87,6 +88,7 @@ def test_what_changes_something_can_be_tried_first(
     writes = {
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
+        "audit", "processing", "impact", "inventory", "transparency",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -116,6 +118,8 @@ def test_a_dry_run_changes_no_byte(shell: Shell, tmp_path: Path) -> None:
         ("log", "checkpoint", "--out", "point"),
         ("log", "prove", "1", "--out", "e.tlog-proof"),
         ("log", "witness", "http://127.0.0.1:1", "--key", "x"),
+        ("audit", "--out", "report"),
+        ("records", "processing", "--out", "papers"),
     ):
         shell.ok(*words, "--dry-run")
     assert shell.bytes() == before

@@ -8,6 +8,7 @@ from tests.docs.pages import ROOT, rows, vectors
 from tests.support.ports import SeededEntropy
 from volens.app import policies
 from volens.app.identity import Identity
+from volens.audit import register as audit_register
 from volens.consent import store as consent_store
 from volens.consent.model import Act, decode_event, encode_event
 from volens.core.ids import IdKind, format_id, parse_id
@@ -192,7 +193,10 @@ def test_the_page_of_the_home_names_every_table_and_column() -> None:
         for table, columns in rows("docs/formats/home.md", 2)
         if re.fullmatch(r"`[a-z_]+`", table) and "," in columns
     }
-    metadata = (tables.METADATA, consent_store.METADATA, policies.METADATA)
+    metadata = (
+        *(tables.METADATA, consent_store.METADATA, policies.METADATA),
+        audit_register.METADATA,
+    )
     real = {
         name: [column.name for column in table.columns]
         for one in metadata
