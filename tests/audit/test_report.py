@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -167,32 +167,17 @@ def test_each_region_has_its_own_rhythm_or_the_common_one() -> None:
     assert every_days(other, Region.US) == every_days(policy(), Region.EU) == EVERY_DAYS == 30
 
 
-class Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in {"href", "src", "onload"}]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_the_page_is_one_file_without_script_and_escapes_what_it_is_given() -> None:
     told = report_page(report_of(HELD, BROKEN, UNSEEN).document())
-    reader = Reader()
-    reader.feed(told)
-    assert not {"script", "link", "img", "iframe", "b onclick"} & set(reader.tags)
-    assert reader.links == []
+    tags = set(re.findall(r"<([a-z0-9]+)", told))
+    text = unescape(re.sub(r"<[^>]+>", "", told))
+    assert not {"script", "link", "img", "iframe", "object", "a"} & tags
+    assert not re.search(r"""\s(href|src|on[a-z]+)=""", told)
     assert "<b>one</b>" not in told
-    assert "<b>one</b> & more: 40 (no. 1, 2, and more)" in reader.text
-    assert "the disk is gone" in reader.text
-    assert "2 of 3 checks did not hold" in reader.text
-    assert {"svg", "title", "desc", "table", "h1"} <= set(reader.tags)
+    assert "<b>one</b> & more: 40 (no. 1, 2, and more)" in text
+    assert "the disk is gone" in text
+    assert "2 of 3 checks did not hold" in text
+    assert {"svg", "title", "desc", "table", "h1"} <= tags
     assert "default-src 'none'" in told
     for wanted in ("prefers-color-scheme: dark", "@media print", "max-width: 40rem"):
         assert wanted in told
