@@ -17,15 +17,22 @@ from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
 from volens.crypto.binding import (
-    ContentPlace,
+    bind_block,
     capture_commitment,
-    content_binding,
     manifest_leaf,
     record_binding,
 )
+from volens.crypto.blocks import pack_block, unpack_block
 from volens.crypto.envelope import derive, open_envelope, seal_envelope
 from volens.crypto.keyservice import FileKeyService
-from volens.crypto.pages import Page, conversation_keys, pack_page, record_key, unpack_page
+from volens.crypto.pages import (
+    AccountKeys,
+    Page,
+    conversation_keys,
+    pack_page,
+    record_key,
+    unpack_page,
+)
 from volens.datasets import leaves
 from volens.log.entries import FIELDS, commit
 from volens.log.kinds import (
@@ -49,6 +56,7 @@ from volens.log.kinds import (
 )
 from volens.storage.journal import Journal
 from volens.vault import tables
+from volens.vault.blocks import Columns, Entry, pack_body
 from volens.vault.model import Role, TurnFlag, unpack_payload
 
 
@@ -72,15 +80,25 @@ def test_an_envelope_is_sealed_as_the_page_says() -> None:
     assert len(sealed) == 78 + len(page["plaintext"])
 
 
-def test_a_conversation_is_bound_as_the_page_says() -> None:
-    page = {name: bytes.fromhex(value) for name, value in vectors("envelope").items()}
-    place = ContentPlace(
-        tenant=page["tenant"],
-        subject=page["person"],
-        conversation=page["conversation"],
-        sequence=0,
+def test_a_block_is_packed_and_sealed_as_the_page_says() -> None:
+    page = {name: bytes.fromhex(value) for name, value in vectors("block").items()}
+    body = pack_body([Entry(number=1, batch=1, position=0, payload=page["payload"])])
+    assert body == page["body"]
+    _, secret = conversation_keys(page["account_key"], page["conversation"], page["salt"])
+    plaintext = pack_block([(page["conversation"], 0)], [secret], body)
+    assert plaintext == page["plaintext"]
+    key = AccountKeys(page["account_key"]).of_block(page["block"], page["block_salt"])
+    assert key == page["block_key"]
+    assert bind_block(page["tenant"], page["person"], page["block"]) == page["binding"]
+    sealed = seal_envelope(
+        key,
+        plaintext,
+        key_id=page["block"],
+        nonce=page["nonce"],
+        associated=page["binding"],
     )
-    assert content_binding(place) == page["content"]
+    assert sealed == page["envelope"]
+    assert Columns.of([unpack_block(plaintext).body]).payload(0) == page["payload"]
 
 
 def test_a_key_page_is_packed_and_sealed_as_the_page_says() -> None:

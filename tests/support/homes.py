@@ -38,6 +38,7 @@ from volens.storage.engine import open_database
 from volens.storage.journal import Journal
 from volens.storage.lock import HomeLock
 from volens.storage.system import SystemEntropy
+from volens.vault.removal import Removal, shredder_for
 from volens.vault.store import Vault
 from volens.vault.subjects import NewSubject, Subject, SubjectStore
 
@@ -126,8 +127,16 @@ class Parts:
                 self.main, Journal(where.folder / "journal" / "choices"), recorder
             )
             self.subjects = SubjectStore(self.main, sealer, recorder, clock=clock, entropy=entropy)
+            self.removal = Removal(self.main, shredder_for(store, tenant=tenant, entropy=entropy))
+            self.removal.finish()
             self.vault = Vault(
-                self.main, sealer, recorder, tenant=tenant, clock=clock, entropy=entropy
+                self.main,
+                sealer,
+                self.removal,
+                recorder,
+                tenant=tenant,
+                clock=clock,
+                entropy=entropy,
             )
             self.gate = Gate(
                 FactSource(

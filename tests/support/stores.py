@@ -30,6 +30,7 @@ from volens.storage.engine import create_tables, open_database
 from volens.storage.journal import Journal
 from volens.vault import tables as vault_tables
 from volens.vault.model import Conversation, Role, Turn
+from volens.vault.removal import Removal, shredder_for
 from volens.vault.store import CaptureResult, Held, Vault
 from volens.vault.subjects import NewSubject, Subject, SubjectStore
 
@@ -109,15 +110,17 @@ class Stores:
         service = FileKeyService(folder.with_name(f"{folder.name}-kek"), entropy=self.entropy)
         self.service = WatchedKeys(service, self.log)
         self.recorder = Recorder(self.log, clock=self.clock, entropy=self.entropy)
-        store = KeyStore(self.keys, service, entropy=self.entropy)
+        store = self.key_store = KeyStore(self.keys, service, entropy=self.entropy)
         self.sealer = Sealer(store, lookup_key=b"l" * 32, entropy=self.entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
         self.subjects = SubjectStore(
             self.main, self.sealer, self.recorder, clock=self.clock, entropy=self.entropy
         )
+        self.removal = Removal(self.main, shredder_for(store, tenant=TENANT, entropy=self.entropy))
         self.vault = Vault(
             self.main,
             self.sealer,
+            self.removal,
             self.recorder,
             tenant=TENANT,
             clock=self.clock,

@@ -34,7 +34,7 @@ from volens.policy.decision import Policy
 from volens.policy.model import encode
 from volens.storage.engine import driver_of
 from volens.vault.subjects import Subject, SubjectStore
-from volens.vault.tables import SIGNALLED
+from volens.vault.tables import ENDED, SIGNALLED
 
 _SUBJECTS = """
 SELECT s.no, s.id, s.plan, s.region, s.tier, s.realm, s.age_band, s.status, s.organisation,
@@ -44,9 +44,14 @@ LEFT JOIN consent_state AS c ON c.purpose = ? AND c.subject = s.id
 ORDER BY s.no
 """  # consent_state has one row for each subject and purpose at most: its primary key
 _SIGNALLED = f"""
-SELECT subject_no, no, signal FROM conversation WHERE {SIGNALLED} ORDER BY subject_no, no
+SELECT subject_no, no, signal FROM conversation
+WHERE {SIGNALLED} AND ended_ms IS NULL ORDER BY subject_no, no
 """  # noqa: S608 - a constant; written out, because only so does SQLite use the index over it
-_BEFORE = "SELECT count(*) FROM conversation WHERE subject_no = ? AND no < ?"
+_BEFORE = "SELECT count(*) FROM conversation WHERE subject_no = ? AND no < ? AND ended_ms IS NULL"
+_COUNTS = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
+_ENDED_COUNTS = f"""
+SELECT subject_no, count(*) FROM conversation WHERE {ENDED} GROUP BY subject_no
+"""  # noqa: S608 - as above; counted apart, so that the count of all needs no row but an index
 _SCOPE_FIELD = {
     ScopeKind.DATASET.value: "dataset",
     ScopeKind.RUN.value: "run",
@@ -122,6 +127,7 @@ class FactSource:
             Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
         purpose = known_purpose(use.purpose)
+        upto = self._last_number()
         numbers, codes, ends = self._classes(policy, self.use_facts(use, at))
         each = self._conversation_counts(numbers)
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(each)])
@@ -134,11 +140,13 @@ class FactSource:
             at=at,
             overrides=self._overrides(numbers, offsets),
         )
-        return Census(bitmap=bitmap, numbers=numbers, offsets=offsets)
+        return Census(bitmap=bitmap, numbers=numbers, offsets=offsets, upto=upto)
 
     def _conversation_counts(self, numbers: Int64s) -> Int64s:
         """Return how many conversations each of the subjects `numbers` (rising) has."""
-        query = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
+        return self._counts(_COUNTS, numbers) - self._counts(_ENDED_COUNTS, numbers)
+
+    def _counts(self, query: str, numbers: Int64s) -> Int64s:
         pairs = array("q")
         with self._engine.connect() as db:
             for row in driver_of(db).execute(query):
@@ -150,6 +158,11 @@ class FactSource:
         counts = np.zeros(len(numbers), dtype=np.int64)
         counts[places[known]] = counted[known, 1]
         return counts
+
+    def _last_number(self) -> int:
+        with self._engine.connect() as db:
+            (found,) = driver_of(db).execute("SELECT max(no) FROM conversation").fetchone()
+        return int(found or 0)
 
     def _classes(
         self, policy: Policy, use: UseFacts

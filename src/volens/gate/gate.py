@@ -258,7 +258,7 @@ class Gate:
         intent = recorder.record(EntryKind.ACCESS_INTENT, fields)
         outcome = AccessOutcome.FAILED
         try:
-            payload = unpack_payload(self._reader.one(held).open_one(self._opener))
+            payload = unpack_payload(self._reader.one(held).open_one(self._opener, held))
             outcome = AccessOutcome.COMPLETED
         finally:
             self._done(intent, int(outcome is AccessOutcome.COMPLETED), started, outcome)
