@@ -205,11 +205,18 @@ def another_statement(where: Place) -> None:
 
 
 def no_ciphertext(where: Place) -> None:
-    sql(where, "DELETE FROM sealed WHERE conversation_no = 3")
+    sql(where, "UPDATE conversation SET block_no = 99 WHERE no = 3")
 
 
 def ciphertext_of_nothing(where: Place) -> None:
-    sql(where, "INSERT INTO sealed VALUES (99, x'00')")
+    """Lose the rows of both chats of Bo; their block stays."""
+    with where.open(writing=False) as home:
+        bo = home.subjects.find("bo").number
+    sql(where, "DELETE FROM conversation WHERE subject_no = ?", bo)
+
+
+def ciphertext_without_its_key(where: Place) -> None:
+    sql(where, "UPDATE block SET id = ? WHERE no = 1", bytes(16))
 
 
 def no_key_page(where: Place) -> None:
@@ -235,7 +242,6 @@ def keys_that_outlive_their_chats(where: Place) -> None:
         fields = {"started": 0, "count": 1, "root": b"\x01" * 32}
         home.recorder.record(EntryKind.ERASURE_KEYS_REMOVED, fields)
         (first, _) = home.vault.of_subject(home.subjects.find("bo"))
-    sql(where, "DELETE FROM sealed WHERE conversation_no = ?", first.number)
     sql(where, "DELETE FROM conversation WHERE no = ?", first.number)
 
 
@@ -359,6 +365,7 @@ BREAKS: list[tuple[str, Break]] = [
     ("datasets.match_the_log", another_statement),
     ("keys.match_rows", no_ciphertext),
     ("keys.match_rows", ciphertext_of_nothing),
+    ("keys.match_rows", ciphertext_without_its_key),
     ("keys.match_rows", no_key_page),
     ("keys.match_rows", a_chat_without_a_key),
     ("keys.match_rows", a_chat_nobody_committed_to),
@@ -720,10 +727,10 @@ def test_a_finding_lists_few_places_and_counts_all(here: Place) -> None:
     with here.open() as home:
         (gus,) = add(home, "gus")
         home.vault.capture({gus: [talk(f"g{n}") for n in range(30)]}, source=CaptureSource.IMPORT)
-    sql(here, "DELETE FROM sealed WHERE conversation_no > 8")
+    sql(here, "UPDATE conversation SET block_no = 99 WHERE no > 9")
     (found,) = result(look(here), "keys.match_rows").look.violations
     assert found == Finding(
-        text="conversations without ciphertext", count=30, numbers=tuple(range(9, 29))
+        text="conversations without ciphertext", count=29, numbers=tuple(range(10, 30))
     )
 
 

@@ -28,7 +28,7 @@ class KeysAsRoll:
         """Read `keys`."""
         self._keys = keys
 
-    def conversations(self, holders: Sequence[Holder]) -> Iterator[frozenset[bytes] | None]:
+    def keyed(self, holders: Sequence[Holder]) -> Iterator[frozenset[bytes] | None]:
         """See `audit.evidence.KeyRoll`."""
         for account in self._keys.accounts(holders):
             yield None if account is None else frozenset(account.salts)

@@ -59,10 +59,10 @@ class Promised:
 
 
 class KeyRoll(Protocol):
-    """Tells which conversations have a key, without showing one."""
+    """Tells what has a key, without showing one."""
 
-    def conversations(self, holders: Sequence[Holder]) -> Iterator[frozenset[bytes] | None]:
-        """Yield the ids of each holder's conversations that have keys, in order of `holders`.
+    def keyed(self, holders: Sequence[Holder]) -> Iterator[frozenset[bytes] | None]:
+        """Yield the ids of each holder's conversations and blocks that have keys, in order.
 
         `holders` are sorted by number. None: the person has no keys at all.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from volens.audit.content import with_ciphertext
+from volens.audit.content import ciphertext
 from volens.audit.model import Look, found
 from volens.audit.survey import Person, Survey, rows
 from volens.core.ids import IdKind, parse_id
@@ -31,26 +31,29 @@ def keys_match_rows(survey: Survey) -> Look:
     for chat in survey.chats.values():
         own[chat.subject_no].add(chat.raw)
         numbers[chat.raw] = chat.number
-    keyless, left_over, without_page = [], [], []
+    kept = ciphertext(survey)
+    keyless, closed, left_over, without_page = [], [], [], []
     for person, keyed in _keyed(survey):
+        chats, blocks = own[person.number], kept.blocks.get(person.number, set())
         if keyed is None:
             without_page.append(person.number)
-            keyless += [numbers[raw] for raw in own[person.number]]
-            continue
-        keyless += [numbers[raw] for raw in own[person.number] - keyed]
-        left_over += [person.number] * len(keyed - own[person.number])
+        keys = keyed or frozenset()
+        keyless += [numbers[raw] for raw in chats - keys]
+        closed += [person.number] * len(blocks - keys)
+        rest = keys - chats - blocks - kept.obsolete.get(person.number, set())
+        left_over += [person.number] * len(rest)
     strangers, unborn = _pages_of_nobody(survey)
-    sealed = with_ciphertext(survey)
     ghosts = [one.number for one in survey.chats.values() if one.subject_no not in survey.people]
     erased_some = any(survey.evidence.log().of(EntryKind.ERASURE_KEYS_REMOVED))
-    left = found("people with keys for conversations that are not here", left_over)
+    left = found("people with keys for what is not here", left_over)
     return Look(
         looked_at=len(survey.people) + len(survey.chats),
         violations=[
             *found("people without keys", without_page),
             *found("conversations without a key", keyless),
-            *found("conversations without ciphertext", sorted(survey.chats.keys() - sealed)),
-            *found("ciphertext without a conversation", sorted(sealed - survey.chats.keys())),
+            *found("people with ciphertext that no key opens", closed),
+            *found("conversations without ciphertext", kept.missing),
+            *found("ciphertext that no conversation is in", kept.nobodys),
             *found("conversations of nobody", ghosts),
             *found("conversations that no capture commits to", _uncommitted(survey)),
             *found("key pages of people who are not here", strangers),
@@ -68,7 +71,7 @@ def _keyed(survey: Survey) -> Iterator[tuple[Person, frozenset[bytes] | None]]:
     for start in range(0, len(people), _PEOPLE_AT_ONCE):
         some = people[start : start + _PEOPLE_AT_ONCE]
         holders = [Holder(number=one.number, raw=one.raw) for one in some]
-        yield from zip(some, survey.evidence.key_roll.conversations(holders), strict=True)
+        yield from zip(some, survey.evidence.key_roll.keyed(holders), strict=True)
 
 
 def _pages_of_nobody(survey: Survey) -> tuple[list[int], list[int]]:

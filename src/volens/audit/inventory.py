@@ -83,9 +83,5 @@ _COUNTING = {
     "no": "SELECT count(*) FROM {table} WHERE no = ?",
     "subject_no": "SELECT count(*) FROM {table} WHERE subject_no = ?",
     "subject_raw": "SELECT count(*) FROM {table} WHERE subject = ?",
-    "conversation_no": (
-        "SELECT count(*) FROM {table} WHERE conversation_no IN "
-        "(SELECT no FROM conversation WHERE subject_no = ?)"
-    ),
 }
 """How the rows about one person are counted; the table's name is one of the inventory's own."""

@@ -192,6 +192,8 @@ TABLES: tuple[TableClass, ...] = (
                 "sequence": ("how often its content was replaced", "binds the ciphertext"),
                 "batch_no": ("its capture", "proofs of what was captured when"),
                 "position": ("its place in the capture", "proofs of what was captured when"),
+                "block_no": ("where its ciphertext is", "finds it"),
+                "ended_ms": ("when access to it ended", "nobody reads it before it is erased"),
             },
             basis=CONTRACT,
             kept=CHAT,
@@ -199,11 +201,13 @@ TABLES: tuple[TableClass, ...] = (
         ),
     ),
     TableClass(
-        name="sealed",
-        counted_by="conversation_no",
+        name="block",
+        counted_by="subject_no",
         held=_rows(
             {
-                "conversation_no": ("which conversation", "finds its ciphertext"),
+                "no": _NUMBER,
+                "subject_no": ("whose it is", "every right and every choice hangs on it"),
+                "id": ("id of the block", "finds its key", RANDOM),
                 "envelope": (
                     "what was said",
                     "keeping the history; anything else needs its own basis",
@@ -213,6 +217,19 @@ TABLES: tuple[TableClass, ...] = (
             },
             basis=CONTRACT,
             kept=CHAT,
+            seen_by=NO_PERSON,
+        ),
+    ),
+    TableClass(
+        name="obsolete_key",
+        counted_by="subject_no",
+        held=_rows(
+            {
+                "subject_no": ("whose key", "drops it"),
+                "key_id": ("which key is to be dropped next", "drops it", RANDOM),
+            },
+            basis=DUTY,
+            kept="until the key is dropped, at the next start at the latest",
             seen_by=NO_PERSON,
         ),
     ),

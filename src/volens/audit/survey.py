@@ -52,6 +52,9 @@ class Chat:
     sequence: int
     batch_no: int
     position: int
+    block_no: int
+    ended: bool
+    """Access to it has ended; its erasure follows."""
 
 
 class Survey:
@@ -94,7 +97,8 @@ class Survey:
     def chats(self) -> dict[int, Chat]:
         """Every conversation, by number, ascending."""
         query = """
-        SELECT no, id, subject_no, captured_ms, signal, sequence, batch_no, position
+        SELECT no, id, subject_no, captured_ms, signal, sequence, batch_no, position,
+               block_no, ended_ms
         FROM conversation ORDER BY no
         """
         return {
@@ -107,6 +111,8 @@ class Survey:
                 sequence=row[5],
                 batch_no=row[6],
                 position=row[7],
+                block_no=row[8],
+                ended=row[9] is not None,
             )
             for row in rows(self.evidence.main, query)
         }
