@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,28 @@ class Registers:
     def all(self) -> Sequence[Any]:
         return self.values
 
-    def promised(self) -> Sequence[Any]:
-        return self.values
 
-    def ended_subjects(self) -> Sequence[Any]:
-        return self.values
+@dataclass(frozen=True)
+class Gone:
+    """Whose access has ended, as an audit sees it."""
+
+    accounts: frozenset[bytes] = frozenset()
+    conversations: frozenset[bytes] = frozenset()
+
+    def ended(self) -> "Gone":
+        return self
+
+    def covers(self, subject: bytes, conversation: bytes, captured: datetime) -> bool:
+        assert captured.tzinfo is not None
+        return subject in self.accounts or conversation in self.conversations
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A rights request, as an audit sees it."""
+
+    due: datetime
+    closing: object | None = None
 
 
 def having(**registers: object) -> Callable[[Evidence], Evidence]:

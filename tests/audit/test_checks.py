@@ -14,6 +14,8 @@ import pytest
 from tests.audit.conftest import WITNESS
 from tests.audit.looking import (
     PEOPLE,
+    Asking,
+    Gone,
     Registers,
     broken,
     built,
@@ -30,12 +32,12 @@ from tests.support.stores import BUILDER, TRAINING, act, policy, talk
 from volens.app.auditing import evidence_of
 from volens.app.witnesses import Remembered, remember
 from volens.audit.checks import CHECKS
-from volens.audit.evidence import Evidence, Promised
+from volens.audit.evidence import Evidence
 from volens.audit.model import Finding, Outcome
 from volens.audit.report import sign_report
 from volens.audit.run import run_audit
 from volens.consent.model import Act, NoticeRef
-from volens.core.ids import ErasureId, HoldId, IdKind, SubjectId, format_id
+from volens.core.ids import ErasureId, HoldId, IdKind, SubjectId, format_id, parse_id
 from volens.core.purposes import SubjectStatus
 from volens.holds.erasure import COOL_OFF, PROMISE, ROTATION, Erasure, ErasureState
 from volens.holds.model import Hold
@@ -473,11 +475,25 @@ def test_a_pack_that_would_permit_a_sale_is_refused_again(here: Place) -> None:
 
 def test_whose_access_has_ended_and_can_still_be_used_is_found(here: Place) -> None:
     with here.open(writing=False) as home:
-        ada = home.subjects.find("ada").number
-    report = look(here, change=having(ended=Registers([ada, 999])))
+        ada = home.subjects.find("ada")
+    gone = Gone(accounts=frozenset({ada.holder.raw, bytes(16)}))
+    report = look(here, change=having(ended=gone))
     assert broken(report) == {"access.ended_means_ended"}
     (found,) = result(report, "access.ended_means_ended").look.violations
-    assert (found.count, found.numbers) == (1, (ada,))
+    assert (found.count, found.numbers) == (1, (ada.number,))
+
+
+def test_a_conversation_that_has_ended_and_is_not_marked_is_found(here: Place) -> None:
+    with here.open(writing=False) as home:
+        (first, _) = home.vault.of_subject(home.subjects.find("ada"))
+    gone = Gone(conversations=frozenset({parse_id(IdKind.CONVERSATION, first.id)}))
+    report = look(here, change=having(ended=gone))
+    assert broken(report) == {"access.ended_means_ended"}
+    with here.open() as home:
+        home.removal.end_access([first.number], here.clock.now())
+    report = look(here, change=having(ended=gone))
+    assert report.failed == 0
+    assert result(report, "access.ended_means_ended").look.looked_at == 1
 
 
 def test_a_closed_account_that_nothing_may_use_is_in_order(here: Place) -> None:
@@ -578,14 +594,13 @@ def test_a_hold_ends_at_its_end_and_a_safety_hold_after_a_year(
 @pytest.mark.parametrize(
     ("value", "late"),
     [
-        (Promised(number=4, due=T0 + INSTANT, done=None), False),
-        (Promised(number=4, due=T0, done=None), True),
-        (Promised(number=4, due=T0, done=T0), False),
-        (Promised(number=4, due=T0, done=None, held=True), False),
+        (Asking(due=T0 + INSTANT), False),
+        (Asking(due=T0), True),
+        (Asking(due=T0, closing="answered"), False),
     ],
 )
 def test_a_rights_request_is_late_from_its_border_on(
-    here: Place, value: Promised, late: bool
+    here: Place, value: Asking, late: bool
 ) -> None:
     report = look(here, change=having(requests=Registers([value]), at=T0))
     assert (broken(report) == {"requests.in_time"}) is late

@@ -5,7 +5,7 @@ Nothing here opens content. What can't be had is None and makes its checks say s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -45,17 +45,6 @@ class Cosigned:
 
     vkey: str
     note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promised:
-    """Something promised by a moment: a rights request, for example."""
-
-    number: int
-    due: datetime
-    done: datetime | None
-    held: bool = False
-    """A hold keeps it from being done."""
 
 
 class KeyRoll(Protocol):
@@ -100,11 +89,24 @@ class ErasureRegister(Protocol):
         ...
 
 
-class EndedRegister(Protocol):
-    """Tells whose access has ended, journal included."""
+class Ended(Protocol):
+    """Whose access has ended; ids are raw, 16 bytes."""
 
-    def ended_subjects(self) -> Iterable[int]:
-        """Return the numbers of the people whose access has ended and who still have a row."""
+    @property
+    def accounts(self) -> frozenset[bytes]:
+        """People all of whose data is blocked."""
+        ...
+
+    def covers(self, subject: bytes, conversation: bytes, captured: datetime) -> bool:
+        """Say whether access to one conversation has ended."""
+        ...
+
+
+class EndedRegister(Protocol):
+    """Tells whose access has ended."""
+
+    def ended(self) -> Ended:
+        """Return it, journal included."""
         ...
 
 
@@ -116,11 +118,25 @@ class HoldRegister(Protocol):
         ...
 
 
-class PromiseRegister(Protocol):
-    """Lists what was promised by a moment."""
+class Asked(Protocol):
+    """A rights request, as far as its deadline goes."""
 
-    def promised(self) -> Sequence[Promised]:
-        """Return every promise, oldest first."""
+    @property
+    def due(self) -> datetime:
+        """From this moment on an answer is late."""
+        ...
+
+    @property
+    def closing(self) -> object | None:
+        """How it ended; None while it is open."""
+        ...
+
+
+class RequestRegister(Protocol):
+    """Lists the rights requests made here."""
+
+    def all(self) -> Sequence[Asked]:
+        """Return every request, oldest first."""
         ...
 
 
@@ -153,7 +169,7 @@ class Evidence:
     erasures: ErasureRegister | None = None
     ended: EndedRegister | None = None
     holds: HoldRegister | None = None
-    requests: PromiseRegister | None = None
+    requests: RequestRegister | None = None
     witnesses_wanted: int = 0
     """How many fresh cosignatures the audit asks for."""
     fresh_days: int = 30

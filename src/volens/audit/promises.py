@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from volens.audit.evidence import Promised
 from volens.audit.model import Look, found
 from volens.audit.survey import Survey
 from volens.holds.erasure import ROTATION, Erasure, ErasureState
@@ -80,29 +78,21 @@ def _too_long(one: Hold) -> bool:
 
 
 def requests_in_time(survey: Survey) -> Look:
-    """Compare every rights request with its deadline."""
+    """Compare every rights request with its deadline; a hold changes the answer, not the time."""
     register = survey.evidence.requests
     logged = _logged(survey, EntryKind.REQUEST_OPENED)
     if register is None:
         return _without(logged, "rights requests")
-    asked = register.promised()
+    asked, at = register.all(), survey.evidence.at
+    late = [no for no, one in enumerate(asked, 1) if one.closing is None and at >= one.due]
     missing = list(range(1, logged - len(asked) + 1))
     return Look(
         looked_at=len(asked),
         violations=[
-            *found("rights requests past their deadline", _late(asked, survey.evidence.at)),
+            *found("rights requests past their deadline", late),
             *found("rights requests in the log that the register does not know", missing),
         ],
-        remarks=found("rights requests that a hold keeps waiting", _held(asked)),
     )
-
-
-def _late(asked: Sequence[Promised], at: datetime) -> list[int]:
-    return [one.number for one in asked if one.done is None and not one.held and at >= one.due]
-
-
-def _held(asked: Sequence[Promised]) -> list[int]:
-    return [one.number for one in asked if one.done is None and one.held]
 
 
 def _logged(survey: Survey, kind: EntryKind) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from volens.audit.evidence import Ended
 from volens.audit.model import Finding, Look, found
 from volens.audit.survey import Survey
 from volens.core.errors import InvalidInput
 from volens.core.purposes import PROHIBITED, Purpose, SubjectStatus
+from volens.core.time import from_millis
 from volens.gate.facts import Use
 from volens.log.entries import Entry
 from volens.log.kinds import AccessAction, EntryKind
@@ -113,22 +115,38 @@ def _upper_bounds(open_ends: list[int], intents: dict[int, Entry]) -> list[Findi
 
 
 def ended_means_ended(survey: Survey) -> Look:
-    """Decide every purpose of the policy for everybody, and look up whose access has ended."""
+    """Decide every purpose for everybody and look up whose access has ended; look at the rows."""
     evidence = survey.evidence
     closed = {
         one.number
         for one in survey.people.values()
         if one.status in {SubjectStatus.CLOSED, SubjectStatus.ERASING}
     }
-    if evidence.ended is not None:
-        closed |= set(evidence.ended.ended_subjects()) & survey.people.keys()
-    if not closed:
-        return Look(looked_at=0)
+    ended = None if evidence.ended is None else evidence.ended.ended()
+    if ended is not None:
+        closed |= {one.number for one in survey.people.values() if one.raw in ended.accounts}
+    readable = [] if ended is None else _readable(survey, ended)
     permitted: set[int] = set()
-    for purpose in evidence.policy.pack.matrix:
+    for purpose in evidence.policy.pack.matrix if closed else ():
         census = evidence.census(evidence.policy, Use(purpose=purpose.value), evidence.at)
         permitted |= {number for number in closed if census.permits_any(number)}
     return Look(
-        looked_at=len(closed) * len(evidence.policy.pack.matrix),
-        violations=found("people whose access has ended and who can still be used", [*permitted]),
+        looked_at=len(closed) * len(evidence.policy.pack.matrix)
+        + sum(one.ended for one in survey.chats.values()),
+        violations=[
+            *found("people whose access has ended and who can still be used", [*permitted]),
+            *found("conversations whose access has ended and that are not marked so", readable),
+        ],
     )
+
+
+def _readable(survey: Survey, ended: Ended) -> list[int]:
+    """Return the conversations that have ended by themselves and whose rows don't say so."""
+    found_ones = []
+    for chat in survey.chats.values():
+        person = survey.people.get(chat.subject_no)
+        if chat.ended or person is None or person.raw in ended.accounts:
+            continue  # an account is blocked as a whole
+        if ended.covers(person.raw, chat.raw, from_millis(chat.captured_ms)):
+            found_ones.append(chat.number)
+    return found_ones
