@@ -37,7 +37,15 @@ from volens.audit.model import Finding, Outcome
 from volens.audit.report import sign_report
 from volens.audit.run import run_audit
 from volens.consent.model import Act, NoticeRef
-from volens.core.ids import ErasureId, HoldId, IdKind, SubjectId, format_id, parse_id
+from volens.core.ids import (
+    ConversationId,
+    ErasureId,
+    HoldId,
+    IdKind,
+    SubjectId,
+    format_id,
+    parse_id,
+)
 from volens.core.purposes import SubjectStatus
 from volens.holds.erasure import COOL_OFF, PROMISE, ROTATION, Erasure, ErasureState
 from volens.holds.model import Hold
@@ -49,6 +57,7 @@ from volens.log.kinds import (
     ErasureCause,
     ErasureScope,
     HoldClass,
+    HoldEnd,
 )
 from volens.log.note import format_note, parse_note
 from volens.policy.decision import Policy
@@ -560,16 +569,17 @@ def test_an_erasure_is_late_from_its_border_on(
     assert result(report, "erasures.in_time").look.looked_at == 1
 
 
-def hold(days: int, *, released: bool = False, kind: HoldClass = HoldClass.SAFETY) -> Hold:
+def hold(days: int, **more: object) -> Hold:
     return Hold(
         id=HoldId(format_id(IdKind.HOLD, bytes(16))),
-        hold_class=kind,
+        hold_class=HoldClass.SAFETY,
         subject=SubjectId(format_id(IdKind.SUBJECT, bytes(16))),
-        authority="docket 7",
-        reviewer="counsel 2",
+        conversations={ConversationId(format_id(IdKind.CONVERSATION, bytes(16))): ()},
+        authority="docket-7",
+        reviewer="counsel-2",
         placed=T0,
         until=T0 + timedelta(days=days),
-        released=T0 if released else None,
+        **more,  # type: ignore[arg-type]  # how it ended
     )
 
 
@@ -578,15 +588,11 @@ def hold(days: int, *, released: bool = False, kind: HoldClass = HoldClass.SAFET
     [
         (hold(30), timedelta(days=30) - INSTANT, False),
         (hold(30), timedelta(days=30), True),
-        (hold(30, released=True), timedelta(days=31), False),
-        (hold(365), timedelta(days=1), False),
-        (hold(366), timedelta(days=1), True),
-        (hold(366, kind=HoldClass.LEGAL), timedelta(days=1), False),
+        (hold(30, end=HoldEnd.EXPIRED), timedelta(days=31), False),
+        (hold(30, released=T0 + INSTANT, end=HoldEnd.RELEASED), timedelta(days=31), False),
     ],
 )
-def test_a_hold_ends_at_its_end_and_a_safety_hold_after_a_year(
-    here: Place, value: Hold, after: timedelta, wrong: bool
-) -> None:
+def test_a_hold_ends_at_its_end(here: Place, value: Hold, after: timedelta, wrong: bool) -> None:
     report = look(here, change=having(holds=Registers([value]), at=T0 + after))
     assert (broken(report) == {"holds.in_time"}) is wrong
 
@@ -606,26 +612,50 @@ def test_a_rights_request_is_late_from_its_border_on(
     assert (broken(report) == {"requests.in_time"}) is late
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields", "check"),
-    [
-        (
-            EntryKind.ERASURE_REQUESTED,
-            {"scope": ErasureScope.ACCOUNT, "cause": ErasureCause.REQUEST, "due": T0},
-            "erasures.in_time",
-        ),
-        (EntryKind.HOLD_PLACED, {"class": HoldClass.LEGAL, "until": T0}, "holds.in_time"),
-    ],
-)
-def test_what_the_log_tells_of_and_no_register_knows_is_no_pass(
-    here: Place, kind: EntryKind, fields: dict[str, object], check: str
-) -> None:
-    with here.open() as home:
+def logged_only(where: Place, kind: EntryKind, fields: dict[str, object]) -> None:
+    with where.open() as home:
         told = {"commitment": b"\x01" * 32, **fields}
         home.recorder.record(kind, told)  # type: ignore[arg-type]  # a mix of field types
-    name = check.split(".", maxsplit=1)[0]
-    assert unseen(look(here)) == {check}
-    assert broken(look(here, change=having(**{name: Registers()}))) == {check}
+    where.clock.step(timedelta(minutes=1))
+
+
+ERASING = {"scope": ErasureScope.ACCOUNT, "cause": ErasureCause.REQUEST, "due": T0}
+HOLDING = {"class": HoldClass.LEGAL, "until": T0}
+
+
+def test_erasures_that_no_register_is_there_for_are_no_pass(here: Place) -> None:
+    logged_only(here, EntryKind.ERASURE_REQUESTED, ERASING)
+    report = look(here, change=having(erasures=None))
+    assert "erasures.in_time" in unseen(report)
+    report = look(here, change=having(erasures=Registers()))
+    assert result(report, "erasures.in_time").outcome is Outcome.HELD
+    (told,) = result(report, "erasures.in_time").look.remarks
+    assert told.count == 1
+
+
+def test_several_holds_that_are_logged_and_not_kept_are_a_database_set_back(here: Place) -> None:
+    logged_only(here, EntryKind.HOLD_PLACED, HOLDING)
+    assert look(here).failed == 0
+    logged_only(here, EntryKind.HOLD_PLACED, HOLDING)
+    assert broken(look(here)) == {"log.entries_have_rows"}
+
+
+def test_a_hold_that_is_kept_is_in_order(here: Place) -> None:
+    with here.open() as home:
+        ada = home.subjects.find("ada")
+        (first, _) = home.vault.of_subject(ada)
+        now = here.clock.now()
+        one = replace(
+            hold(1),
+            subject=ada.id,
+            conversations={first.id: ()},
+            placed=now,
+            until=now + timedelta(days=30),
+        )
+        home.holds.place(one, now)
+    assert look(here).failed == 0
+    here.clock.step(timedelta(days=30))
+    assert broken(look(here)) == {"holds.in_time"}
 
 
 def test_one_act_that_was_stopped_before_its_rows_is_a_remark(here: Place) -> None:

@@ -38,6 +38,7 @@ GROUPS = {
     "organisation": ("list", "instruct"),
     "conversation": ("list", "show", "exclude", "include"),
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
+    "hold": ("place", "list", "show", "extend", "review", "release"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
     "records": ("processing", "impact", "inventory", "transparency"),
@@ -89,6 +90,7 @@ def test_what_changes_something_can_be_tried_first(
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
         "audit", "processing", "impact", "inventory", "transparency",
+        "place", "extend", "review", "release",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

@@ -88,6 +88,7 @@ def evidence_of(home: Home, *, witnesses_wanted: int = 0) -> Evidence:
         trail=_trail(home),
         key_roll=roll,
         leaf_roll=roll,
+        holds=home.holds,
         witnesses_wanted=witnesses_wanted,
         secrets={path.name: path.read_bytes() for path in home.custody.iterdir() if path.is_file()},
     )

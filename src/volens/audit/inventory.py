@@ -1,7 +1,8 @@
 """What is held, why, on what basis, how long, and who may see it: one row for each column and file.
 
-The rows are data (`inventory_rows`); this module joins them with the schema that is really there,
-so that a column or a file class without a row is found, and counts what is held of one person.
+The rows are data (`inventory_rows`, `_duties`, `_files`). This module joins them with the schema
+that is really there, so that a column or a file class without a row is found, and counts what is
+held of one person.
 """
 
 from __future__ import annotations
@@ -11,8 +12,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from volens.audit.inventory_rows import FILES, TABLES, FileClass, Held
+from volens.audit.inventory_duties import DUTIES
+from volens.audit.inventory_files import FILES
+from volens.audit.inventory_model import FileClass, Held, TableClass
+from volens.audit.inventory_rows import HOLDINGS
 from volens.audit.survey import columns
+
+TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES)
+"""Every table that a home may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,5 +90,12 @@ _COUNTING = {
     "no": "SELECT count(*) FROM {table} WHERE no = ?",
     "subject_no": "SELECT count(*) FROM {table} WHERE subject_no = ?",
     "subject_raw": "SELECT count(*) FROM {table} WHERE subject = ?",
+    "erasure_raw": (
+        "SELECT count(*) FROM {table} WHERE erasure_no IN "
+        "(SELECT no FROM erasure WHERE subject = ?)"
+    ),
+    "receipt_raw": (
+        "SELECT count(*) FROM {table} WHERE erasure IN (SELECT id FROM erasure WHERE subject = ?)"
+    ),
 }
 """How the rows about one person are counted; the table's name is one of the inventory's own."""

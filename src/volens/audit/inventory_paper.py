@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from volens.audit.inventory import Share
-from volens.audit.inventory_rows import FILES, TABLES, Held
+from volens.audit.inventory import TABLES, Share
+from volens.audit.inventory_files import FILES
+from volens.audit.inventory_model import Held
 from volens.audit.paper import Paper, Section
 
 VERSION = "volens-inventory/v1"
@@ -24,7 +25,7 @@ def inventory_paper(
     tables = [
         Section(
             title=f"{table.database}: {table.name}",
-            said=("About people." if table.counted_by else "About nobody in particular.",),
+            said=("About people." if table.about_people else "About nobody in particular.",),
             columns=_COLUMNS,
             rows=tuple(_row(one) for one in table.held if one.column in schema[table.name]),
         )

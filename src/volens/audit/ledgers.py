@@ -29,6 +29,12 @@ _STATEFUL = (
     *ENTRY_KIND.values(),
 )
 """Kinds of which each entry belongs to exactly one row that keeps its place in the log."""
+_KEPT_ELSEWHERE: dict[str, tuple[EntryKind, ...]] = {
+    "hold_act": (EntryKind.HOLD_PLACED, EntryKind.HOLD_CHANGED, EntryKind.HOLD_RELEASED),
+    "erasure_evidence": (EntryKind.ERASURE_REQUESTED, EntryKind.ERASURE_CANCELLED),
+    "report": (EntryKind.CONTENT_REPORTED,),
+}
+"""Further tables that keep places in the log, where a home has them, and of which kinds."""
 _ONE_ACT = timedelta(seconds=1)
 """Entries that lie no further apart may be of one act that was stopped before its rows."""
 _AT_ONCE = timedelta(minutes=1)
@@ -184,7 +190,9 @@ def entries_have_rows(survey: Survey) -> Look:
     looked, gone = 0, []
     run: list[tuple[int, Entry]] = []
     runs: list[list[tuple[int, Entry]]] = []
-    for index, entry in trail.of(*_STATEFUL):
+    there = columns(survey.evidence.main)
+    more = [kind for table, kinds in _KEPT_ELSEWHERE.items() if table in there for kind in kinds]
+    for index, entry in trail.of(*_STATEFUL, *more):
         looked += 1
         if index in known:
             run = []
@@ -217,9 +225,9 @@ def _known_places(survey: Survey) -> set[int]:
     places = {one.log_index for one in survey.choices}
     places |= {one.log_index for one in survey.evidence.policies}
     there = columns(survey.evidence.main)
-    for table in ("leaf", "capture_batch", "audit"):
+    for table in ("leaf", "capture_batch", "audit", *_KEPT_ELSEWHERE):
         if "log_index" in there.get(table, ()):
-            query = f"SELECT log_index FROM {table}"  # noqa: S608 - one of three constants
+            query = f"SELECT log_index FROM {table}"  # noqa: S608 - one of these constants
             places |= {index for (index,) in rows(survey.evidence.main, query)}
     return places
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from volens.audit.checks import CHECKS
 from volens.audit.evidence import Evidence
-from volens.audit.inventory_rows import FILES, TABLES
+from volens.audit.inventory import TABLES
+from volens.audit.inventory_files import FILES
 from volens.audit.manifests import Kept, kept_datasets
 from volens.audit.paper import Paper, Section
 from volens.audit.survey import Survey
@@ -125,7 +126,7 @@ def _categories() -> Section:
     rows = [
         (table.name, ", ".join(one.what for one in table.held), table.held[0].kept)
         for table in TABLES
-        if table.counted_by
+        if table.about_people
     ]
     rows += [(one.name, one.held.what, one.held.kept) for one in FILES if one.name == "datasets/"]
     return Section(
