@@ -35,10 +35,11 @@ class Finding:
 
 
 def found(text: str, numbers: Sequence[int]) -> list[Finding]:
-    """Return one finding over `numbers`, or none if there are none."""
+    """Return one finding over `numbers`, or none if there are none; 0 counts and is not listed."""
     if not numbers:
         return []
-    return [Finding(text=text, count=len(numbers), numbers=tuple(sorted(numbers)[:MAX_NUMBERS]))]
+    named = tuple(sorted(number for number in numbers if number)[:MAX_NUMBERS])
+    return [Finding(text=text, count=len(numbers), numbers=named)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
