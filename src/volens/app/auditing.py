@@ -16,6 +16,8 @@ from volens.datasets.leaves import manifest_leaf
 from volens.log.publishing import CHECKPOINT
 
 _TRIES = 5
+_SECRETS = frozenset({".kek", ".key", ".seed"})
+"""What custody keeps that opens or signs; other files there tell how far the home is."""
 
 
 class KeysAsRoll:

@@ -21,8 +21,8 @@ h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top
 h3 { font-size: 1rem; margin-bottom: 0; } p, ul { max-width: 44rem; } .dim { color: var(--dim); }
 .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
 b.good, b.bad, b.warn { white-space: nowrap; }
-svg { display: block; width: 100%; max-width: 44rem; height: auto; margin: 1rem 0; }
-svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
+svg { display: block; width: 100%; max-width: 32rem; height: auto; margin: 1rem 0; }
+svg text { fill: var(--ink); font: 14px system-ui, sans-serif; }
 svg .good { fill: var(--good); } svg .bad { fill: var(--bad); } svg .warn { fill: var(--warn); }
 svg .bar { fill: var(--bar); } svg .track { fill: none; stroke: var(--line); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
@@ -38,6 +38,9 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0;
   --good: #0b5a22; --bad: #8f1018; --warn: #5a3f00; --bar: #23577d; }
   body { max-width: none; padding: 0; font-size: 10pt; } tr, section { break-inside: avoid; } }
 """
+
+_WIDTH, _ROOM, _STEP = 360, 290, 42
+"""Of a picture, in its own units: its width, the longest bar, and the height of one bar."""
 
 
 def page(title: str, body: Sequence[str], *, language: str = "en") -> str:
@@ -98,28 +101,27 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str
     )
 
 
-def bars(title: str, items: Sequence[tuple[str, int, str]], *, width: int = 640) -> str:
+def bars(title: str, items: Sequence[tuple[str, int, str]]) -> str:
     """Return a picture of horizontal bars, one for each (name, count, style).
 
-    The numbers stand in the picture as text, and in its description for who can't see it.
+    Names stand above their bars and the picture is narrow, so that it can be read at 320 pixels.
+    The numbers stand in it as text, and in its description for who can't see it.
     """
     most = max((count for _, count, _ in items), default=0) or 1
-    names = 190
-    room = width - names - 70
     told = "; ".join(f"{name} {count}" for name, count, _ in items)
     drawn = []
     for place, (name, count, style) in enumerate(items):
-        top = 6 + place * 26
-        long = max(2, round(room * count / most)) if count else 0
+        top = place * _STEP
+        long = max(2, round(_ROOM * count / most)) if count else 0
         drawn.append(
-            f'<text x="{names - 8}" y="{top + 14}" text-anchor="end">{escape(name)}</text>'
-            f'<rect class="track" x="{names}" y="{top}" width="{room}" height="18" rx="2"/>'
-            f'<rect class="{escape(style or "bar")}" x="{names}" y="{top}" width="{long}" '
-            f'height="18" rx="2"/><text x="{names + room + 8}" y="{top + 14}">{count:,}</text>'
+            f'<text x="0" y="{top + 16}">{escape(name)}</text>'
+            f'<rect class="track" x="1" y="{top + 22}" width="{_ROOM}" height="14" rx="2"/>'
+            f'<rect class="{escape(style or "bar")}" x="1" y="{top + 22}" width="{long}" '
+            f'height="14" rx="2"/><text x="{_ROOM + 9}" y="{top + 34}">{count:,}</text>'
         )
-    height = 12 + 26 * len(items)
+    size = f"{_WIDTH} {_STEP * len(items) + 4}"
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title, quote=True)}">'
+        f'<svg viewBox="0 0 {size}" role="img" aria-label="{escape(title, quote=True)}">'
         f"<title>{escape(title)}</title><desc>{escape(told)}</desc>{''.join(drawn)}</svg>"
     )
 

@@ -51,8 +51,9 @@ def report_page(document: Mapping[str, Any]) -> str:
 
 
 def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    policy, log = document["policy"], document["log"]
+    policy, log, counts = document["policy"], document["log"], document["counts"]
     return [
+        *((f"checks {said}", str(counts[outcome])) for outcome, (said, _) in _SAID.items()),
         ("when", document["at"]),
         ("home", f"{document['region']}, {document['realm']}"),
         ("policy", f"{policy['name']} {policy['version']}, sha256 {policy['sha256']}"),
