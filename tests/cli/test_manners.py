@@ -57,6 +57,7 @@ GROUPS = {
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
     "keys": ("status", "rotate", "destroy-expired"),
+    "records": ("processing", "impact", "inventory", "transparency"),
 }
 CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),
@@ -112,6 +113,7 @@ def test_what_changes_something_can_be_tried_first(
         "export", "report",
         "send",
         "rotate", "destroy-expired", "backup", "restore",
+        "audit", "processing", "impact", "inventory", "transparency",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -146,6 +148,8 @@ def test_a_dry_run_changes_no_byte(shell: Shell, tmp_path: Path) -> None:
         ("log", "checkpoint", "--out", "point"),
         ("log", "prove", "1", "--out", "e.tlog-proof"),
         ("log", "witness", "http://127.0.0.1:1", "--key", "x"),
+        ("audit", "--out", "report"),
+        ("records", "processing", "--out", "papers"),
     ):
         shell.ok(*words, "--dry-run")
     assert shell.bytes() == before

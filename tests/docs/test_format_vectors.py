@@ -6,9 +6,8 @@ from pathlib import Path
 
 from tests.docs.pages import ROOT, rows, vectors
 from tests.support.ports import SeededEntropy
-from volens.app import policies
+from volens.app.creation import ROOMS_WITH_TABLES
 from volens.app.identity import Identity
-from volens.consent import store as consent_store
 from volens.consent.model import Act, decode_event, encode_event
 from volens.core.ids import IdKind, format_id, parse_id
 from volens.core.purposes import Purpose, Realm, Signal
@@ -33,8 +32,6 @@ from volens.crypto.pages import (
     unpack_page,
 )
 from volens.datasets import leaves
-from volens.holds import erasure_tables, reports
-from volens.holds import tables as hold_tables
 from volens.holds.erasure import ErasureState, decode_request, encode_request
 from volens.lifecycle.map_rows import Method, When
 from volens.log.entries import FIELDS, commit
@@ -57,11 +54,9 @@ from volens.log.kinds import (
     RequestOutcome,
     TimeSource,
 )
-from volens.rights import store as rights_store
 from volens.storage.engine import open_database
 from volens.storage.journal import Journal
 from volens.storage.stamps import Applied, Stamp
-from volens.vault import tables
 from volens.vault.blocks import Columns, Entry, pack_body
 from volens.vault.model import Role, TurnFlag, unpack_payload
 
@@ -236,8 +231,7 @@ def test_the_page_of_the_home_names_every_table_and_column() -> None:
         for table, columns in rows("docs/formats/home.md", 2)
         if re.fullmatch(r"`[a-z_]+`", table) and "," in columns
     }
-    rooms = (tables, consent_store, erasure_tables, hold_tables, policies, reports, rights_store)
-    metadata = [room.METADATA for room in rooms]
+    metadata = [room.METADATA for room in ROOMS_WITH_TABLES]
     real = {
         name: [column.name for column in table.columns]
         for one in metadata

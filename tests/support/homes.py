@@ -124,11 +124,12 @@ class Parts:
             )
             opened.callback(self.log.close)
             clock, entropy = where.clock, SystemEntropy()
-            recorder = Recorder(self.log, clock=clock, entropy=entropy)
+            recorder = self.recorder = Recorder(self.log, clock=clock, entropy=entropy)
             service = FileKeyService(custody, entropy=entropy)
             store = KeyStore(keys, service, entropy=entropy, clock=clock)
-            epochs = KeyEpochs(keys, service, store, entropy=entropy)
-            self.rotation = KeyRotation(epochs, recorder, clock=clock)
+            self.rotation = KeyRotation(
+                KeyEpochs(keys, service, store, entropy=entropy), recorder, clock=clock
+            )
             sealer = Sealer(store, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
             tenant = parse_id(IdKind.TENANT, identity.tenant)
             self.ledger = ConsentLedger(
@@ -152,7 +153,6 @@ class Parts:
                 recorder,
                 access=VaultAccess(self.main, recorder, self.removal),
             )
-            self.recorder = recorder
             self.gate = self._gate(identity, Opener(store, entropy=entropy), clock)
             self.ledger.drain()
             self.erasures.drain()

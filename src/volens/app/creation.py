@@ -23,6 +23,7 @@ from volens.app.identity import (
 )
 from volens.app.policies import activate, find_pack
 from volens.app.register import open_register
+from volens.audit import register as audit_register
 from volens.consent import store as consent_store
 from volens.core.errors import InvalidInput
 from volens.core.ids import IdKind, TenantId, format_id
@@ -57,7 +58,7 @@ UNFINISHED = f"{IDENTITY}.new"
 """What the identity file is called until everything else is there."""
 
 
-_ROOMS_WITH_TABLES = (
+ROOMS_WITH_TABLES = (
     vault_tables,
     consent_store,
     erasure_tables,
@@ -66,7 +67,9 @@ _ROOMS_WITH_TABLES = (
     rights_store,
     report_store,
     sent,
+    audit_register,
 )
+"""What has tables in the main database."""
 
 
 def create_home(
@@ -127,7 +130,7 @@ def _make(
     custody = custody_folder(identity.tenant, environment)
     clear_folder(folder)
     write_durable(folder / UNFINISHED, identity.encode())
-    for name in ("keys", "journal", "log", "policy", "datasets"):
+    for name in ("keys", "journal", "log", "policy", "datasets", "audits"):
         (folder / name).mkdir(mode=0o700)
     write_private(custody / SEED_FILE, entropy.draw(32))
     write_private(custody / LOOKUP_FILE, entropy.draw(32))
@@ -155,7 +158,7 @@ def _make(
 
 def _create_databases(folder: Path) -> tuple[Engine, Engine]:
     main = open_database(folder / "main.db")
-    for room in _ROOMS_WITH_TABLES:
+    for room in ROOMS_WITH_TABLES:
         create_tables(main, room.METADATA)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)

@@ -19,6 +19,7 @@ from volens.app.identity import (
 )
 from volens.app.policies import load_in_force
 from volens.app.register import RegisteredJournal, open_register
+from volens.audit.register import AuditRegister
 from volens.consent.store import ConsentLedger
 from volens.core.errors import NotFound, Unavailable, VerificationFailed
 from volens.core.ids import IdKind, parse_id
@@ -90,7 +91,7 @@ class Home:
         self.log = self._open_log() if writing else None
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
-        keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
+        self.keys = keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
         self.rotation = KeyRotation(
             KeyEpochs(self.keys_database, service, keys, entropy=entropy),
             self.recorder,
@@ -125,7 +126,7 @@ class Home:
 
     def _wire_gate(self, keys: KeyStore, tenant: bytes) -> None:
         """Wire what opens content; nothing else gets an opener."""
-        facts = FactSource(
+        self.facts = FactSource(
             self.main,
             self.subjects,
             self.ledger,
@@ -136,7 +137,7 @@ class Home:
         reader = SealedReader(self.main, tenant=tenant)
         opener = opener_for(keys, entropy=self.entropy)
         self.gate = Gate(
-            facts,
+            self.facts,
             reader,
             opener,
             self.recorder,
@@ -248,6 +249,11 @@ class Home:
     def drains(self) -> Mapping[str, Callable[[], int]]:
         """Return, by the name of its journal, what takes in what was journaled."""
         return {"choices": self.ledger.drain, "erasures": self.erasures.drain}
+
+    @property
+    def audits(self) -> AuditRegister:
+        """The audits made here; keeping one more takes a home opened for writing."""
+        return AuditRegister(self.main, self.folder / "audits", self.recorder)
 
     def owned_log(self) -> TransparencyLog:
         """Return the log of a home opened for writing.

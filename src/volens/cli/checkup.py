@@ -12,10 +12,12 @@ from enum import StrEnum
 
 from volens.app.home import Home
 from volens.app.witnesses import WITNESSES, remembered
+from volens.audit.register import overdue_since
+from volens.audit.run import every_days
 from volens.cli.output import Tell
 from volens.core.errors import VolensError
 from volens.core.purposes import Purpose
-from volens.core.time import FAR_FUTURE, format_moment
+from volens.core.time import FAR_FUTURE, format_moment, parse_moment
 from volens.crypto.epochs import EpochState
 from volens.log.checkpoint import open_checkpoint
 from volens.log.note import parse_vkey
@@ -25,7 +27,18 @@ from volens.storage.journal import RESERVE_BYTES
 _LOW_DISK_BYTES = 1024 * 1024 * 1024
 _SAFE_WAL = (3, 51, 3)
 _EXPECTED = frozenset(
-    {"volens.json", "lock", "main.db", "keys", "journal", "log", "policy", "datasets", WITNESSES}
+    {
+        "volens.json",
+        "lock",
+        "main.db",
+        "keys",
+        "journal",
+        "log",
+        "policy",
+        "datasets",
+        "audits",
+        WITNESSES,
+    }
 )
 _OTHERS = 0o077
 
@@ -62,6 +75,7 @@ def examine(home: Home, tell: Tell) -> Iterator[Finding]:
         _journal,
         _log,
         _witnesses,
+        _audits,
         _policy,
         _leftovers,
         _disk,
@@ -190,6 +204,22 @@ def _witnesses(home: Home) -> Iterator[Finding]:
             yield _fine("witness", f"{name} cosigned {signed.checkpoint.size:,} entries")
     if not known:
         yield _warn("witness", "none has cosigned this log", hint)
+
+
+def _audits(home: Home) -> Iterator[Finding]:
+    last, now = home.audits.last(), home.clock.now()
+    days = every_days(home.policy, home.identity.region)
+    created = parse_moment(home.identity.created)
+    since = overdue_since(None if last is None else last.at, created, days, now)
+    told = "none yet" if last is None else f"the last was {format_moment(last.at)[:10]}"
+    if since is not None:
+        text = f"overdue since {format_moment(since)[:10]}: {told}"
+        yield _bad("audit", text, f"volens audit; one is due every {days} days")
+    else:
+        yield _fine("audit", f"{told}; one is due every {days} days")
+    if last is not None and last.failed:
+        text = f"{last.failed} of {last.checks} checks of the last one did not hold"
+        yield _bad("last audit", text, "volens audit --last shows which")
 
 
 def _policy(home: Home) -> Iterator[Finding]:

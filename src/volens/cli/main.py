@@ -68,6 +68,10 @@ COMMANDS = {
     "keys": _Entry(module="keys", text="The epochs of the keys that lock all others.", group=True),
     "backup": _Entry(module="backup", text="Copy the home, without its keys, to a new folder."),
     "restore": _Entry(module="restore", text="Make a home from a backup; nobody is brought back."),
+    "audit": _Entry(module="audit", text="Check every invariant; a signed report."),
+    "records": _Entry(
+        module="records", text="Records of processing, inventory, transparency.", group=True
+    ),
     "doctor": _Entry(module="doctor", text="What is set up, and what is unsafe."),
     "bench": _Entry(module="bench", text="Measure on this machine."),
 }

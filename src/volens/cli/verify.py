@@ -12,6 +12,8 @@ from rich.console import RenderableType
 
 from volens.app.home import open_home
 from volens.app.identity import IDENTITY
+from volens.audit.report import PAYLOAD_TYPE as AUDIT_TYPE
+from volens.audit.report import verify_report
 from volens.cli.commands import Session, command, new_group
 from volens.cli.failures import UNVERIFIED
 from volens.cli.output import BAD, DIM, GOOD, WARN, Answer, fields, indented, line
@@ -197,6 +199,8 @@ def _document_kind(path: Path, data: bytes) -> Callable[[Path, Keys], tuple[str,
         body = read_strict(data)
     except InvalidInput as error:
         raise VerificationFailed("unreadable", f"{path}: {error.message}") from error
+    if isinstance(body, dict) and body.get("payloadType") == AUDIT_TYPE:
+        return _audit
     version = body.get("version") if isinstance(body, dict) else None
     if version == PROOF_VERSION:
         return _proof
@@ -283,6 +287,23 @@ def _erasure(path: Path, keys: Keys) -> tuple[str, Facts]:
         ("contact", receipt.contact),
         ("kept by", receipt.controller),
         ("in the log", f"size {found.checkpoint.size:,}"),
+    ]
+
+
+def _audit(path: Path, keys: Keys) -> tuple[str, Facts]:
+    report = verify_report(path.read_bytes(), keys.log)
+    counts, log = report["counts"], report["log"]
+    assert isinstance(counts, dict)
+    assert isinstance(log, dict)
+    return "audit report", [
+        ("home", str(report["origin"])),
+        ("when", str(report["at"])),
+        (
+            "checks",
+            ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in counts.items()),
+        ),
+        ("log", f"{log['size']:,} entries, root {log['root'] or 'not known'}"),
+        ("made by", str(report["software"])),
     ]
 
 

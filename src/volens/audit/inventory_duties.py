@@ -1,0 +1,232 @@
+"""The field inventory of what the law makes us keep: erasures, holds, requests, receipts, audits.
+
+Rows of parts that a home does not have yet are passed over.
+"""
+
+from __future__ import annotations
+
+from volens.audit.inventory_model import (
+    CHAT,
+    DIGEST,
+    DUTY,
+    HOUSE,
+    NOBODY,
+    NUMBER,
+    OPENS,
+    OPERATOR,
+    PLACE,
+    RANDOM,
+    TableClass,
+    rows_of,
+)
+
+_SHOWN = "the person; staff who answer requests"
+_RECORD = "as long as the record is needed to show that the law was kept"
+
+DUTIES: tuple[TableClass, ...] = (
+    TableClass(
+        name="erasure",
+        counted_by="subject_raw",
+        held=rows_of(
+            {
+                "no": NUMBER,
+                "id": ("reference number of an erasure", "the person can ask for it", RANDOM),
+                "scope": ("chat, history or account", "does what was asked"),
+                "cause": ("what made it due", "tells a request from a schedule"),
+                "subject": ("whose, until the account is gone", "erases theirs and no more"),
+                "conversations": ("which chats, until they are gone", "erases these and no more"),
+                "subject_no": ("whose, until the account is gone", "erases theirs and no more"),
+                "numbers": ("which chats, until they are gone", "erases these and no more"),
+                "former": ("status before the request", "gives it back if it is taken back"),
+                "state": ("how far it has come", "goes on after a stop"),
+                "requested_ms": ("when it was asked", "deadlines count from here"),
+                "cool_off_ends_ms": ("until when it can be taken back", "deadlines"),
+                "promised_by_ms": ("by when it is promised", "deadlines"),
+                "access_ended_ms": ("when access ended", "the receipt"),
+                "keys_removed_ms": ("when keys were removed", "the receipt"),
+                "irrecoverable_ms": ("when nothing could open it any more", "the receipt"),
+                "cancelled_ms": ("when it was taken back", "the receipt"),
+                "held_until_ms": ("until when a hold keeps it", "the receipt"),
+                "steps": ("what was done in which store", "the receipt"),
+            },
+            basis=DUTY,
+            kept="its reference number and times for good; whose it was until they are gone",
+            seen_by=_SHOWN,
+        ),
+    ),
+    TableClass(
+        name="erasure_evidence",
+        counted_by="erasure_raw",
+        held=rows_of(
+            {
+                "erasure_no": ("which erasure", "the receipt"),
+                "log_index": PLACE,
+                "kind": ("kind of the log entry", "the receipt"),
+                "salt": OPENS,
+                "leaves": ("size of a tree of commitments", "the receipt"),
+                "place": ("place in the tree", "the receipt"),
+                "path": ("hashes of the tree", "the receipt", DIGEST),
+            },
+            basis=DUTY,
+            kept=_RECORD,
+            seen_by=_SHOWN,
+        ),
+    ),
+    TableClass(
+        name="receipt_sent",
+        counted_by="receipt_raw",
+        held=rows_of(
+            {
+                "log_index": PLACE,
+                "erasure": ("which erasure", "a receipt is sent once"),
+                "state": ("which state was told", "a receipt is sent once"),
+                "sent_ms": ("when", "a receipt is sent once"),
+                "salt": OPENS,
+            },
+            basis=DUTY,
+            kept=_RECORD,
+            seen_by=_SHOWN,
+        ),
+    ),
+    TableClass(
+        name="hold",
+        quiet=True,
+        held=rows_of(
+            {
+                "no": NUMBER,
+                "id": ("id of a hold", "names it", RANDOM),
+                "subject": ("whose data is kept", "finds it"),
+                "hold_class": ("legal or safety", "a legal one goes first"),
+                "authority": ("docket of who ordered it", "no hold without an authority"),
+                "reviewer": ("role of who reviews it", "no hold without a review"),
+                "placed_ms": ("when it was placed", "its days are counted"),
+                "until_ms": ("when it ends", "no hold without an end"),
+                "gag_until_ms": ("before when the person is not told", "a gag ends too"),
+                "counted_from_ms": ("from when its days count", "no more than 365 days"),
+                "reviewed_ms": ("when it was last reviewed", "reviews are due"),
+                "released_ms": ("when it was ended early", "erasing goes on"),
+                "ended": ("why it ended", "erasing goes on"),
+                "settled_ms": ("when its end was acted on", "erasing goes on"),
+            },
+            basis="legal obligation (Art. 6(1)(c), Art. 17(3)(b) and (e))",
+            kept=_RECORD,
+            seen_by="privacy officer; the person unless a gag applies",
+        ),
+    ),
+    TableClass(
+        name="hold_scope",
+        quiet=True,
+        held=rows_of(
+            {
+                "conversation": ("which chat is kept", "keeps no more than that"),
+                "hold_no": ("by which hold", "keeps no more than that"),
+                "turns": ("which turns", "keeps no more than that"),
+            },
+            basis="legal obligation (Art. 6(1)(c), Art. 17(3)(b) and (e))",
+            kept="while the hold is there",
+            seen_by="privacy officer; the person unless a gag applies",
+        ),
+    ),
+    TableClass(
+        name="hold_act",
+        quiet=True,
+        held=rows_of(
+            {
+                "no": NUMBER,
+                "hold_no": ("which hold", "shows what was done when"),
+                "act": ("placed, extended, reviewed, ended", "shows what was done when"),
+                "at_ms": ("when", "shows what was done when"),
+                "body": ("the act in full", "opens the entry"),
+                "log_index": PLACE,
+                "salt": OPENS,
+            },
+            basis="legal obligation (Art. 6(1)(c), Art. 17(3)(b) and (e))",
+            kept=_RECORD,
+            seen_by="privacy officer; the person unless a gag applies",
+        ),
+    ),
+    TableClass(
+        name="rights_request",
+        counted_by="subject_no",
+        held=rows_of(
+            {
+                "no": NUMBER,
+                "id": ("reference number of a request", "the person can ask for it", RANDOM),
+                "subject_no": ("whose request", "answers the right person"),
+                "kind": ("which right", "does what was asked"),
+                "channel": ("the door it came through", "answers through it"),
+                "state": ("how far it has come", "goes on after a stop"),
+                "region": ("whose law sets the deadline", "deadlines"),
+                "about": ("what is to be corrected", "does what was asked"),
+                "scope": ("how much is to be erased", "does what was asked"),
+                "opened_ms": ("when it came", "deadlines count from here"),
+                "due_ms": ("by when it must be answered", "deadlines"),
+                "verified_ms": ("when it was clear who asks", "nobody gets another's data"),
+                "verified_by": ("how that became clear", "nobody gets another's data"),
+                "started_ms": ("when work on it began", "deadlines"),
+                "told_ms": ("when more time was announced", "deadlines"),
+                "extension_reason": ("why more time is needed", "deadlines"),
+                "first_due_ms": ("the first deadline", "deadlines"),
+                "closed_ms": ("when it was answered", "deadlines"),
+                "outcome": ("how it ended", "shows that the law was kept"),
+                "reason": ("why it ended so", "shows that the law was kept"),
+                "erasure": ("the erasure that it led to", "the receipt"),
+                "agent": ("which authorised agent asked", "answers the agent"),
+                "agent_number": ("the agent's own number", "answers the agent"),
+                "agent_callback": ("where the agent is told", "answers the agent"),
+            },
+            basis="legal obligation (Art. 12, 15-22)",
+            kept=_RECORD,
+            seen_by=_SHOWN,
+        ),
+    ),
+    TableClass(
+        name="report",
+        counted_by="subject_no",
+        held=rows_of(
+            {
+                "no": NUMBER,
+                "subject_no": ("who reported", "tells them what came of it"),
+                "conversation_no": ("which chat", "finds what was reported"),
+                "turn": ("which reply", "finds what was reported"),
+                "because": ("why: a word of a list", "decides who looks"),
+                "at_ms": ("when", "order"),
+                "log_index": PLACE,
+                "salt": OPENS,
+            },
+            basis="legitimate interest (Art. 6(1)(f)): the person asked for it",
+            kept=CHAT,
+            seen_by="trust and safety; the person",
+        ),
+    ),
+    TableClass(
+        name="applied",
+        held=rows_of(
+            {
+                "id": ("which state of the database", "a database that was set back is found"),
+                "number": ("how often it was written", "a database that was set back is found"),
+                "log_size": ("how far the log was", "a database that was set back is found"),
+            },
+            basis=NOBODY,
+            kept=HOUSE,
+            seen_by=OPERATOR,
+        ),
+    ),
+    TableClass(
+        name="audit",
+        held=rows_of(
+            {
+                "no": NUMBER,
+                "at_ms": ("when the audit was", "an overdue audit raises an alarm"),
+                "log_index": PLACE,
+                "salt": OPENS,
+                "report_digest": ("hash of the report", "shows that it was not changed"),
+                "checks": ("how many checks", "the last result at a glance"),
+                "failed": ("how many failed", "the last result at a glance"),
+            },
+            basis=NOBODY,
+            kept=HOUSE,
+            seen_by=OPERATOR,
+        ),
+    ),
+)
