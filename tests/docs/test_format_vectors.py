@@ -34,6 +34,7 @@ from volens.crypto.pages import (
 )
 from volens.datasets import leaves
 from volens.holds import erasure_tables
+from volens.holds import tables as hold_tables
 from volens.holds.erasure import ErasureState, decode_request, encode_request
 from volens.lifecycle.map_rows import Method, When
 from volens.log.entries import FIELDS, commit
@@ -238,6 +239,8 @@ def test_the_page_of_the_home_names_every_table_and_column() -> None:
         erasure_tables.METADATA,
         policies.METADATA,
     )
+    rooms = (tables, consent_store, hold_tables, policies)
+    metadata = [room.METADATA for room in rooms]
     real = {
         name: [column.name for column in table.columns]
         for one in metadata

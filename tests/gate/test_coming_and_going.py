@@ -17,7 +17,7 @@ from volens.consent.model import Act
 from volens.core.ids import IdKind, parse_id
 from volens.core.purposes import Signal
 from volens.log.kinds import CaptureSource
-from volens.vault.model import unpack_payload
+from volens.vault.model import pack_payload, unpack_payload
 from volens.vault.store import Held
 from volens.vault.subjects import Subject
 from volens.vault.tables import BLOCK, CONVERSATION, OBSOLETE_KEY
@@ -90,6 +90,18 @@ class ComingAndGoing(RuleBasedStateMachine):
         self.stores.removal.erase_conversations({self.people[who]: [h.id for h in held.values()]})
         for name in held:
             del self.model[who][name]
+
+    @rule(who=WHO, name=st.sampled_from("abcdefgh"))
+    def carve(self, who: int, name: str) -> None:
+        for held in self._held(who, [name]).values():
+            text = f"carved {held.sequence}"
+            payload = pack_payload(talk(name, text, "good day"))
+            carved = self.stores.removal.carve(
+                self.people[who], held.id, [held.sequence], lambda _, made=payload: made
+            )
+            again = self.stores.removal.carve(self.people[who], held.id, [held.sequence], bytes)
+            assert (carved, again) == (True, False)
+            self.model[who][name].text = text
 
     @rule(who=WHO)
     def merge(self, who: int) -> None:

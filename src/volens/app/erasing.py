@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from volens.app.home import Home
 from volens.datasets.erasing import DatasetTarget
+from volens.holds.carving import Carver
 from volens.holds.progress import ErasureProgress
+from volens.holds.target import HoldTarget
 from volens.lifecycle.erasing import Eraser, HoldReader
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
 
 
-def eraser_of(home: Home, erasing: ErasingVault, holds: HoldReader | None = None) -> Eraser:
+def eraser_of(
+    home: Home,
+    erasing: ErasingVault,
+    holds: HoldReader | None = None,
+    carver: Carver | None = None,
+) -> Eraser:
     """Return the eraser of a home that was opened for writing.
 
     Args:
         home: the home.
         erasing: what forgets conversations and accounts: the home's vault.
         holds: what keeps erasures from going on.
+        carver: leaves of a held conversation only its held turns; without one all of it stays.
     """
     return Eraser(
         home.erasures,
@@ -24,12 +32,14 @@ def eraser_of(home: Home, erasing: ErasingVault, holds: HoldReader | None = None
         Planner(home.main),
         home.recorder,
         [
+            HoldTarget(home.main, home.holds),
             VaultTarget(home.main, home.keys_database, home.subjects, erasing),
             ChoicesTarget(home.main, home.ledger),
             dataset_target(home),
         ],
         clock=home.clock,
         holds=holds,
+        carver=carver,
     )
 
 

@@ -29,8 +29,12 @@ class Rewrite:
     holder: Holder
     blocks: Sequence[tuple[bytes, bytes]]
     """Block id (16 bytes) and envelope of each."""
-    without: Collection[Member]
+    without: Collection[Member] = ()
     """What goes: exactly these versions of these conversations."""
+    anew: frozenset[bytes] = frozenset()
+    """Conversations that `layout` changes: their sequence numbers go up by one."""
+    layout: Layout | None = None
+    """How what stays is laid out, if not as always."""
 
 
 class Shredder:
@@ -69,7 +73,7 @@ class Shredder:
             account = drawn[one.holder.raw]
             envelope = seal_envelope(
                 AccountKeys(account.key).of_block(block, account.salts[block]),
-                pack_block(members, secrets, self._layout(parts)),
+                pack_block(members, secrets, (one.layout or self._layout)(parts)),
                 key_id=block,
                 nonce=self._entropy.draw(NONCE_BYTES),
                 associated=bind_block(self._tenant, one.holder.raw, block),
@@ -105,7 +109,10 @@ class Shredder:
             block = unpack_block(data)
             kept = _kept(block, without, account.salts)
             parts.append((block.body, kept))
-            members += [block.member(index) for index in kept]
+            members += [
+                (conversation, sequence + (conversation in wanted.anew))
+                for conversation, sequence in map(block.member, kept)
+            ]
             secrets += [block.secret(index) for index in kept]
         return parts, members, secrets
 

@@ -21,6 +21,7 @@ from volens.core.regions import Region
 from volens.core.time import FAR_FUTURE, from_millis, to_millis
 from volens.gate.census import Census, Int64s
 from volens.holds.erasures import ErasureLedger
+from volens.log.kinds import ErasureScope
 from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, ConsentBitmap, Overrides
 from volens.policy.boundaries import NEVER
 from volens.policy.classify import (
@@ -183,7 +184,7 @@ class FactSource:
                 if raw in journaled:
                     key[-2:] = journaled[raw]
                 if raw in leaving:
-                    key[_STATUS_AT] = SubjectStatus.ERASING.value
+                    key[_STATUS_AT] = leaving[raw]
                 known = seen.get(tuple(key))
                 if known is None:
                     *attributes, grants, objected = key
@@ -208,17 +209,19 @@ class FactSource:
             for state in (self._ledger.states(event.subject)[event.purpose],)
         }
 
-    def _leaving(self) -> frozenset[bytes]:
-        """Return whose account is to go, by a request that the journal still holds.
+    def _leaving(self) -> dict[bytes, str]:
+        """Return the status of those about whom the journal still holds a request to erase.
 
         Whoever asked for some chats only is left out altogether until the request is taken in: by
         the next process that owns the home, before it decides anything.
         """
-        return frozenset(
-            parse_id(IdKind.SUBJECT, erasure.subject)
-            for erasure in self._erasures.pending()
-            if erasure.subject is not None
-        )
+        found: dict[bytes, str] = {}
+        for erasure in self._erasures.pending():
+            raw = parse_id(IdKind.SUBJECT, str(erasure.subject))
+            if erasure.scope is ErasureScope.ACCOUNT:
+                found[raw] = SubjectStatus.CLOSED.value
+            found.setdefault(raw, SubjectStatus.ERASING.value)
+        return found
 
     def _overrides(
         self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]

@@ -16,19 +16,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from volens.consent.store import ConsentLedger
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable, VolensError
 from volens.core.ids import IdKind, SubjectId, parse_id
 from volens.core.ports import Clock, Entropy
-from volens.core.purposes import Purpose
+from volens.core.purposes import Purpose, SubjectStatus
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.gate.census import Census
 from volens.gate.facts import FactSource, Use, known_purpose
 from volens.gate.reading import OpenedBatch, SealedReader
+from volens.holds.access import Ended
 from volens.holds.erasures import ErasureLedger
 from volens.log.fields import Value
 from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
@@ -109,9 +110,12 @@ class Gate:
         signal = "none" if held is None else held.signal.value
         try:
             _check_owner(subject, held)
-            if self._has_ended(subject, held):
+            ended = self._erasures.ended()
+            if held is not None and _has_ended(subject, held, ended):
                 return _denied(policy, ReasonCode.BLOCKED_ERASING)
             facts = self._facts.subject_facts(subject, policy)
+            if subject.holder.raw in ended.accounts:
+                facts = replace(facts, status=SubjectStatus.CLOSED.value)
             at = self._clock.now()
             return policy.decide(
                 facts, ConversationFacts(signal=signal), self._facts.use_facts(use, at)
@@ -245,14 +249,6 @@ class Gate:
         self._ledger.drain()
         self._erasures.drain()
 
-    def _has_ended(self, subject: Subject, held: Held | None) -> bool:
-        ended = self._erasures.ended()
-        raw = subject.holder.raw
-        if held is None:
-            return raw in ended.accounts
-        conversation = parse_id(IdKind.CONVERSATION, held.id)
-        return held.ended is not None or ended.covers(raw, conversation, held.captured)
-
     def show(self, held: Held, subject: Subject, use: Use, asker: Asker) -> Payload:
         """Open one conversation for somebody to look at; logged before and after.
 
@@ -335,6 +331,16 @@ class Gate:
 def opener_for(keys: KeyStore, *, entropy: Entropy) -> Opener:
     """Make the opener that a gate is wired with; the wiring itself may not import it."""
     return Opener(keys, entropy=entropy)
+
+
+def _has_ended(subject: Subject, held: Held, ended: Ended) -> bool:
+    conversation = parse_id(IdKind.CONVERSATION, held.id)
+    history = ended.histories.get(subject.holder.raw)
+    return (
+        held.ended is not None
+        or conversation in ended.conversations
+        or (history is not None and held.captured <= history)
+    )
 
 
 def _denied(policy: Policy, reason: ReasonCode) -> Decision:

@@ -13,7 +13,7 @@ Numbers are little-endian. Tables, metadata and texts are those of the payload (
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -118,6 +118,27 @@ def merge_bodies(parts: Sequence[tuple[memoryview, Sequence[int]]]) -> bytes:
         texts += [one.texts[text[place] : text[place + 1]] for place in places]
     kept = np.concatenate(rows)
     return b"".join((_head(kept), kept.tobytes(), *tables, *metas, *texts))
+
+
+def change_body(
+    parts: Sequence[tuple[memoryview, Sequence[int]]],
+    number: int,
+    change: Callable[[bytes], bytes],
+) -> bytes:
+    """Do as `merge_bodies`, with the payload of one conversation changed by a pure function."""
+    columns = Columns.of([merge_bodies(parts)])
+    entries = []
+    for place, row in enumerate(columns.rows):
+        payload = columns.payload(place)
+        entries.append(
+            Entry(
+                number=int(row["number"]),
+                batch=int(row["batch"]),
+                position=int(row["position"]),
+                payload=change(payload) if int(row["number"]) == number else payload,
+            )
+        )
+    return pack_body(entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

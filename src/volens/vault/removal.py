@@ -7,22 +7,28 @@ dropped right after, and by `finish` at the next start if the process died in be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
+from volens.core.errors import NotFound
 from volens.core.ids import ConversationId, IdKind, parse_id
 from volens.core.ports import Entropy
 from volens.core.time import to_millis
 from volens.crypto.blocks import Member
 from volens.crypto.keystore import Holder, KeyStore
+from volens.crypto.sealing import SealedBlock
 from volens.crypto.shredding import Rewrite, Shredder
 from volens.storage.engine import driver_of, execute_many
-from volens.vault.blocks import merge_bodies
+from volens.vault.blocks import change_body, merge_bodies
 from volens.vault.subjects import Subject
 from volens.vault.tables import BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY, SUBJECT
 
+Change = Callable[[bytes], bytes]
+"""From one payload to another; pure."""
 _AT_ONCE = 900  # SQLite's least limit is 999 variables
 _SMALL_BYTES = 16 * 1024
 _MERGED_BYTES = 64 * 1024
@@ -74,6 +80,44 @@ class Removal:
                 [(one.number, name) for one, names in wanted.items() for name in names],
             )
         self.finish()
+
+    def carve(
+        self, subject: Subject, name: ConversationId, kept: Sequence[int], change: Change
+    ) -> bool:
+        """Change what is stored of one conversation, under a new key; say whether it was to do.
+
+        In the steps of `erase_conversations`. The payload is handed to `change`, a pure function,
+        inside the call and to nobody else. What it came to is remembered by `kept`, so that doing
+        it again is no work.
+
+        Args:
+            subject: whose.
+            name: which conversation.
+            kept: the turns that `change` keeps.
+            change: from the payload that is stored to the one that stays.
+
+        Raises:
+            NotFound: if it is not here.
+        """
+        done = hashlib.sha256(b"volens/carved/v1\x00" + repr(list(kept)).encode()).digest()[:16]
+        with self._engine.begin() as db:
+            row = next(iter(_rows(db, subject, [name])), None)
+            if row is None:
+                raise NotFound("conversation_unknown", f"no conversation {name} here")
+            if row.content_digest == done:
+                return False
+            layout = functools.partial(change_body, number=row.no, change=change)
+            rewrite = Rewrite(
+                holder=subject.holder,
+                blocks=[_blocks(db, [row.block_no])[row.block_no]],
+                anew=frozenset({row.id}),
+                layout=layout,
+            )
+            self._replace(db, [row.block_no], rewrite)
+            values = {"content_digest": done, "sequence": row.sequence + 1}
+            db.execute(update(CONVERSATION).where(CONVERSATION.c.no == row.no).values(values))
+        self.finish()
+        return True
 
     def erase_accounts(self, subjects: Sequence[Subject]) -> None:
         """Erase people with everything the vault holds of them; twice is no error.
@@ -147,18 +191,13 @@ class Removal:
             Rewrite(holder=holder, blocks=[stored[no] for no in numbers], without=gone)
             for holder, numbers, gone in wanted
         ]
-        for (holder, numbers, _), new in zip(wanted, self._shredder.rewrite(rewrites), strict=True):
-            first, others = numbers[0], numbers[1:]
-            _obsolete(db, [(holder.number, stored[no][0]) for no in numbers])
-            if new is None:
-                others = numbers
-            else:
-                values = {"id": new.id, "envelope": new.envelope}
-                db.execute(update(BLOCK).where(BLOCK.c.no == first).values(values))
-            if others:
-                db.execute(delete(BLOCK).where(BLOCK.c.no.in_(others)))
-                moved = update(CONVERSATION).where(CONVERSATION.c.block_no.in_(others))
-                db.execute(moved.values(block_no=first))
+        new = self._shredder.rewrite(rewrites)
+        for (_, numbers, _), one, block in zip(wanted, rewrites, new, strict=True):
+            _put_in_place(db, numbers, one, block)
+
+    def _replace(self, db: Connection, numbers: list[int], rewrite: Rewrite) -> None:
+        (block,) = self._shredder.rewrite([rewrite])
+        _put_in_place(db, numbers, rewrite, block)
 
     def _set_ended(self, numbers: Sequence[int], moment_ms: int | None) -> None:
         with self._engine.begin() as db:
@@ -168,6 +207,23 @@ class Removal:
                 f"UPDATE conversation SET ended_ms = ? WHERE no = ?{only}",  # noqa: S608 - constants
                 [(moment_ms, number) for number in numbers],
             )
+
+
+def _put_in_place(
+    db: Connection, numbers: Sequence[int], rewrite: Rewrite, block: SealedBlock | None
+) -> None:
+    """Store a rewritten block in the place of the blocks with these numbers."""
+    _obsolete(db, [(rewrite.holder.number, key) for key, _ in rewrite.blocks])
+    first, others = numbers[0], numbers[1:]
+    if block is None:
+        others = numbers
+    else:
+        values = {"id": block.id, "envelope": block.envelope}
+        db.execute(update(BLOCK).where(BLOCK.c.no == first).values(values))
+    if others:
+        db.execute(delete(BLOCK).where(BLOCK.c.no.in_(others)))
+        moved = update(CONVERSATION).where(CONVERSATION.c.block_no.in_(others))
+        db.execute(moved.values(block_no=first))
 
 
 def shredder_for(keys: KeyStore, *, tenant: bytes, entropy: Entropy) -> Shredder:

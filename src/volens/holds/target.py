@@ -1,0 +1,86 @@
+"""What an erasure does to the register of holds: it goes with what it held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy import Column, Engine, select
+
+from volens.core.ids import ConversationId, IdKind, SubjectId, format_id
+from volens.holds.rows import chunks
+from volens.holds.store import HoldStore
+from volens.holds.tables import HOLD, HOLD_SCOPE
+
+
+class Erased(Protocol):
+    """What one erasure removes. Ids are raw, 16 bytes."""
+
+    @property
+    def is_account(self) -> bool:
+        """Say whether all of the person goes."""
+        ...
+
+    @property
+    def subject(self) -> bytes:
+        """Return whose it is."""
+        ...
+
+    @property
+    def conversations(self) -> tuple[bytes, ...]:
+        """Return the conversations that go."""
+        ...
+
+
+class HoldTarget:
+    """A store of the erasure map. It comes before the others: it refuses what is still held."""
+
+    def __init__(self, engine: Engine, holds: HoldStore) -> None:
+        """Let `holds` do it, and look into `engine` afterwards."""
+        self._engine = engine
+        self._holds = holds
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """Return what it clears, and how."""
+        return {"holds": "row_deleted"}
+
+    def erase(self, items: Sequence[Erased]) -> None:
+        """Remove what the register says of `items`; what is gone already is no error.
+
+        Raises:
+            Denied: ``held`` if a hold on one of them has not ended in the log.
+        """
+        chats = [raw for item in items for raw in item.conversations]
+        self._holds.erase_conversations(
+            [ConversationId(format_id(IdKind.CONVERSATION, raw)) for raw in chats]
+        )
+        for raw in self._held_people([item.subject for item in items if item.is_account]):
+            self._holds.erase_subject(SubjectId(format_id(IdKind.SUBJECT, raw)))
+
+    def probe(self, items: Sequence[Erased]) -> list[str]:
+        """Return the tables in which anything of `items` still is."""
+        chats = [raw for item in items for raw in item.conversations]
+        people = [item.subject for item in items if item.is_account]
+        found = []
+        if self._any(HOLD_SCOPE.c.conversation, chats):
+            found.append("main.db hold_scope")
+        if self._any(HOLD.c.subject, people):
+            found.append("main.db hold")
+        return sorted(found)
+
+    def _held_people(self, people: Sequence[bytes]) -> list[bytes]:
+        """Return the few of `people` that the register knows."""
+        found: set[bytes] = set()
+        with self._engine.connect() as db:
+            for some in chunks(people):
+                query = select(HOLD.c.subject).where(HOLD.c.subject.in_(some))
+                found.update(db.execute(query).scalars())
+        return sorted(found)
+
+    def _any(self, column: Column[bytes], raws: Sequence[bytes]) -> bool:
+        with self._engine.connect() as db:
+            return any(
+                db.execute(select(column).where(column.in_(some)).limit(1)).first()
+                for some in chunks(raws)
+            )
