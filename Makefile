@@ -43,7 +43,7 @@ lock: $(VENV)/.ready
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
 	  --output-file requirements/dev.lock requirements/dev.in pyproject.toml \
-	  --extra parquet --extra demo
+	  --extra parquet --extra demo --extra receipts
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
 	  --constraint requirements/dev.lock \

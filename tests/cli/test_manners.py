@@ -38,14 +38,30 @@ GROUPS = {
     "organisation": ("list", "instruct"),
     "conversation": ("list", "show", "exclude", "include"),
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
+    "rights": (
+        "open",
+        "list",
+        "show",
+        "confirm",
+        "start",
+        "close",
+        "withdraw",
+        "extend",
+        "queue",
+        "settle",
+        "law",
+    ),
     "erase": ("conversation", "history", "subject"),
     "hold": ("place", "list", "show", "extend", "review", "release"),
+    "receipt": ("list", "show", "send"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
 }
 CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),
     *((group, name) for group, names in GROUPS.items() for name in names),
+    ("rights", "drp", "receive"),
+    ("rights", "drp", "status"),
 ]
 
 
@@ -89,8 +105,11 @@ def test_what_changes_something_can_be_tried_first(
     writes = {
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
+        "open", "confirm", "start", "close", "extend", "settle", "receive",
         "conversation", "history", "subject",
-        "place", "extend", "review", "release",
+        "place", "review", "release",
+        "export", "report",
+        "send",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -105,6 +124,8 @@ def test_a_dry_run_changes_no_byte(shell: Shell, tmp_path: Path) -> None:
     for words in (
         ("import", "more.jsonl", "--subject", "bob"),
         ("subject", "add", "bob"),
+        ("export", "ann", "--out", "ann.zip"),
+        ("report", first, "--because", "wrong"),
         ("subject", "set", "ann", "--plan", "pro"),
         ("organisation", "instruct", "acme", "safety_training"),
         ("conversation", "exclude", first),
@@ -155,6 +176,7 @@ def test_every_answer_fits_a_narrow_terminal_and_is_one_document_for_programs(
         ("bench",),
         ("erase", "conversation", first, "--dry-run"),
         ("erase", "subject", "ann", "--yes"),
+        ("receipt", "list"),
     ):
         said = shell.ok(*words)
         wide = [text for text in said.out.splitlines() if len(text) > 80 and text != whole]

@@ -33,7 +33,7 @@ from volens.crypto.pages import (
     unpack_page,
 )
 from volens.datasets import leaves
-from volens.holds import erasure_tables
+from volens.holds import erasure_tables, reports
 from volens.holds import tables as hold_tables
 from volens.holds.erasure import ErasureState, decode_request, encode_request
 from volens.lifecycle.map_rows import Method, When
@@ -57,6 +57,7 @@ from volens.log.kinds import (
     RequestOutcome,
     TimeSource,
 )
+from volens.rights import store as rights_store
 from volens.storage.journal import Journal
 from volens.vault import tables
 from volens.vault.blocks import Columns, Entry, pack_body
@@ -233,13 +234,7 @@ def test_the_page_of_the_home_names_every_table_and_column() -> None:
         for table, columns in rows("docs/formats/home.md", 2)
         if re.fullmatch(r"`[a-z_]+`", table) and "," in columns
     }
-    metadata = (
-        tables.METADATA,
-        consent_store.METADATA,
-        erasure_tables.METADATA,
-        policies.METADATA,
-    )
-    rooms = (tables, consent_store, hold_tables, policies)
+    rooms = (tables, consent_store, erasure_tables, hold_tables, policies, reports, rights_store)
     metadata = [room.METADATA for room in rooms]
     real = {
         name: [column.name for column in table.columns]

@@ -17,6 +17,7 @@ from volens.core.regions import Region
 from volens.crypto.binding import capture_commitment
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import open_record
+from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import Census, FactSource, Use, published_notices
 from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader, Wanted
@@ -138,11 +139,10 @@ def test_an_opener_made_for_a_gate_opens_and_seals(stores: Stores, people: list[
     keys = KeyStore(stores.keys, stores.service, entropy=stores.entropy)
     gate = Gate(
         facts(stores),
-        stores.ledger,
-        stores.erasures,
         SealedReader(stores.main, tenant=TENANT),
         opener_for(keys, entropy=stores.entropy),
         stores.recorder,
+        leaves=AccessLeaves(stores.main),
         policy=stores.policy,
         clock=stores.clock,
     )

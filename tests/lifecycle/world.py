@@ -119,4 +119,4 @@ def world_of(where: Place) -> World:
     """Open a home with its eraser."""
     home = where.open()
     vault, holds = StoppableVault(home), FixedHolds()
-    return World(where, home, vault, holds, eraser_of(home, vault, holds))
+    return World(where, home, vault, holds, eraser_of(home, vault=vault, holds=holds))

@@ -29,6 +29,7 @@ from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
 from volens.datasets.build import DatasetBuilder
+from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
@@ -155,11 +156,10 @@ class Parts:
                     region=identity.region,
                     realm=identity.realm,
                 ),
-                self.ledger,
-                self.erasures,
                 SealedReader(self.main, tenant=tenant),
                 Opener(store, entropy=entropy),
                 recorder,
+                leaves=AccessLeaves(self.main),
                 policy=policy(),
                 clock=clock,
             )

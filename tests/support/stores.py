@@ -18,6 +18,7 @@ from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.crypto.sealing import Sealer
+from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import FactSource, Use
 from volens.gate.gate import Asker, Gate
 from volens.gate.reading import SealedReader
@@ -154,11 +155,10 @@ class Stores:
                 region=Region.EU,
                 realm=Realm.CIVILIAN,
             ),
-            self.ledger,
-            self.erasures,
             SealedReader(self.main, tenant=TENANT),
             Opener(KeyStore(self.keys, self.service, entropy=self.entropy), entropy=self.entropy),
             self.recorder,
+            leaves=AccessLeaves(self.main),
             policy=self.policy,
             clock=self.clock,
         )

@@ -29,10 +29,13 @@ from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
 from volens.holds import erasure_tables
+from volens.holds import reports as report_store
 from volens.holds import tables as hold_tables
+from volens.lifecycle import sent
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
+from volens.rights import store as rights_store
 from volens.storage.engine import create_tables, open_database
 from volens.storage.files import (
     make_folder,
@@ -47,6 +50,18 @@ from volens.vault import tables as vault_tables
 
 UNFINISHED = f"{IDENTITY}.new"
 """What the identity file is called until everything else is there."""
+
+
+_ROOMS_WITH_TABLES = (
+    vault_tables,
+    consent_store,
+    erasure_tables,
+    hold_tables,
+    policies,
+    rights_store,
+    report_store,
+    sent,
+)
 
 
 def create_home(
@@ -136,8 +151,8 @@ def _make(
 
 def _create_databases(folder: Path) -> Engine:
     main = open_database(folder / "main.db")
-    for tables in (vault_tables, consent_store, erasure_tables, hold_tables, policies):
-        create_tables(main, tables.METADATA)
+    for room in _ROOMS_WITH_TABLES:
+        create_tables(main, room.METADATA)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)
     keys.dispose()

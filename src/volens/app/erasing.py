@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from volens.app.home import Home
+from volens.app.rights import request_store
 from volens.datasets.erasing import DatasetTarget
 from volens.holds.carving import Carver
 from volens.holds.progress import ErasureProgress
-from volens.holds.target import HoldTarget
+from volens.holds.target import HoldTarget, ReportTarget
 from volens.lifecycle.erasing import Eraser, HoldReader
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
+from volens.rights.erasing import RequestTarget
 
 
 def eraser_of(
     home: Home,
-    erasing: ErasingVault,
+    *,
+    vault: ErasingVault | None = None,
     holds: HoldReader | None = None,
     carver: Carver | None = None,
 ) -> Eraser:
@@ -22,8 +25,8 @@ def eraser_of(
 
     Args:
         home: the home.
-        erasing: what forgets conversations and accounts: the home's vault.
-        holds: what keeps erasures from going on.
+        vault: what forgets conversations and accounts, if not the home's own vault.
+        holds: what keeps erasures from going on, if not the home's own holds.
         carver: leaves of a held conversation only its held turns; without one all of it stays.
     """
     return Eraser(
@@ -32,13 +35,16 @@ def eraser_of(
         Planner(home.main),
         home.recorder,
         [
+            # What a hold says of a person goes before the keys: it can refuse, they can't.
             HoldTarget(home.main, home.holds),
-            VaultTarget(home.main, home.keys_database, home.subjects, erasing),
+            ReportTarget(home.main, home.reports()),
+            VaultTarget(home.main, home.keys_database, home.subjects, vault or home.removal),
             ChoicesTarget(home.main, home.ledger),
             dataset_target(home),
+            RequestTarget(request_store(home)),
         ],
         clock=home.clock,
-        holds=holds,
+        holds=home.holds if holds is None else holds,
         carver=carver,
     )
 

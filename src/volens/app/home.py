@@ -24,12 +24,16 @@ from volens.core.ports import Clock, Entropy
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.sealing import Sealer
+from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate, opener_for
+from volens.gate.own_copy import OwnCopy
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
+from volens.holds.reports import ReportStore
 from volens.holds.store import HoldStore
 from volens.lifecycle.access import VaultAccess
+from volens.lifecycle.sent import SentReceipts
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -43,6 +47,7 @@ from volens.vault.subjects import SubjectStore
 
 if TYPE_CHECKING:
     from volens.datasets.build import DatasetBuilder
+    from volens.rights.export import Exporter
 
 LOCK_WAIT_SECONDS = 5.0
 
@@ -82,8 +87,7 @@ class Home:
         keys = KeyStore(
             self.keys_database, FileKeyService(custody, entropy=entropy), entropy=entropy
         )
-        lookup_key = load_secret(custody, LOOKUP_FILE)
-        self.sealer = Sealer(keys, lookup_key=lookup_key, entropy=entropy)
+        self.sealer = Sealer(keys, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
         tenant = parse_id(IdKind.TENANT, identity.tenant)
         self.subjects = SubjectStore(
@@ -116,12 +120,21 @@ class Home:
         self.policy = load_in_force(folder, self.main)
         self.gate = Gate(
             facts,
-            self.ledger,
-            self.erasures,
             SealedReader(self.main, tenant=tenant),
             opener_for(keys, entropy=entropy),
             self.recorder,
+            leaves=AccessLeaves(self.main),
             policy=self.policy,
+            clock=clock,
+        )
+        self.own_copy = OwnCopy(
+            self.gate,
+            self.subjects,
+            self.vault,
+            SealedReader(self.main, tenant=tenant),
+            opener_for(keys, entropy=entropy),
+            self.recorder,
+            self.main,
             clock=clock,
         )
         self._kept = folder / "datasets"
@@ -154,6 +167,11 @@ class Home:
         """The register of holds."""
         return HoldStore(self.main, self.recorder)
 
+    @property
+    def sent_receipts(self) -> SentReceipts:
+        """When receipts of erasures went out by e-mail."""
+        return SentReceipts(self.main, self.recorder)
+
     def datasets(self) -> DatasetBuilder:
         """Return the builder of a home opened for writing.
 
@@ -172,6 +190,39 @@ class Home:
             kept=self._kept,
             clock=self.clock,
             entropy=self.entropy,
+        )
+
+    def reports(self) -> ReportStore:
+        """Return what people reported."""
+        return ReportStore(self.main, self.recorder, clock=self.clock)
+
+    def exporter(self) -> Exporter:
+        """Return what writes a person's own copy, in a home opened for writing.
+
+        Raises:
+            Unavailable: ``read_only``.
+        """
+        # As with datasets: what only one command needs is not loaded for the others.
+        from volens.rights.disclosures import DatasetRegister  # noqa: PLC0415 - see above
+        from volens.rights.export import Exporter  # noqa: PLC0415 - see above
+        from volens.rights.export_facts import Sources  # noqa: PLC0415 - see above
+        from volens.rights.requests import request_facts  # noqa: PLC0415 - see above
+        from volens.rights.store import RequestStore  # noqa: PLC0415 - see above
+
+        requests = RequestStore(self.main, self.recorder)
+        return Exporter(
+            self.own_copy,
+            self.ledger,
+            self.owned_log(),
+            self.signer,
+            register=DatasetRegister(self._kept, self.main),
+            reports=self.reports(),
+            clock=self.clock,
+            sources=Sources(
+                holds=self.holds,
+                erasures=self.erasures,
+                requests=lambda person: [request_facts(r) for r in requests.of_subject(person)],
+            ),
         )
 
     def owned_log(self) -> TransparencyLog:

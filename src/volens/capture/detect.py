@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from volens.capture import volens_export
 from volens.capture.model import Format
 from volens.capture.values import elements, members
 from volens.core.canonical import Json
@@ -17,6 +18,8 @@ NOT_CONVERSATIONS = {
     Format.CLAUDE_MEMORIES: "what the assistant remembered, not conversations",
     Format.TASKMASTER_REWARDS: "scores of generated replies, not conversations",
     Format.MT_BENCH_ANSWERS: "a model's answers to a benchmark, not conversations",
+    Format.VOLENS_EXPORT: "the list of what a person's copy of their data is made of",
+    Format.VOLENS_PART: volens_export.WHY,
     Format.EMPTY: "empty",
 }
 WRAPPERS = ("conversations", "chats", "data")
@@ -46,6 +49,7 @@ def wrapped(value: Json) -> tuple[str, list[Json]] | None:
 
 # the narrowest first: a record is the first form all of whose members it has
 _EXACT: tuple[tuple[Format, frozenset[str]], ...] = (
+    (Format.VOLENS_EXPORT, frozenset({"version", "controller", "parts", "signature"})),
     (Format.CHATGPT, frozenset({"mapping"})),
     (Format.CLAUDE, frozenset({"uuid", "chat_messages"})),
     (Format.LIBRECHAT, frozenset({"conversationId", "messagesTree"})),

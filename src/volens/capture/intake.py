@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from volens.capture.model import Captured, FileReport, Skipped
+from volens.capture.volens_jsonl import SOURCE as OWN_FORM
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import IdKind
 from volens.core.purposes import Realm
@@ -165,7 +166,9 @@ class Intake:
         placed = []
         for name, item in batch:
             owner = owners[name]
-            if isinstance(owner, Subject):
+            if isinstance(owner, Subject) and self._came_from_here(owner, item.conversation):
+                tally.known += 1
+            elif isinstance(owner, Subject):
                 wanted.setdefault(owner, []).append(item.conversation)
                 placed.append((owner, item))
             else:
@@ -181,6 +184,16 @@ class Intake:
                     tally.add(self._vault.capture(one, source=self._source))
                 except InvalidInput as error:
                     tally.refuse(item, error.code, error.message)
+
+    def _came_from_here(self, owner: Subject, conversation: Conversation) -> bool:
+        """Say whether it is in a copy of something that this person has here: not a second one."""
+        name = conversation.source_id
+        if conversation.source != OWN_FORM or not name.startswith(f"{IdKind.CONVERSATION.value}_"):
+            return False
+        try:
+            return self._vault.find(name).subject_no == owner.number
+        except (InvalidInput, NotFound):
+            return False
 
     def _find_all(self, names: Sequence[str], tally: _Tally) -> dict[str, Subject | InvalidInput]:
         """Return the subject of each name, made if need be, or why there can't be one."""

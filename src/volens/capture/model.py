@@ -37,6 +37,8 @@ class Format(StrEnum):
     CLAUDE_MEMORIES = "claude-memories"
     TASKMASTER_REWARDS = "taskmaster-rewards"
     MT_BENCH_ANSWERS = "mt-bench-answers"
+    VOLENS_EXPORT = "volens-export"
+    VOLENS_PART = "volens-export-part"
     # containers and the rest
     ZIP = "zip"
     FOLDER = "folder"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from volens.capture import chatgpt
+from volens.capture import chatgpt, volens_export
 from volens.capture.archives import bundles, stored_size
 from volens.capture.detect import NOT_CONVERSATIONS, recognise, wrapped
 from volens.capture.entries import CHUNK, Bundle, Entry, Spent, describe, shown
@@ -71,9 +71,10 @@ def read_paths(
 
 def _read_path(path: Path, limits: Limits, progress: _Progress) -> Iterator[Item]:
     try:
+        parts: set[str] = set()
         with bundles(path, limits) as found:
             for bundle in found:
-                yield from _read_bundle(bundle, limits, progress)
+                yield from _read_bundle(bundle, limits, progress, parts)
     except (OSError, ValueError):  # a path that no file system takes
         place = shown(str(path))
         item = Skipped(place=place, reason="unreadable", message="the path can't be read")
@@ -96,8 +97,15 @@ class _Progress:
             self._tell(self.done, self._total)
 
 
-def _read_bundle(bundle: Bundle, limits: Limits, progress: _Progress) -> Iterator[Item]:
+def _read_bundle(
+    bundle: Bundle, limits: Limits, progress: _Progress, parts: set[str]
+) -> Iterator[Item]:
+    """Read one bundle; `parts` holds the places of files that an export's manifest has listed."""
     probes = [_probe(entry, limits) for entry in bundle.entries]
+    for probe in probes:
+        if probe.form is Format.VOLENS_EXPORT:
+            parts |= {f"{bundle.place}!{name}" for name in _listed(probe, limits)}
+    probes = [_known_part(probe) if probe.entry.place in parts else probe for probe in probes]
     accounts: set[str] = set()
     ratings: Ratings = {}
     for probe in probes:
@@ -172,6 +180,24 @@ def _form_of(raw: Raw | Broken, limits: Limits) -> Format:
     forms = [recognise(item) for item in inner[1][:_PROBED]]
     known = [form for form in forms if form in CONVERSATIONS]
     return known[0] if known else (Format.UNKNOWN if inner[1] else Format.EMPTY)
+
+
+def _listed(probe: _Probe, limits: Limits) -> frozenset[str]:
+    """Return what the manifest of an export lists; what can't be read of it lists nothing."""
+    try:
+        for raw in split_records(probe.entry.chunks(limits), limits):
+            if isinstance(raw, Raw):
+                return volens_export.listed_parts(_record(raw, limits))
+    except VolensError:
+        pass
+    return frozenset()
+
+
+def _known_part(probe: _Probe) -> _Probe:
+    """Say what a listed file is, unless it was recognised by its own shape."""
+    if probe.form is not Format.UNKNOWN:
+        return probe
+    return _Probe(entry=probe.entry, form=Format.VOLENS_PART, why=volens_export.WHY)
 
 
 def _learn(probe: _Probe, accounts: set[str], ratings: Ratings, limits: Limits) -> None:

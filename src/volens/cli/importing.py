@@ -98,7 +98,7 @@ def _preview(paths: Sequence[Path], subject: str | None, tell: Tell) -> Answer:
     shown: list[RenderableType] = [line(f"would take in up to {read - nobody:,} conversations")]
     if nobody:
         shown.append(line(f"{nobody:,} more name no account: say whose with --subject", WARN))
-    for report in reports[:_FILES]:
+    for report in [one for one in reports if not _is_container(one)][:_FILES]:
         remark = f"{report.why}, as {report.format.value}" if report.read else report.why
         shown += [heading(report.path), indented(line(remark))]
     return Answer(document=document, shown=tuple(shown))
@@ -154,8 +154,12 @@ def _file(report: FileReport) -> dict[str, Json]:
 
 
 def _is_container(report: FileReport) -> bool:
-    """Say whether a report is of a zip or folder about which there is nothing to say."""
-    return report.format in {Format.ZIP, Format.FOLDER} and not report.skipped
+    """Say whether a report is of a zip or folder about which there is nothing to say.
+
+    Nor is there about the parts of a person's own copy beside its conversations.
+    """
+    silent = {Format.ZIP, Format.FOLDER, Format.VOLENS_EXPORT, Format.VOLENS_PART}
+    return report.format in silent and not report.skipped
 
 
 def _told(report: IntakeReport) -> list[RenderableType]:

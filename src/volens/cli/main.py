@@ -46,12 +46,23 @@ COMMANDS = {
     "consent": _Entry(
         module="consent", text="Who said yes to what; grant and withdraw.", group=True
     ),
+    "rights": _Entry(
+        module="rights", text="What people ask for under the law, and by when.", group=True
+    ),
     "erase": _Entry(module="erase", text="Erase chats or an account.", group=True),
     "hold": _Entry(module="hold", text="What is kept from being erased, and why.", group=True),
+    "receipt": _Entry(
+        module="receipt", text="Erasures: how far each has come, with proof.", group=True
+    ),
     "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
     "build": _Entry(module="build", text="Build a dataset of what may be used."),
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),
-    "verify": _Entry(module="verify", text="Check a dataset, proof, receipt or log, offline."),
+    "export": _Entry(module="export", text="Give a person a copy of all their data, in one file."),
+    "report": _Entry(module="report", text="Report a reply or a chat, for its person."),
+    "reports": _Entry(module="reports", text="What people reported, for trust and safety."),
+    "verify": _Entry(
+        module="verify", text="Check a dataset, proof, receipt, export or log, offline."
+    ),
     "policy": _Entry(module="policy", text="Read, compare and activate policies.", group=True),
     "log": _Entry(module="log", text="The public log of what was done.", group=True),
     "doctor": _Entry(module="doctor", text="What is set up, and what is unsafe."),

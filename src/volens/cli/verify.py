@@ -1,4 +1,4 @@
-"""``volens verify``: check a dataset, proof, receipt or log from its bytes and a public key."""
+"""``volens verify``: check a dataset, proof, receipt, export or log by its bytes and a key."""
 
 from __future__ import annotations
 
@@ -24,15 +24,20 @@ from volens.datasets.manifest import MANIFEST_FILE
 from volens.datasets.proofs import VERSION as PROOF_VERSION
 from volens.datasets.proofs import ProofKind, verify_proof
 from volens.datasets.verify import verify_dataset
+from volens.lifecycle.receipt import verify_receipt as verify_erasure_receipt
+from volens.lifecycle.receipt_form import VERSION as ERASURE_VERSION
+from volens.lifecycle.receipt_form import DocumentKind
 from volens.log.checkpoint import check_witnesses, open_checkpoint
 from volens.log.note import KeyType, Verifier, parse_vkey
 from volens.log.proof import verify_tlog_proof
 from volens.log.publishing import CHECKPOINT, PENDING
 from volens.log.verify import verify_directory
+from volens.rights.export_check import verify_copy
 
-GROUP = new_group("Check a dataset, proof, receipt or log, offline.")
+GROUP = new_group("Check a dataset, proof, receipt, export or log, offline.")
 ENTRY_SUFFIX = ".entry"
 _TLOG_PROOF = b"c2sp.org/tlog-proof@v1"
+_ZIP = b"PK\x03\x04"
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 
 Facts = list[tuple[str, str]]
@@ -61,7 +66,8 @@ def verify(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...", help="A dataset or log folder, a proof, a receipt, a checkpoint."
+            metavar="PATH...",
+            help="A dataset or log folder, a proof, a receipt, an export, a checkpoint.",
         ),
     ],
     key: Annotated[
@@ -170,6 +176,9 @@ def _kind_of(path: Path) -> Callable[[Path, Keys], tuple[str, Facts]]:
             return lambda home, keys: _log(home / "log", keys)
         hint = f"a dataset has {MANIFEST_FILE}, a log has {CHECKPOINT} and {PENDING}"
         raise VerificationFailed("unknown_shape", f"{path} is no dataset and no log", hint=hint)
+    with path.open("rb") as file:
+        if file.read(len(_ZIP)) == _ZIP:
+            return _export
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise VerificationFailed("unknown_shape", f"{path} is too large for any of these")
     data = path.read_bytes()
@@ -179,7 +188,7 @@ def _kind_of(path: Path) -> Callable[[Path, Keys], tuple[str, Facts]]:
         return _document_kind(path, data)
     if b"\n\n\xe2\x80\x94 " in data:
         return _checkpoint
-    hint = "proofs and receipts are JSON, checkpoints are signed notes"
+    hint = "proofs and receipts are JSON, exports zips, checkpoints signed notes"
     raise VerificationFailed("unknown_shape", f"{path} is nothing that is known here", hint=hint)
 
 
@@ -193,7 +202,9 @@ def _document_kind(path: Path, data: bytes) -> Callable[[Path, Keys], tuple[str,
         return _proof
     if version == RECEIPT_VERSION:
         return _receipt
-    hint = f"known: {PROOF_VERSION}, {RECEIPT_VERSION}"
+    if version == ERASURE_VERSION:
+        return _erasure
+    hint = f"known: {PROOF_VERSION}, {RECEIPT_VERSION}, {ERASURE_VERSION}"
     raise VerificationFailed("unknown_shape", f"{path} has a version nobody knows", hint=hint)
 
 
@@ -228,6 +239,50 @@ def _receipt(path: Path, keys: Keys) -> tuple[str, Facts]:
         ("shows", summary(receipt)),
         ("kept by", receipt.controller),
         ("in the log", f"below entry {receipt.log_index_at_most}"),
+    ]
+
+
+def _export(path: Path, keys: Keys) -> tuple[str, Facts]:
+    checked = verify_copy(path, keys.log)
+    manifest, facts = checked.manifest, checked.manifest.facts
+    left_out = ", ".join(f"{name} {count:,}" for name, count in sorted(facts.left_out.items()))
+    return "export", [
+        ("whose", facts.subject),
+        ("made", format_moment(facts.created)),
+        ("by", facts.controller),
+        ("conversations", f"{facts.conversations:,}"),
+        ("left out", left_out or "nothing"),
+        ("parts", f"{len(manifest.parts):,}"),
+        ("proofs", f"{checked.receipts:,} receipts, {checked.accesses:,} accesses"),
+        ("in the log", f"access {facts.access}"),
+    ]
+
+
+def _erasure(path: Path, keys: Keys) -> tuple[str, Facts]:
+    cosigners = [one for one in keys.verifiers if one.key_type is KeyType.COSIGNATURE]
+    found = verify_erasure_receipt(
+        path.read_bytes(), keys.log, cosigners=cosigners, witnesses=keys.witnesses
+    )
+    receipt = found.receipt
+    times = (
+        ("asked for", receipt.times.requested),
+        ("access ended", receipt.times.access_ended),
+        ("taken back", receipt.times.cancelled),
+        ("held until", receipt.times.held_until),
+        ("keys removed", receipt.times.keys_removed),
+        ("gone for good", receipt.times.irrecoverable),
+        ("promised by", receipt.promised_by),
+        ("issued", receipt.issued),
+    )
+    kind = "erasure receipt" if receipt.kind is DocumentKind.RECEIPT else "erasure status, not done"
+    return kind, [
+        ("reference", receipt.reference),
+        ("what", receipt.scope.value),
+        ("state", receipt.state.value),
+        *((name, format_moment(at)) for name, at in times if at is not None),
+        ("contact", receipt.contact),
+        ("kept by", receipt.controller),
+        ("in the log", f"size {found.checkpoint.size:,}"),
     ]
 
 

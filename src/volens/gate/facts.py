@@ -89,8 +89,8 @@ class FactSource:
         """Read from `engine` and the ledgers over it."""
         self._engine = engine
         self.subjects = subjects
-        self._ledger = ledger
-        self._erasures = erasures
+        self.ledger = ledger
+        self.erasures = erasures
         self._region = region
         self._realm = realm
 
@@ -108,7 +108,7 @@ class FactSource:
 
     def subject_facts(self, subject: Subject, policy: Policy) -> SubjectFacts:
         """Return one person's facts, journal included."""
-        states = self._ledger.states(subject.id)
+        states = self.ledger.states(subject.id)
         instructions = self.subjects.instructions()
         return SubjectFacts(
             plan=subject.plan,
@@ -204,9 +204,9 @@ class FactSource:
         """Return the states of those whose negative acts the journal still holds."""
         return {
             parse_id(IdKind.SUBJECT, event.subject): (grants_text(state), state.objected)
-            for event in self._ledger.pending()
+            for event in self.ledger.pending()
             if event.purpose == purpose
-            for state in (self._ledger.states(event.subject)[event.purpose],)
+            for state in (self.ledger.states(event.subject)[event.purpose],)
         }
 
     def _leaving(self) -> dict[bytes, str]:
@@ -216,7 +216,7 @@ class FactSource:
         the next process that owns the home, before it decides anything.
         """
         found: dict[bytes, str] = {}
-        for erasure in self._erasures.pending():
+        for erasure in self.erasures.pending():
             raw = parse_id(IdKind.SUBJECT, str(erasure.subject))
             if erasure.scope is ErasureScope.ACCOUNT:
                 found[raw] = SubjectStatus.CLOSED.value

@@ -4,7 +4,8 @@ Order of every access:
 
 1. Choices and requests to erase that other processes journaled are taken in; the decision is made.
 2. An ``access.intent`` entry is durable in the log: purpose, action, reason, policy, how many, and
-   a commitment to exactly which.
+   a commitment to exactly which. Where it is about one person, what opens the entry to them is
+   kept in the database.
 3. Keys are fetched and content is opened, batch by batch; before each batch the journal is looked
    at again, and who has withdrawn meanwhile is left out.
 4. An ``access.done`` entry says how it ended and how long it took.
@@ -19,18 +20,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from volens.consent.store import ConsentLedger
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable, VolensError
 from volens.core.ids import IdKind, SubjectId, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.core.purposes import Purpose, SubjectStatus
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
+from volens.gate.accesses import AccessLeaf, AccessLeaves
 from volens.gate.census import Census
 from volens.gate.facts import FactSource, Use, known_purpose
 from volens.gate.reading import OpenedBatch, SealedReader
 from volens.holds.access import Ended
-from volens.holds.erasures import ErasureLedger
 from volens.log.fields import Value
 from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
 from volens.log.recorder import Recorder
@@ -78,20 +78,23 @@ class Gate:
     def __init__(
         self,
         facts: FactSource,
-        ledger: ConsentLedger,
-        erasures: ErasureLedger,
         reader: SealedReader,
         opener: Opener,
         recorder: Recorder,
         *,
+        leaves: AccessLeaves,
         policy: Policy,
         clock: Clock,
     ) -> None:
-        """Decide by `policy`; what can't be recorded can't be opened."""
+        """Decide by `policy`; what can't be recorded can't be opened.
+
+        What opens an access entry to the person it is about goes into `leaves`.
+        """
+        self._leaves = leaves
         self._facts = facts
         self._subjects = facts.subjects
-        self._ledger = ledger
-        self._erasures = erasures
+        self._ledger = facts.ledger
+        self._erasures = facts.erasures
         self._checked: tuple[int, ...] | None = None
         self._reader = reader
         self._opener = opener
@@ -266,11 +269,12 @@ class Gate:
             )
         recorder = self._recorder
         started = self._clock.now()
-        commitment = recorder.commit(parse_id(IdKind.CONVERSATION, held.id))[1]
+        salt, commitment = recorder.commit(parse_id(IdKind.CONVERSATION, held.id))
         fields = self._intent(known_purpose(use.purpose), asker, 1, commitment)
         intent = recorder.record(EntryKind.ACCESS_INTENT, fields)
         outcome = AccessOutcome.FAILED
         try:
+            self._keep(subject, held, intent, salt)
             payload = unpack_payload(self._reader.one(held).open_one(self._opener, held))
             outcome = AccessOutcome.COMPLETED
         finally:
@@ -288,9 +292,10 @@ class Gate:
         """
         _check_owner(subject, held)
         raw = parse_id(IdKind.CONVERSATION, held.id)
-        commitment = self._recorder.commit(raw)[1]
+        salt, commitment = self._recorder.commit(raw)
         fields = self._intent(Purpose.PROVIDE_SERVICE, _PROVER, 1, commitment)
-        self._recorder.record(EntryKind.ACCESS_INTENT, fields)
+        intent = self._recorder.record(EntryKind.ACCESS_INTENT, fields)
+        self._keep(subject, held, intent, salt)
         return self._opener.capture_secret(subject.holder, raw)
 
     def references(self, subjects: Sequence[Subject]) -> list[str]:
@@ -301,6 +306,11 @@ class Gate:
         """
         items = [(subject.holder, subject.reference_sealed) for subject in subjects]
         return [name or "(erased)" for name in self._opener.open_references(items)]
+
+    def _keep(self, subject: Subject, held: Held, intent: int, salt: bytes) -> None:
+        """Keep what opens the entry to its person, before anything is opened to anybody."""
+        leaf = AccessLeaf(log_index=intent, salt=salt, opening=held.id)
+        self._leaves.keep(subject.number, leaf)
 
     def _intent(
         self, purpose: Purpose, asker: Asker, count: int, commitment: bytes

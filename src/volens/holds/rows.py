@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
@@ -13,8 +14,10 @@ from volens.holds.model import Hold
 from volens.holds.tables import HOLD, HOLD_SCOPE
 from volens.log.kinds import HoldClass, HoldEnd
 
+_Value = TypeVar("_Value", bytes, int)
 
-def chunks(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+
+def chunks(raws: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
     """Yield `raws` in runs that one statement can name."""
     for start in range(0, len(raws), 900):  # SQLite's least limit is 999 variables
         yield raws[start : start + 900]

@@ -8,6 +8,7 @@ from typing import Protocol
 from sqlalchemy import Column, Engine, select
 
 from volens.core.ids import ConversationId, IdKind, SubjectId, format_id
+from volens.holds.reports import REPORT, ReportStore
 from volens.holds.rows import chunks
 from volens.holds.store import HoldStore
 from volens.holds.tables import HOLD, HOLD_SCOPE
@@ -27,8 +28,18 @@ class Erased(Protocol):
         ...
 
     @property
+    def subject_number(self) -> int | None:
+        """Return the person's row; None if it is gone."""
+        ...
+
+    @property
     def conversations(self) -> tuple[bytes, ...]:
         """Return the conversations that go."""
+        ...
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Return the rows of the conversations."""
         ...
 
 
@@ -84,3 +95,41 @@ class HoldTarget:
                 db.execute(select(column).where(column.in_(some)).limit(1)).first()
                 for some in chunks(raws)
             )
+
+
+class ReportTarget:
+    """What people reported: it goes with the chat, or with the account."""
+
+    def __init__(self, engine: Engine, reports: ReportStore) -> None:
+        """Let `reports` do it, and look into `engine` afterwards."""
+        self._engine = engine
+        self._reports = reports
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """Return what it clears, and how."""
+        return {"reports": "row_deleted"}
+
+    def erase(self, items: Sequence[Erased]) -> None:
+        """Remove what was reported of the conversations of `items`, and by the people."""
+        self._reports.erase_conversations([number for item in items for number in item.numbers])
+        for item in items:
+            if item.is_account and item.subject_number is not None:
+                self._reports.erase_subject(item.subject_number)
+
+    def probe(self, items: Sequence[Erased]) -> list[str]:
+        """Return the table in which anything of `items` still is."""
+        chats = [number for item in items for number in item.numbers]
+        people = [
+            item.subject_number
+            for item in items
+            if item.is_account and item.subject_number is not None
+        ]
+        columns = ((REPORT.c.conversation_no, chats), (REPORT.c.subject_no, people))
+        with self._engine.connect() as db:
+            left = any(
+                db.execute(select(column).where(column.in_(some)).limit(1)).first()
+                for column, numbers in columns
+                for some in chunks(numbers)
+            )
+        return ["main.db report"] if left else []

@@ -1,0 +1,91 @@
+"""Which accesses concerned whom: what opens their log entries to the person, and to nobody else.
+
+An ``access.intent`` carries a salted commitment. Its salt is kept here, in the erasable table
+`leaf`, beside the person's row: with it the person can be shown that an entry of the log is about
+them; without it the entry says nothing about anybody. The row is there before a key is used, so
+that no opening is left out of what the person is told; a stop in between leaves a row about an
+access that opened nothing.
+
+What a row's `opening` says, and what the entry's commitment commits to:
+
+    cnv_...           one conversation: its 16 raw bytes
+    own_copy DIGEST   the person's own copy: their 16 raw bytes, and the SHA-256 of the raw ids of
+                      all conversations in it, in the order of capture
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine, insert, select
+
+from volens.core.errors import InvalidInput
+from volens.core.ids import IdKind, parse_id
+from volens.vault.tables import LEAF
+
+OWN_COPY = "own_copy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLeaf:
+    """What opens one entry of the log to one person."""
+
+    log_index: int
+    salt: bytes = field(repr=False)
+    opening: str
+
+
+def own_copy_opening(digest: bytes) -> str:
+    """Return the `opening` of a person's own copy whose conversations have this digest."""
+    return f"{OWN_COPY} {digest.hex()}"
+
+
+def opened_parts(subject: bytes, opening: str) -> tuple[bytes, ...]:
+    """Return what an access entry's commitment commits to.
+
+    Args:
+        subject: the person's 16 raw bytes.
+        opening: as kept.
+
+    Raises:
+        InvalidInput: ``opening_form`` if it is not about an access.
+    """
+    word, _, digest = opening.partition(" ")
+    try:
+        if word == OWN_COPY:
+            return subject, bytes.fromhex(digest)
+        return (parse_id(IdKind.CONVERSATION, opening),)
+    except (InvalidInput, ValueError):
+        raise InvalidInput("opening_form", f"not about an access: {opening[:40]!r}") from None
+
+
+class AccessLeaves:
+    """Keeps and lists what opens access entries, in the vault's table `leaf`."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use the table in `engine`."""
+        self._engine = engine
+
+    def keep(self, subject_no: int, leaf: AccessLeaf) -> None:
+        """Keep a leaf; when this returns, a power cut keeps it too."""
+        with self._engine.begin() as db:
+            db.execute(
+                insert(LEAF).values(
+                    subject_no=subject_no,
+                    log_index=leaf.log_index,
+                    salt=leaf.salt,
+                    opening=leaf.opening,
+                )
+            )
+
+    def of_subject(self, subject_no: int) -> list[AccessLeaf]:
+        """Return what may open entries about a person, oldest first.
+
+        Rows about their account come along; only the log tells which entries are accesses.
+        """
+        query = select(LEAF).where(LEAF.c.subject_no == subject_no).order_by(LEAF.c.log_index)
+        with self._engine.connect() as db:
+            return [
+                AccessLeaf(log_index=row.log_index, salt=row.salt, opening=row.opening)
+                for row in db.execute(query)
+            ]

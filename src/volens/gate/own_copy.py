@@ -1,0 +1,254 @@
+"""A person's own copy: everything they may have of their conversations, in one logged access.
+
+The right of access (GDPR Art. 15, 20) is not a use of its own: it is decided as `provide_service`.
+One thing differs. What keeps others out for the person's sake does not stand between them and their
+copy: a restriction (Art. 18), an objection (Art. 21), a notice that nobody published. Everything
+else does. A pending erasure, for one: access has ended for everybody, and the person can take the
+erasure back first.
+
+Order: decide every conversation; log one intent that commits to exactly which; keep what opens that
+entry to the person; then open, one conversation at a time; log how it ended.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Self
+
+from sqlalchemy import Engine, select
+
+from volens.core.errors import Unavailable
+from volens.core.ids import IdKind, format_id, parse_id
+from volens.core.ports import Clock
+from volens.core.purposes import Purpose, Signal
+from volens.core.time import from_millis
+from volens.crypto.opening import Opener
+from volens.gate.accesses import AccessLeaf, AccessLeaves, opened_parts, own_copy_opening
+from volens.gate.facts import Use
+from volens.gate.gate import Gate
+from volens.gate.reading import SealedReader
+from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
+from volens.log.recorder import Recorder
+from volens.policy.model import Decision, ReasonCode
+from volens.vault.model import Payload, unpack_payload
+from volens.vault.store import Held, Vault
+from volens.vault.subjects import Subject, SubjectStore
+from volens.vault.tables import CONVERSATION
+
+USE = Use(purpose=Purpose.PROVIDE_SERVICE.value)
+FOR_THEIR_SAKE = frozenset(
+    {ReasonCode.BLOCKED_RESTRICTED, ReasonCode.OBJECTION_UPHELD, ReasonCode.NOTICE_MISSING}
+)
+"""Reasons that keep a use from happening to a person, not a person from their own data."""
+_AT_ONCE = 200  # conversations for which one decision counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnConversation:
+    """One conversation of the person's own copy. `repr` shows nothing that was said."""
+
+    held: Held
+    updated: datetime | None
+    payload: Payload = field(repr=False)
+
+
+class OwnCopy:
+    """Opens one person's conversations for that person."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        subjects: SubjectStore,
+        vault: Vault,
+        reader: SealedReader,
+        opener: Opener,
+        recorder: Recorder,
+        engine: Engine,
+        *,
+        clock: Clock,
+    ) -> None:
+        """Decide by `gate`; what can't be recorded can't be opened."""
+        self.gate = gate
+        self._subjects = subjects
+        self._vault = vault
+        self._reader = reader
+        self._opener = opener
+        self._recorder = recorder
+        self._engine = engine
+        self.leaves = AccessLeaves(engine)
+        self._clock = clock
+
+    def preview(self, subject: Subject) -> tuple[int, Counter[str]]:
+        """Return how many conversations the copy would hold, and why others not; opens nothing."""
+        numbers, left_out, _ = self._decide_all(subject)
+        return len(numbers), left_out
+
+    def begin(self, subject: Subject) -> OwnReading:
+        """Decide and log; what comes back opens nothing until it is asked to.
+
+        Raises:
+            Unavailable: if the log or the database can't be written; nothing is opened then.
+        """
+        numbers, left_out, digest = self._decide_all(subject)
+        opening = own_copy_opening(digest)
+        holder = subject.holder
+        salt, commitment = self._recorder.commit(*opened_parts(holder.raw, opening))
+        intent = self._recorder.record(
+            EntryKind.ACCESS_INTENT,
+            {
+                "purpose": Purpose.PROVIDE_SERVICE,
+                "actor": Actor.SUBJECT,
+                "action": AccessAction.EXPORT,
+                "reason": AccessReason.SUBJECT_REQUEST,
+                "policy_hash": bytes.fromhex(self.gate.policy.ref.hash),
+                "count": len(numbers),
+                "commitment": commitment,
+            },
+        )
+        leaf = AccessLeaf(log_index=intent, salt=salt, opening=opening)
+        self.leaves.keep(subject.number, leaf)
+        return OwnReading(self, subject, numbers, left_out, intent=intent, at=self._clock.now())
+
+    def open(
+        self, subject: Subject, numbers: array[int], missing: Counter[str]
+    ) -> Iterator[OwnConversation]:
+        """Yield the conversations among `numbers` that may still be opened; for `OwnReading`."""
+        for held, updated, decision in self._decided(subject):
+            place = bisect_left(numbers, held.number)
+            if place == len(numbers) or numbers[place] != held.number:
+                continue  # not among what the intent committed to
+            if not _is_theirs(decision):
+                missing[_why_not(decision)] += 1
+                continue
+            try:
+                payload = unpack_payload(self._reader.one(held).open_one(self._opener, held))
+            except Unavailable as error:
+                if error.code != "key_missing":
+                    raise
+                missing["erased"] += 1
+                continue
+            yield OwnConversation(held=held, updated=updated, payload=payload)
+
+    def done(self, intent: int, count: int, started: datetime, outcome: AccessOutcome) -> None:
+        """Log how it ended; for `OwnReading`."""
+        lasted = (self._clock.now() - started) // timedelta(milliseconds=1)
+        self._recorder.record(
+            EntryKind.ACCESS_DONE,
+            {
+                "intent": intent,
+                "count": count,
+                "duration_ms": max(0, lasted),
+                "outcome": outcome,
+            },
+        )
+
+    def _decide_all(self, subject: Subject) -> tuple[array[int], Counter[str], bytes]:
+        """Return row numbers that may be opened, others by reason, and the digest of the former."""
+        numbers = array("q")
+        left_out: Counter[str] = Counter()
+        digest = sha256()
+        for held, _, decision in self._decided(subject):
+            if _is_theirs(decision):
+                numbers.append(held.number)
+                digest.update(parse_id(IdKind.CONVERSATION, held.id))
+            else:
+                left_out[_why_not(decision)] += 1
+        return numbers, left_out, digest.digest()
+
+    def _decided(self, subject: Subject) -> Iterator[tuple[Held, datetime | None, Decision]]:
+        """Yield each conversation with its decision; equal ones are decided some at a time."""
+        last = 0
+        while some := self._page(subject, last):
+            person = self._subjects.by_number(subject.number)  # it may have changed meanwhile
+            decided: dict[Signal, Decision] = {}
+            for held, updated in some:
+                if held.signal not in decided:
+                    decided[held.signal] = self.gate.decide(person, USE, held)
+                yield held, updated, decided[held.signal]
+            last = some[-1][0].number
+
+    def _page(self, subject: Subject, after: int) -> list[tuple[Held, datetime | None]]:
+        """Return the next conversations, with no query left open while they are looked at."""
+        query = (
+            select(CONVERSATION.c.id, CONVERSATION.c.updated_ms)
+            .where(CONVERSATION.c.subject_no == subject.number, CONVERSATION.c.no > after)
+            .order_by(CONVERSATION.c.no)
+            .limit(_AT_ONCE)
+        )
+        with self._engine.connect() as db:
+            rows = db.execute(query).all()
+        return [
+            (
+                self._vault.find(format_id(IdKind.CONVERSATION, raw)),
+                None if millis is None else from_millis(millis),
+            )
+            for raw, millis in rows
+        ]
+
+
+def _is_theirs(decision: Decision) -> bool:
+    """Say whether the person may have it: it is permitted, or denied to others for their sake."""
+    reasons = decision.reasons or (ReasonCode.POLICY_ERROR,)
+    return decision.permit or FOR_THEIR_SAKE.issuperset(reasons)
+
+
+def _why_not(decision: Decision) -> str:
+    others = (one for one in decision.reasons if one not in FOR_THEIR_SAKE)
+    return next(others, ReasonCode.POLICY_ERROR).value
+
+
+class OwnReading:
+    """One logged access of a person to their own conversations. Use it as a context manager."""
+
+    def __init__(
+        self,
+        copy: OwnCopy,
+        subject: Subject,
+        numbers: array[int],
+        left_out: Counter[str],
+        *,
+        intent: int,
+        at: datetime,
+    ) -> None:
+        """Take what `OwnCopy.begin` decided and logged."""
+        self._copy = copy
+        self._subject = subject
+        self._numbers = numbers
+        self._opened = 0
+        self.left_out = left_out
+        """Conversations that were not permitted, by reason."""
+        self.intent = intent
+        """Log index of the access."""
+        self.at = at
+
+    @property
+    def permitted(self) -> int:
+        """Return how many conversations the intent committed to."""
+        return len(self._numbers)
+
+    def conversations(self, missing: Counter[str] | None = None) -> Iterator[OwnConversation]:
+        """Yield the conversations, oldest capture first, one at a time; may be asked again.
+
+        Args:
+            missing: counts, by reason, what was decided on but can't be opened any more.
+        """
+        gone = Counter[str]() if missing is None else missing
+        found = self._copy.open(self._subject, self._numbers, gone)
+        for count, one in enumerate(found, start=1):
+            self._opened = max(self._opened, count)
+            yield one
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        outcome = AccessOutcome.COMPLETED if kind is None else AccessOutcome.FAILED
+        with suppress(Unavailable):  # the intent stands as the upper bound
+            self._copy.done(self.intent, self._opened, self.at, outcome)
