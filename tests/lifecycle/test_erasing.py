@@ -1,6 +1,7 @@
 """Erasing: due at the moment, done in order, held where held, never said before the deed."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,22 +12,14 @@ from tests.support.homes import Place
 from tests.support.stores import act, talk
 from volens.consent.model import Act
 from volens.core.errors import NotFound, Unavailable
-from volens.core.ids import (
-    ConversationId,
-    ErasureId,
-    HoldId,
-    IdKind,
-    SubjectId,
-    format_id,
-    parse_id,
-)
+from volens.core.ids import ConversationId, HoldId, IdKind, SubjectId, format_id, parse_id
 from volens.core.purposes import Signal, SubjectStatus
 from volens.holds.erasure import COOL_OFF, Erasure, ErasureState
 from volens.holds.evidence import verify_step
 from volens.holds.model import Hold
 from volens.lifecycle.erasing import Eraser
 from volens.lifecycle.probe import probe
-from volens.lifecycle.targets import ChoicesTarget, HoldsTarget, Item
+from volens.lifecycle.targets import ChoicesTarget
 from volens.log.kinds import CaptureSource, EntryKind, ErasureScope, HoldClass
 from volens.vault.subjects import Subject
 from volens.vault.tables import LEAF
@@ -242,6 +235,29 @@ def test_what_is_held_stays_and_the_rest_goes_until_the_hold_ends_to_the_moment(
         world.home.subjects.find("ada")
 
 
+class Carved:
+    """A carver that only remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[SubjectId, ConversationId, Sequence[int]]] = []
+
+    def carve(self, subject: SubjectId, conversation: ConversationId, kept: Sequence[int]) -> None:
+        self.asked.append((subject, conversation, kept))
+
+
+def test_of_a_chat_that_is_held_in_part_only_the_held_turns_stay(world: World) -> None:
+    ada = world.person("ada", 3)
+    first, second, _ = world.chats(ada)
+    whole = hold(ada, second, until=20 * DAY, at=world)
+    world.holds.holds += [replace(whole, conversations={first: (1,)}), whole]
+    world.eraser._carver = carved = Carved()
+    world.request(HISTORY, ada, cool_off=timedelta(0))
+    world.eraser.run(world.now)
+    stored = {held.id for held in world.home.vault.of_subject(ada, ended=True)}
+    assert stored == {first, second}
+    assert carved.asked == [(ada.id, first, (1,))]
+
+
 def test_a_hold_that_ends_early_frees_at_the_next_run(world: World) -> None:
     ada = world.person("ada")
     world.holds.holds.append(hold(ada, *world.chats(ada), until=300 * DAY, at=world))
@@ -275,43 +291,6 @@ def test_the_end_of_the_longest_hold_is_told_and_a_gagged_one_is_not(world: Worl
     asked = world.request(HISTORY, ada, cool_off=timedelta(0))
     world.eraser.run(world.now)
     assert world.home.erasures.find(asked.id).held_until == world.now + 30 * DAY
-
-
-class KeptHolds:
-    """A store of holds that forgets as the real one does."""
-
-    def __init__(self, *holds: Hold) -> None:
-        self.holds = list(holds)
-
-    def all(self) -> list[Hold]:
-        return self.holds
-
-    def erase_conversations(self, conversations: Iterable[ConversationId]) -> None:
-        gone = set(conversations)
-        self.holds = [one for one in self.holds if not gone & set(one.conversations)]
-
-    def erase_subject(self, subject: SubjectId) -> None:
-        self.holds = [one for one in self.holds if one.subject != subject]
-
-
-def test_holds_that_are_over_go_with_what_they_kept(world: World) -> None:
-    ada, bo, cy = (world.person(name) for name in ("ada", "bo", "cy"))
-    kept = KeptHolds(*(hold(one, *world.chats(one), until=DAY, at=world) for one in (ada, bo, cy)))
-    target = HoldsTarget(kept)
-    world.eraser._targets = [*world.eraser._targets, target]
-    world.request(ACCOUNT, ada, cool_off=timedelta(0))
-    world.request(CONVERSATION, bo, world.chats(bo)[0], cool_off=timedelta(0))
-    world.eraser.run(world.now)
-    assert [one.subject for one in kept.holds] == [cy.id]
-    item = Item(
-        erasure=ErasureId("era_"),
-        scope=ACCOUNT,
-        subject=cy.holder.raw,
-        subject_number=cy.number,
-        conversations=(),
-        numbers=(),
-    )
-    assert target.probe([item]) == ["main.db hold"]
 
 
 def test_a_withdrawal_that_comes_in_last_brings_nothing_back(world: World) -> None:

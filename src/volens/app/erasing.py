@@ -5,6 +5,7 @@ from __future__ import annotations
 from volens.app.home import Home
 from volens.app.rights import request_store
 from volens.datasets.erasing import DatasetTarget
+from volens.holds.carving import Carver
 from volens.holds.progress import ErasureProgress
 from volens.holds.target import HoldTarget, ReportTarget
 from volens.lifecycle.erasing import Eraser, HoldReader
@@ -14,7 +15,11 @@ from volens.rights.erasing import RequestTarget
 
 
 def eraser_of(
-    home: Home, *, vault: ErasingVault | None = None, holds: HoldReader | None = None
+    home: Home,
+    *,
+    vault: ErasingVault | None = None,
+    holds: HoldReader | None = None,
+    carver: Carver | None = None,
 ) -> Eraser:
     """Return the eraser of a home that was opened for writing.
 
@@ -22,6 +27,7 @@ def eraser_of(
         home: the home.
         vault: what forgets conversations and accounts, if not the home's own vault.
         holds: what keeps erasures from going on, if not the home's own holds.
+        carver: leaves of a held conversation only its held turns; without one all of it stays.
     """
     return Eraser(
         home.erasures,
@@ -39,6 +45,7 @@ def eraser_of(
         ],
         clock=home.clock,
         holds=home.holds if holds is None else holds,
+        carver=carver,
     )
 
 

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Engine, and_, insert, select, update
 
@@ -44,6 +45,7 @@ from volens.log.recorder import Recorder
 from volens.storage.journal import Journal
 from volens.vault.tables import CONVERSATION, SUBJECT
 
+_decoded = lru_cache(maxsize=1024)(decode_request)  # readers look at the journal at each question
 _Standing = dict[SubjectId | None, list[Erasure]]
 """Open requests, by whose they are."""
 
@@ -125,7 +127,7 @@ class ErasureLedger:
         if not self._journal.read():
             return 0
         with self._journal.drain() as bodies:
-            asked = list(map(decode_request, bodies))
+            asked = list(map(_decoded, bodies))
             known = self._of_ids([item.id for item in asked])
             fresh = {item.id: item for item in self._take_in(asked, known)}
             there = [item for item in known.values() if item.is_open and item.id not in fresh]
@@ -167,7 +169,7 @@ class ErasureLedger:
 
     def pending(self) -> list[Erasure]:
         """Return the journaled requests that are not in the table yet."""
-        asked = list(map(decode_request, self._journal.read()))
+        asked = list(map(_decoded, self._journal.read()))
         if not asked:
             return []
         known = self._of_ids([item.id for item in asked])
@@ -318,7 +320,7 @@ class ErasureLedger:
         known = {item.id: item for item in self._select(ERASURE.c.subject == raw)}
         waiting = [
             item
-            for item in map(decode_request, self._journal.read())
+            for item in map(_decoded, self._journal.read())
             if item.subject == wanted.subject and item.id not in known
         ]
         standing = [item for item in known.values() if item.is_open]

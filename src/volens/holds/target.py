@@ -66,10 +66,8 @@ class HoldTarget:
         self._holds.erase_conversations(
             [ConversationId(format_id(IdKind.CONVERSATION, raw)) for raw in chats]
         )
-        for item in items:
-            if item.is_account:
-                subject = SubjectId(format_id(IdKind.SUBJECT, item.subject))
-                self._holds.erase_subject(subject)
+        for raw in self._held_people([item.subject for item in items if item.is_account]):
+            self._holds.erase_subject(SubjectId(format_id(IdKind.SUBJECT, raw)))
 
     def probe(self, items: Sequence[Erased]) -> list[str]:
         """Return the tables in which anything of `items` still is."""
@@ -80,6 +78,15 @@ class HoldTarget:
             found.append("main.db hold_scope")
         if self._any(HOLD.c.subject, people):
             found.append("main.db hold")
+        return sorted(found)
+
+    def _held_people(self, people: Sequence[bytes]) -> list[bytes]:
+        """Return the few of `people` that the register knows."""
+        found: set[bytes] = set()
+        with self._engine.connect() as db:
+            for some in chunks(people):
+                query = select(HOLD.c.subject).where(HOLD.c.subject.in_(some))
+                found.update(db.execute(query).scalars())
         return sorted(found)
 
     def _any(self, column: Column[bytes], raws: Sequence[bytes]) -> bool:

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from volens.core.errors import Unavailable
-from volens.core.ids import ErasureId, IdKind, parse_id
+from volens.core.ids import ConversationId, ErasureId, IdKind, format_id, parse_id
 from volens.core.ports import Clock
+from volens.holds.carving import Carver
 from volens.holds.erasure import Erasure, StoreStep
 from volens.holds.erasures import ErasureLedger
 from volens.holds.evidence import log_group
@@ -67,9 +68,11 @@ class Eraser:
         *,
         clock: Clock,
         holds: HoldReader | None = None,
-        group: int = GROUP,
+        carver: Carver | None = None,
     ) -> None:
-        """Use `targets` in this order, keys first.
+        """Use `targets` in this order.
+
+        Without a `carver`, a hold on some turns of a conversation keeps all of it.
 
         Raises:
             Unavailable: ``erasure_target_missing`` if a store on the erasure map has none.
@@ -88,7 +91,8 @@ class Eraser:
         self._targets = targets
         self._clock = clock
         self._holds = holds or NoHolds()
-        self._group = group
+        self._carver = carver
+        self._group = GROUP
 
     def run(self, at: datetime) -> RunResult:
         """Erase what is due at `at` and not held.
@@ -98,7 +102,8 @@ class Eraser:
            held and is free again is due.
         3. ``erasure.started`` is in the log, for a group: how many, and a root over commitments.
         4. What exactly goes is kept with the rows.
-        5. Every target erases, keys first, then probes; if anything is left, it ends here.
+        5. Every target erases: what the register of holds knows, then keys, then the rest. Every
+           target probes; if anything is left, it ends here.
         6. ``erasure.keys_removed`` is in the log.
         7. The rows say so, with the evidence, and forget whose it was.
 
@@ -182,6 +187,19 @@ class Eraser:
         if items:
             log_group(self._recorder, EntryKind.ERASURE_STARTED, [item.erasure for item in items])
             self._remove(items)
+        for one in held.values():
+            self._carve(one, keeping)
+
+    def _carve(self, held: _Held, keeping: Keeping) -> None:
+        """Leave of held conversations only the held turns."""
+        if self._carver is None or held.erasure.subject is None:
+            return
+        kept = keeping.kept(held.erasure, held.plan)
+        for raw, turn_count in self._planner.turn_counts(sorted(kept)).items():
+            name = ConversationId(format_id(IdKind.CONVERSATION, raw))
+            turns = keeping.turns(held.erasure, name, turn_count)
+            if 0 < len(turns) < turn_count:
+                self._carver.carve(held.erasure.subject, name, turns)
 
     def _erase(self, group: Sequence[Erasure]) -> None:
         known = self._progress.started([item.id for item in group])

@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Row, select
 
-from volens.core.ids import ErasureId, IdKind, parse_id
+from volens.core.ids import ConversationId, ErasureId, IdKind, parse_id
 from volens.core.time import from_millis
 from volens.holds.access import add_up, blocked_by
 from volens.holds.erasure import Erasure
 from volens.holds.erasure_tables import chunks
 from volens.holds.model import Hold
+from volens.holds.precedence import kept_turns
 from volens.holds.progress import Plan
 from volens.vault.tables import CONVERSATION, SUBJECT
 
@@ -52,6 +53,16 @@ class Planner:
                 numbers=tuple(row.no for row in rows),
             )
         return plans
+
+    def turn_counts(self, conversations: Sequence[bytes]) -> dict[bytes, int]:
+        """Return how many turns each of these conversations has."""
+        found: dict[bytes, int] = {}
+        columns = (CONVERSATION.c.id, CONVERSATION.c.turns)
+        with self._engine.connect() as db:
+            for some in chunks(conversations):
+                query = select(*columns).where(CONVERSATION.c.id.in_(some))
+                found.update((raw, count) for raw, count in db.execute(query))
+        return found
 
     def still(self, erasure: Erasure, plan: Plan) -> Plan:
         """Return the plan of an erasure that was stopped, less rows that are somebody else's now.
@@ -92,6 +103,13 @@ class Keeping:
     def kept(self, erasure: Erasure, plan: Plan) -> frozenset[bytes]:
         """Return which conversations of a plan are held."""
         return frozenset(plan.conversations) & self._named(erasure)
+
+    def turns(
+        self, erasure: Erasure, conversation: ConversationId, turn_count: int
+    ) -> tuple[int, ...]:
+        """Return the turns of a conversation that are held, by index."""
+        holds = self._of.get(str(erasure.subject), ())
+        return kept_turns(holds, conversation, self._at, turn_count)
 
     def until(self, erasure: Erasure, plan: Plan) -> datetime | None:
         """Return the end of the longest hold on a plan; None if that may not be told."""

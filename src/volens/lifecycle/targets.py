@@ -16,7 +16,6 @@ from volens.consent import store as consent
 from volens.core.ids import ConversationId, ErasureId, IdKind, SubjectId, format_id
 from volens.crypto import keystore
 from volens.holds.erasure_tables import chunks
-from volens.holds.model import Hold
 from volens.log.kinds import ErasureScope
 from volens.vault import tables as vault
 from volens.vault.subjects import Subject
@@ -76,22 +75,6 @@ class ErasingVault(Protocol):
 
     def erase_accounts(self, subjects: Sequence[Subject]) -> None:
         """Remove keys, ciphertext and rows of whole accounts."""
-        ...
-
-
-class ErasingHolds(Protocol):
-    """What the store of holds does to forget; idempotent."""
-
-    def all(self) -> Sequence[Hold]:
-        """Return every hold, ended ones included."""
-        ...
-
-    def erase_conversations(self, conversations: Iterable[ConversationId]) -> None:
-        """Forget that holds named these."""
-        ...
-
-    def erase_subject(self, subject: SubjectId) -> None:
-        """Forget the holds on a person's conversations."""
         ...
 
 
@@ -188,45 +171,6 @@ class ChoicesTarget:
         people = [item.subject for item in items if item.is_account]
         columns = (consent.EVENT.c.subject, consent.STATE.c.subject)
         return sorted({at for one in columns for at in _values_left(self._main, one, people)})
-
-
-class HoldsTarget:
-    """Which holds there were on what is gone now: they go with it."""
-
-    def __init__(self, holds: ErasingHolds) -> None:
-        """Let the store of holds do it."""
-        self._holds = holds
-
-    @property
-    def stores(self) -> Mapping[str, str]:
-        """See `ErasureTarget.stores`."""
-        return {"holds": "row_deleted"}
-
-    def erase(self, items: Sequence[Item]) -> None:
-        """Forget the holds of accounts, and which single conversations holds named.
-
-        Raises:
-            Denied: ``held`` if the end of one of them is not in the log yet.
-        """
-        people, chats = self._on(items)
-        for one in sorted(people):
-            self._holds.erase_subject(one)
-        if chats:
-            self._holds.erase_conversations(sorted(chats))
-
-    def probe(self, items: Sequence[Item]) -> list[str]:
-        """Look through all holds."""
-        return ["main.db hold"] if any(self._on(items)) else []
-
-    def _on(self, items: Sequence[Item]) -> tuple[set[SubjectId], set[ConversationId]]:
-        """Return the accounts and the single conversations among `items` that holds name."""
-        holds = self._holds.all()
-        people = {_person(item) for item in items if item.is_account}
-        chats = {name for item in items if not item.is_account for name in _names(item)}
-        return (
-            people & {hold.subject for hold in holds},
-            chats & {name for hold in holds for name in hold.conversations},
-        )
 
 
 def _person(item: Item) -> SubjectId:
