@@ -1,0 +1,172 @@
+"""Schedules: from when on something is due to be erased, and from when on it is late.
+
+Pure: the policy's days, an organisation's shorter ones and a moment in; moments out. Every clock
+starts at the request and the cool-off lies inside it (R34). A border belongs to what comes after
+it: at 30 days sharp an erasure that was to be done within 30 days is late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from volens.core.ids import ErasureId, SubjectId
+from volens.holds.erasure import (
+    COOL_OFF,
+    DESTRUCTION,
+    PROMISE,
+    ROTATION,
+    Erasure,
+    ErasureState,
+)
+from volens.log.kinds import ErasureCause, ErasureScope
+from volens.policy.retention import Days, RetentionClass, strictest
+
+FINISHED = frozenset({ErasureState.IRRECOVERABLE, ErasureState.CANCELLED})
+"""Nothing is owed any more."""
+_DAY = timedelta(days=1)
+_CLASS_OF = {
+    ErasureScope.CONVERSATION: RetentionClass.DELETED_CHATS,
+    ErasureScope.HISTORY: RetentionClass.DELETED_CHATS,
+    ErasureScope.ACCOUNT: RetentionClass.CLOSED_ACCOUNTS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a person is promised when they ask for an erasure."""
+
+    cool_off_ends: datetime
+    """Until here it can be taken back; from here on it is due."""
+    promised_by: datetime
+    """From here on it is late unless it is irrecoverable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutoffs:
+    """Chats whose last message is no later than these moments are past their time."""
+
+    everyone: datetime | None = None
+    """For accounts of an organisation that has shortened nothing, and of none; None: no end."""
+    of_organisation: Mapping[str, datetime] = field(default_factory=dict)
+
+    def cutoff(self, organisation: str | None) -> datetime | None:
+        """Return the moment for the accounts of one organisation, or of none."""
+        if organisation is None:
+            return self.everyone
+        return self.of_organisation.get(organisation, self.everyone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """The times in force: the policy's, and what each organisation has shortened."""
+
+    pack: Days
+    overlays: Mapping[str, Days] = field(default_factory=dict)
+
+    def days(self, organisation: str | None) -> Days:
+        """Return the times for the accounts of one organisation, or of none.
+
+        An overlay that was recorded under a former policy never lengthens the present one's times.
+        """
+        overlay = self.overlays.get(organisation, {}) if organisation is not None else {}
+        return strictest(self.pack, overlay)
+
+    def terms(
+        self,
+        scope: ErasureScope,
+        cause: ErasureCause,
+        requested: datetime,
+        *,
+        organisation: str | None,
+    ) -> Terms:
+        """Return what an erasure requested at a moment is promised.
+
+        A cool-off is for a person who may think again: nobody does where a schedule, the end of a
+        hold or a restored backup is the cause. Where an organisation wants it gone sooner, the
+        cool-off gives way first, since the end of a key epoch takes its time.
+        """
+        within = min(PROMISE, self.days(organisation)[_CLASS_OF[scope]] * _DAY)
+        cool_off = min(COOL_OFF, max(timedelta(), within - ROTATION - DESTRUCTION - _DAY))
+        if cause is not ErasureCause.REQUEST:
+            cool_off = timedelta()
+        return Terms(cool_off_ends=requested + cool_off, promised_by=requested + within)
+
+    def longest_hold(self, organisation: str | None) -> timedelta:
+        """Return how long turns may be kept for a safety investigation (R35)."""
+        return self.days(organisation)[RetentionClass.SAFETY_INVESTIGATIONS] * _DAY
+
+    def overdue_cutoffs(self, at: datetime) -> Cutoffs:
+        """Return which chats are past their time at a moment, by their last message (R32, R37).
+
+        They are to be unreadable from then on, whether or not a run has erased them. The gate may
+        go by the machine's own clock here, even while destruction is paused: ending access too
+        early takes nothing from anybody that does not come back.
+        """
+        everyone = self.pack[RetentionClass.ACTIVE_CONVERSATIONS]
+        own = {name: self.days(name)[RetentionClass.ACTIVE_CONVERSATIONS] for name in self.overlays}
+        return Cutoffs(
+            everyone=at - everyone * _DAY if everyone else None,
+            of_organisation={name: at - days * _DAY for name, days in sorted(own.items()) if days},
+        )
+
+
+def last_message(
+    *, told: datetime | None, captured: datetime, recaptured: bool, at: datetime
+) -> datetime:
+    """Return from when a chat's time counts: its last message.
+
+    Args:
+        told: when that was, as the chat's source tells; None if it does not.
+        captured: when the chat first came here, by our own clock.
+        recaptured: whether it grew since. Only then can a message be later than the capture; and a
+            moment that has not come yet is nobody's last message.
+        at: now.
+    """
+    if told is None or told > (at if recaptured else captured):
+        return captured
+    return told
+
+
+def is_due(erasure: Erasure, at: datetime) -> bool:
+    """Say whether its keys are to be removed now: the cool-off is over and nothing keeps it."""
+    return erasure.state is ErasureState.ACCESS_ENDED and at >= erasure.cool_off_ends
+
+
+def is_overdue(erasure: Erasure, at: datetime) -> bool:
+    """Say whether it should be irrecoverable and is not. What a hold keeps is not late."""
+    if erasure.state in FINISHED or erasure.state is ErasureState.HELD:
+        return False
+    return at >= erasure.promised_by
+
+
+def rotation_due(first_removed: datetime | None, at: datetime, *, every: timedelta) -> bool:
+    """Say whether the epoch that wrapped removed keys must end with this run.
+
+    Args:
+        first_removed: when the first keys were removed since the epoch began; None for none.
+        at: now.
+        every: the longest time to the next run; waiting for it must not be too late.
+    """
+    return first_removed is not None and at + every > first_removed + ROTATION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """One erasure that is late."""
+
+    id: ErasureId
+    subject: SubjectId | None
+    promised_by: datetime
+    state: ErasureState
+
+
+def overdue_of(erasure: Erasure) -> Overdue:
+    """Return what is said of a late erasure."""
+    return Overdue(
+        id=erasure.id,
+        subject=erasure.subject,
+        promised_by=erasure.promised_by,
+        state=erasure.state,
+    )
