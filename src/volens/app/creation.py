@@ -28,6 +28,7 @@ from volens.core.purposes import Realm
 from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
+from volens.holds import erasure_tables
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
@@ -124,7 +125,8 @@ def _make(
         recorder.record(EntryKind.HOME_CREATED, {})
         main = _create_databases(folder)
         opened.callback(main.dispose)
-        Journal(folder / "journal" / "choices").create()
+        for name in ("choices", "erasures"):
+            Journal(folder / "journal" / name).create()
         activate(folder, main, recorder, pack, at=clock.now())
         log.publish()
     (folder / UNFINISHED).replace(folder / IDENTITY)
@@ -133,7 +135,12 @@ def _make(
 
 def _create_databases(folder: Path) -> Engine:
     main = open_database(folder / "main.db")
-    for metadata in (vault_tables.METADATA, consent_store.METADATA, policies.METADATA):
+    for metadata in (
+        vault_tables.METADATA,
+        consent_store.METADATA,
+        erasure_tables.METADATA,
+        policies.METADATA,
+    ):
         create_tables(main, metadata)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)

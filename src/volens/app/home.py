@@ -27,6 +27,7 @@ from volens.crypto.sealing import Sealer
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader
+from volens.holds.erasures import ErasureLedger
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -91,6 +92,9 @@ class Home:
         )
         self.vault = Vault(
             self.main, self.sealer, self.recorder, tenant=tenant, clock=clock, entropy=entropy
+        )
+        self.erasures = ErasureLedger(
+            self.main, Journal(folder / "journal" / "erasures"), self.recorder
         )
         facts = FactSource(
             self.main, self.subjects, self.ledger, region=identity.region, realm=identity.realm
@@ -202,6 +206,7 @@ def open_home(
         )
         if writing:
             home.ledger.drain()
+            home.erasures.drain()
         home.keep_open(opened.pop_all())
         return home
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from volens.core.ids import ConversationId, ErasureId, SubjectId
+from volens.core.canonical import Json, canonical_json, read_canonical
+from volens.core.errors import InvalidInput
+from volens.core.ids import ConversationId, ErasureId, IdKind, SubjectId, format_id, parse_id
+from volens.core.time import format_moment, parse_moment
 from volens.log.kinds import ErasureCause, ErasureScope
 
 COOL_OFF = timedelta(days=7)
@@ -68,3 +72,139 @@ class Erasure:
     held_until: datetime | None = None
     """The end of the longest hold on it, unless that hold is under a gag."""
     steps: tuple[StoreStep, ...] = field(default=())
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it is still to be done: asked for, not taken back, keys not removed."""
+        return self.state in OPEN
+
+
+OPEN = frozenset({ErasureState.ACCESS_ENDED, ErasureState.HELD})
+"""The states in which what is to go is still there, and nobody may use it."""
+MAX_CONVERSATIONS = 100
+"""How many conversations one request may name, so that it fits into a journal frame."""
+
+
+def new_erasure(
+    raw: bytes,
+    scope: ErasureScope,
+    subject: SubjectId,
+    at: datetime,
+    *,
+    cause: ErasureCause = ErasureCause.REQUEST,
+    conversations: Sequence[ConversationId] = (),
+    cool_off: timedelta = COOL_OFF,
+    promise: timedelta = PROMISE,
+) -> Erasure:
+    """Return an erasure that is asked for at `at`.
+
+    Args:
+        raw: 16 random bytes for the reference number.
+        scope: how much goes.
+        subject: whose it is.
+        at: the moment of the request, from which every clock counts.
+        cause: what made it due.
+        conversations: which ones, for the scope ``conversation`` only.
+        cool_off: how long it can be taken back.
+        promise: within which time it is irrecoverable.
+
+    Raises:
+        InvalidInput: ``erasure_form``.
+    """
+    at = parse_moment(format_moment(at))
+    erasure = Erasure(
+        id=ErasureId(format_id(IdKind.ERASURE, raw)),
+        scope=scope,
+        cause=cause,
+        subject=subject,
+        conversations=tuple(sorted(set(conversations))),
+        requested=at,
+        cool_off_ends=at + cool_off,
+        promised_by=at + promise,
+        state=ErasureState.ACCESS_ENDED,
+        access_ended=at,
+    )
+    _check_request(erasure)
+    return erasure
+
+
+def encode_request(erasure: Erasure) -> bytes:
+    """Write the request of an erasure as canonical JSON (docs/formats/erasure.md).
+
+    How far it has come is not part of a request.
+
+    Raises:
+        InvalidInput: ``erasure_form`` if nobody could have asked for this.
+    """
+    _check_request(erasure)
+    body: dict[str, Json] = {
+        "v": 1,
+        "id": erasure.id,
+        "scope": erasure.scope.value,
+        "cause": erasure.cause.value,
+        "subject": erasure.subject,
+        "conversations": list(erasure.conversations),
+        "requested": format_moment(erasure.requested),
+        "cool_off_ends": format_moment(erasure.cool_off_ends),
+        "promised_by": format_moment(erasure.promised_by),
+    }
+    return canonical_json(body)
+
+
+def decode_request(data: bytes) -> Erasure:
+    """Read a request strictly.
+
+    Raises:
+        InvalidInput: ``erasure_form`` if `data` is not what `encode_request` writes.
+    """
+    body = read_canonical(data)
+    try:
+        erasure = _request(body)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput("erasure_form", f"not an erasure request: {error!r}") from error
+    if encode_request(erasure) != data:
+        raise InvalidInput("erasure_form", "an erasure request has other or unknown members")
+    return erasure
+
+
+def _request(body: Json) -> Erasure:
+    if not isinstance(body, dict):
+        raise TypeError("not an object")
+    named = body["conversations"]
+    if not isinstance(named, list):
+        raise TypeError("conversations is not a list")
+    requested = parse_moment(body["requested"])
+    return Erasure(
+        id=ErasureId(body["id"]),
+        scope=ErasureScope(body["scope"]),
+        cause=ErasureCause(body["cause"]),
+        subject=SubjectId(body["subject"]),
+        conversations=tuple(ConversationId(one) for one in named),
+        requested=requested,
+        cool_off_ends=parse_moment(body["cool_off_ends"]),
+        promised_by=parse_moment(body["promised_by"]),
+        state=ErasureState.ACCESS_ENDED,
+        access_ended=requested,
+    )
+
+
+def _check_request(erasure: Erasure) -> None:
+    parse_id(IdKind.ERASURE, str(erasure.id))
+    parse_id(IdKind.SUBJECT, str(erasure.subject))
+    named = erasure.conversations
+    for name in named:
+        parse_id(IdKind.CONVERSATION, str(name))
+    if len(named) > MAX_CONVERSATIONS:
+        raise InvalidInput(
+            "erasure_form",
+            f"{len(named)} conversations in one erasure",
+            hint=f"name at most {MAX_CONVERSATIONS}, or erase the history",
+        )
+    if bool(named) != (erasure.scope is ErasureScope.CONVERSATION):
+        raise InvalidInput(
+            "erasure_form", f"{len(named)} conversations named in scope {erasure.scope.value}"
+        )
+    if list(named) != sorted(set(named)):
+        raise InvalidInput("erasure_form", "conversations are named twice or out of order")
+    if not erasure.requested <= erasure.cool_off_ends <= erasure.promised_by:
+        raise InvalidInput("erasure_form", "the moments of an erasure are out of order")

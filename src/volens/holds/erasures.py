@@ -1,0 +1,337 @@
+"""The ledger of erasures, with a journal of requests in front of it.
+
+A request is true once the journal holds it: from then on access has ended. Any process may append,
+also while another owns the home or the disk is full, and every reader lays the journal over the
+tables. Replays are idempotent by id. What widens again (taking a request back) is true only once it
+is in the log and in the table, as every grant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Engine, and_, insert, select, update
+
+from volens.core.errors import Denied, NotFound, Unavailable
+from volens.core.ids import ID_BYTES, ErasureId, IdKind, SubjectId, format_id, parse_id
+from volens.core.time import from_millis, to_millis
+from volens.holds.access import Access, Blocked, Ended, NoAccess, add_up, blocked_by
+from volens.holds.erasure import (
+    Erasure,
+    ErasureState,
+    decode_request,
+    encode_request,
+)
+from volens.holds.erasure_tables import (
+    ERASURE,
+    EVIDENCE,
+    OPEN_STATES,
+    add_evidence,
+    change_rows,
+    chunks,
+    read_erasure,
+    read_step,
+    request_row,
+    split_ids,
+)
+from volens.holds.evidence import Evidence, log_each
+from volens.log.fields import Value
+from volens.log.kinds import EntryKind, ErasureScope
+from volens.log.recorder import Recorder
+from volens.storage.journal import Journal
+from volens.vault.tables import CONVERSATION, SUBJECT
+
+
+class ErasureLedger:
+    """Takes requests and tells how far each erasure has come. It erases nothing itself."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        recorder: Recorder,
+        *,
+        access: Access | None = None,
+    ) -> None:
+        """Use tables in `engine`; tell `access` when a request is taken in or taken back."""
+        self._engine = engine
+        self._journal = journal
+        self._recorder = recorder
+        self._access = access or NoAccess()
+
+    def request(self, erasure: Erasure) -> Erasure:
+        """Make a request true, from any process, at once; return the one that now stands.
+
+        That is another one if the same thing was asked for before, is not done yet, and nothing
+        more or sooner would come of a second. Two processes that ask at the same time are told the
+        same reference number, since both look again after the append.
+
+        Raises:
+            InvalidInput: ``erasure_form``, or ``erasure_conflict`` if the id is taken.
+            Unavailable: ``journal_full``, ``journal_missing``.
+        """
+        body = encode_request(erasure)
+        before = self._standing(erasure)
+        if before is not None:
+            return before
+        self._journal.append(body)
+        return self._standing(erasure) or erasure
+
+    def drain(self) -> int:
+        """Take in what was journaled, as the owner of the home; return how many were new.
+
+        1. One log entry for each new request, durable as a group.
+        2. Rows, with their evidence, in one transaction.
+        3. `Access` is told.
+        4. The journal is emptied.
+
+        If it stops after 1, the next call logs again, under other salts, what never came to be in
+        the table. If it stops after 2 or 3, the next call finds the ids known and tells again. A
+        request under an id that another has taken is not lost: it gets an id made from its bytes.
+        """
+        self._resume_cancelled()
+        if not self._journal.read():
+            return 0
+        with self._journal.drain() as bodies:
+            asked = list(map(decode_request, bodies))
+            known = self._of_ids([item.id for item in asked])
+            fresh: dict[ErasureId, Erasure] = {}
+            for item in asked:
+                taken = known.get(item.id) or fresh.get(item.id)
+                own = _renamed(item) if taken and _other(taken, item) else item
+                if own.id not in known | fresh and self._needless(own, fresh.values()) is None:
+                    fresh[own.id] = own
+            self._store(list(fresh.values()))
+            there = [item for item in known.values() if item.is_open]
+            self._access.end([*there, *fresh.values()])
+        return len(fresh)
+
+    def pending(self) -> list[Erasure]:
+        """Return the journaled requests that are not in the table yet."""
+        asked = list(map(decode_request, self._journal.read()))
+        if not asked:
+            return []
+        known = self._of_ids([item.id for item in asked])
+        return [item for item in asked if item.id not in known or _other(known[item.id], item)]
+
+    def stamp(self) -> tuple[int, int, int]:
+        """Return a value that changes whenever somebody journals a request."""
+        return self._journal.stamp()
+
+    def find(self, erasure_id: str) -> Erasure:
+        """Return one erasure, journal included.
+
+        Raises:
+            InvalidInput: if this is no erasure id.
+            NotFound: ``erasure_unknown``.
+        """
+        parse_id(IdKind.ERASURE, erasure_id)
+        found = list(self._of_ids([ErasureId(erasure_id)]).values())
+        found += [item for item in self.pending() if item.id == erasure_id]
+        if not found:
+            raise NotFound("erasure_unknown", f"no erasure {erasure_id} here")
+        return found[0]
+
+    def of_subject(self, subject: SubjectId) -> list[Erasure]:
+        """Return a person's erasures, oldest first, journal included."""
+        raw = parse_id(IdKind.SUBJECT, subject)
+        waiting = [item for item in self.pending() if item.subject == subject]
+        return self._select(ERASURE.c.subject == raw) + waiting
+
+    def all(self) -> list[Erasure]:
+        """Return every erasure, oldest first, journal included."""
+        waiting = self.pending()
+        return self._select() + waiting
+
+    def due(self, at: datetime) -> list[Erasure]:
+        """Return what has to be done: the cool-off is over and no hold is known."""
+        return self._select(
+            and_(
+                ERASURE.c.state == ErasureState.ACCESS_ENDED.value,
+                ERASURE.c.cool_off_ends_ms <= to_millis(at),
+            )
+        )
+
+    def held(self) -> list[Erasure]:
+        """Return what a hold keeps from going on."""
+        return self._select(ERASURE.c.state == ErasureState.HELD.value)
+
+    def waiting_for_epoch(self) -> list[Erasure]:
+        """Return those whose keys are removed and whose epoch is not destroyed."""
+        return self._select(ERASURE.c.state == ErasureState.KEYS_REMOVED.value)
+
+    def ended(self) -> Ended:
+        """Return whose access has ended, journal included, only what is not removed yet."""
+        blocked = [blocked_by(item) for item in self.pending()]
+        query = select(
+            ERASURE.c.scope, ERASURE.c.subject, ERASURE.c.conversations, ERASURE.c.requested_ms
+        ).where(ERASURE.c.state.in_(OPEN_STATES))
+        with self._engine.connect() as db:
+            for scope, subject, packed, millis in db.execute(query):
+                blocked.append(
+                    Blocked(
+                        scope=ErasureScope(scope),
+                        subject=subject,
+                        conversations=split_ids(packed),
+                        requested=from_millis(millis),
+                    )
+                )
+        return add_up(blocked)
+
+    def cancel(self, erasure_id: str, at: datetime) -> Erasure:
+        """Take a request back within its cool-off, as the owner; logged before it counts.
+
+        1. The entry ``erasure.cancelled`` is durable.
+        2. The row says so, with its evidence.
+        3. `Access` gives back what no other request covers.
+
+        If it stops after 1, the request stands and can be taken back again. If it stops after 2,
+        the next `drain` does the rest.
+
+        Raises:
+            NotFound: ``erasure_unknown``.
+            Denied: ``cool_off_over`` from the moment on at which it ends; ``erasure_cancelled``.
+            Unavailable: ``journal_not_emptied`` if the disk is so full that what was asked for
+                meanwhile could come back.
+        """
+        self.drain()
+        if self._journal.read():
+            raise Unavailable(
+                "journal_not_emptied",
+                "the journal of erasures can't be emptied",
+                hint="see that the disk has space",
+            )
+        erasure = self.find(erasure_id)
+        if erasure.state is ErasureState.CANCELLED:
+            raise Denied("erasure_cancelled", f"{erasure_id} was taken back before")
+        if not erasure.is_open or at >= erasure.cool_off_ends:
+            raise Denied(
+                "cool_off_over",
+                f"{erasure_id} can't be taken back any more",
+                hint="it could until the end of its cool-off",
+            )
+        step = log_each(self._recorder, EntryKind.ERASURE_CANCELLED, {erasure.id: {}})
+        values = {
+            "state": ErasureState.CANCELLED.value,
+            "cancelled_ms": to_millis(at),
+            "held_until_ms": None,
+        }
+        with self._engine.begin() as db:
+            change_rows(db, {erasure.id: values}, step)
+        self._resume_cancelled()
+        return self.find(erasure.id)
+
+    def evidence(self, erasure_id: str) -> Evidence:
+        """Return what the log says of one erasure, and what opens it; a journaled one has none.
+
+        Raises:
+            NotFound: ``erasure_unknown``.
+        """
+        found = self.find(erasure_id)
+        raw = parse_id(IdKind.ERASURE, found.id)
+        query = (
+            select(EVIDENCE)
+            .join(ERASURE, EVIDENCE.c.erasure_no == ERASURE.c.no)
+            .where(ERASURE.c.id == raw)
+            .order_by(EVIDENCE.c.log_index)
+        )
+        with self._engine.connect() as db:
+            steps = tuple(read_step(row) for row in db.execute(query))
+        return Evidence(erasure=found.id, steps=steps)
+
+    def _select(self, *conditions: ColumnElement[bool]) -> list[Erasure]:
+        query = select(ERASURE).where(*conditions).order_by(ERASURE.c.no)
+        with self._engine.connect() as db:
+            return [read_erasure(row) for row in db.execute(query)]
+
+    def _of_ids(self, names: Sequence[ErasureId]) -> dict[ErasureId, Erasure]:
+        found: dict[ErasureId, Erasure] = {}
+        for some in chunks([parse_id(IdKind.ERASURE, name) for name in names]):
+            found.update((item.id, item) for item in self._select(ERASURE.c.id.in_(some)))
+        return found
+
+    def _standing(self, wanted: Erasure) -> Erasure | None:
+        """Return the first open request, journal included, that makes `wanted` needless."""
+        waiting = [item for item in self.pending() if item.subject == wanted.subject]
+        return self._needless(wanted, waiting)
+
+    def _needless(self, wanted: Erasure, waiting: Iterable[Erasure]) -> Erasure | None:
+        raw = parse_id(IdKind.SUBJECT, str(wanted.subject))
+        known = self._select(ERASURE.c.subject == raw, ERASURE.c.state.in_(OPEN_STATES))
+        for other in [*known, *waiting]:
+            if other.id == wanted.id or self._covers(other, wanted):
+                return other
+        return None
+
+    def _covers(self, first: Erasure, second: Erasure) -> bool:
+        """Say whether all that `second` asks for comes of `first`, and as soon."""
+        if (first.scope, first.subject) != (second.scope, second.subject):
+            return False
+        if first.cool_off_ends > second.cool_off_ends:
+            return False
+        if first.scope is ErasureScope.CONVERSATION:
+            return set(second.conversations) <= set(first.conversations)
+        return first.scope is ErasureScope.ACCOUNT or not self._captured_between(first, second)
+
+    def _captured_between(self, first: Erasure, second: Erasure) -> bool:
+        raw = parse_id(IdKind.SUBJECT, str(first.subject))
+        query = (
+            select(CONVERSATION.c.no)
+            .join(SUBJECT, SUBJECT.c.no == CONVERSATION.c.subject_no)
+            .where(
+                SUBJECT.c.id == raw,
+                CONVERSATION.c.captured_ms > to_millis(first.requested),
+                CONVERSATION.c.captured_ms <= to_millis(second.requested),
+            )
+        )
+        with self._engine.connect() as db:
+            return db.execute(query.limit(1)).first() is not None
+
+    def _store(self, fresh: Sequence[Erasure]) -> None:
+        if not fresh:
+            return
+        fields: dict[ErasureId, dict[str, Value]] = {
+            item.id: {"scope": item.scope, "cause": item.cause, "due": item.promised_by}
+            for item in fresh
+        }
+        evidence = log_each(self._recorder, EntryKind.ERASURE_REQUESTED, fields)
+        closing = [item for item in fresh if item.scope is ErasureScope.ACCOUNT]
+        former = self._access.former(
+            [parse_id(IdKind.SUBJECT, str(item.subject)) for item in closing]
+        )
+        rows = []
+        for item in fresh:
+            row = request_row(item)
+            if item.scope is ErasureScope.ACCOUNT:
+                row["former"] = former.get(parse_id(IdKind.SUBJECT, str(item.subject)), "")
+            rows.append(row)
+        with self._engine.begin() as db:
+            db.execute(insert(ERASURE), rows)
+            add_evidence(db, evidence)
+
+    def _resume_cancelled(self) -> None:
+        """Give access back to what requests were about that were taken back."""
+        query = select(ERASURE).where(
+            ERASURE.c.state == ErasureState.CANCELLED.value, ERASURE.c.former.is_not(None)
+        )
+        with self._engine.connect() as db:
+            rows = db.execute(query).all()
+        for row in rows:
+            self._access.resume(read_erasure(row), row.former, self.ended())
+            values = {"conversations": b"", "former": None}
+            with self._engine.begin() as db:
+                db.execute(update(ERASURE).where(ERASURE.c.no == row.no).values(values))
+
+
+def _other(one: Erasure, two: Erasure) -> bool:
+    """Say whether two of the same id are different requests."""
+    same = (one.scope, one.cause, one.requested, one.cool_off_ends, one.promised_by)
+    return same != (two.scope, two.cause, two.requested, two.cool_off_ends, two.promised_by)
+
+
+def _renamed(erasure: Erasure) -> Erasure:
+    digest = hashlib.sha256(b"volens/erasure/v1\x00" + encode_request(erasure)).digest()
+    return replace(erasure, id=ErasureId(format_id(IdKind.ERASURE, digest[:ID_BYTES])))

@@ -1,0 +1,125 @@
+"""How far erasures have come: written by what erases, never before the deed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, select
+
+from volens.core.ids import ErasureId, IdKind, format_id, parse_id
+from volens.core.time import to_millis
+from volens.holds.erasure import ErasureState, StoreStep
+from volens.holds.erasure_tables import (
+    ERASURE,
+    EVIDENCE,
+    change_rows,
+    chunks,
+    forget_gone,
+    write_steps,
+)
+from volens.holds.evidence import LoggedStep, log_group
+from volens.log.kinds import EntryKind
+from volens.log.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """An erasure that has been done, up to the epoch that wrapped its keys."""
+
+    erasure: ErasureId
+    steps: tuple[StoreStep, ...]
+    evidence: LoggedStep
+
+
+class ErasureProgress:
+    """Moves erasures from state to state, in the tables of `ErasureLedger`."""
+
+    def __init__(self, engine: Engine, recorder: Recorder) -> None:
+        """Use tables in `engine`."""
+        self._engine = engine
+        self._recorder = recorder
+
+    def mark_held(self, until: Mapping[ErasureId, datetime | None]) -> None:
+        """Say that holds keep these; the moment is None under a gag."""
+        values: dict[ErasureId, Mapping[str, object]] = {
+            name: {
+                "state": ErasureState.HELD.value,
+                "held_until_ms": None if end is None else to_millis(end),
+            }
+            for name, end in until.items()
+        }
+        with self._engine.begin() as db:
+            change_rows(db, values, {})
+
+    def mark_freed(self, erasures: Iterable[ErasureId]) -> None:
+        """Say that no hold keeps these any more: they are due again."""
+        values = {"state": ErasureState.ACCESS_ENDED.value, "held_until_ms": None}
+        with self._engine.begin() as db:
+            change_rows(db, dict.fromkeys(erasures, values), {})
+
+    def mark_started(
+        self,
+        evidence: Mapping[ErasureId, LoggedStep],
+        plans: Mapping[ErasureId, tuple[bytes, bytes]],
+    ) -> None:
+        """Keep what each erasure is about to remove, so that a stop forgets nothing.
+
+        Args:
+            evidence: the entries ``erasure.started``.
+            plans: (raw ids, row numbers as i64 little-endian) of the conversations.
+        """
+        values: dict[ErasureId, Mapping[str, object]] = {
+            name: {"conversations": ids, "numbers": numbers}
+            for name, (ids, numbers) in plans.items()
+        }
+        with self._engine.begin() as db:
+            change_rows(db, values, evidence)
+
+    def started(self, erasures: Sequence[ErasureId]) -> dict[ErasureId, tuple[bytes, bytes]]:
+        """Return the plans of those that were started, see `mark_started`."""
+        plans = {}
+        with self._engine.connect() as db:
+            for some in chunks([parse_id(IdKind.ERASURE, name) for name in erasures]):
+                query = (
+                    select(ERASURE.c.id, ERASURE.c.conversations, ERASURE.c.numbers)
+                    .join(EVIDENCE, EVIDENCE.c.erasure_no == ERASURE.c.no)
+                    .where(
+                        ERASURE.c.id.in_(some),
+                        EVIDENCE.c.kind == EntryKind.ERASURE_STARTED.value,
+                    )
+                )
+                for raw, ids, numbers in db.execute(query):
+                    plans[ErasureId(format_id(IdKind.ERASURE, raw))] = (ids, numbers)
+        return plans
+
+    def mark_keys_removed(self, done: Sequence[Removed], at: datetime) -> None:
+        """Say that these are done; forget of whom and of what they were."""
+        values: dict[ErasureId, Mapping[str, object]] = {
+            item.erasure: {
+                "state": ErasureState.KEYS_REMOVED.value,
+                "keys_removed_ms": to_millis(at),
+                "held_until_ms": None,
+                "conversations": b"",
+                "numbers": b"",
+                "former": None,
+                "steps": write_steps(item.steps),
+            }
+            for item in done
+        }
+        with self._engine.begin() as db:
+            change_rows(db, values, {item.erasure: item.evidence for item in done})
+            forget_gone(db, [parse_id(IdKind.ERASURE, name) for name in values])
+
+    def mark_irrecoverable(self, erasures: Sequence[ErasureId], at: datetime) -> None:
+        """Say that no copy of the home opens these any more; logged first, as one group.
+
+        If it stops between, the next call logs them again.
+        """
+        if not erasures:
+            return
+        steps = log_group(self._recorder, EntryKind.ERASURE_IRRECOVERABLE, erasures)
+        values = {"state": ErasureState.IRRECOVERABLE.value, "irrecoverable_ms": to_millis(at)}
+        with self._engine.begin() as db:
+            change_rows(db, dict.fromkeys(erasures, values), steps)
