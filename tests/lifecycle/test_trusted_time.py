@@ -62,9 +62,7 @@ class TestBorders:
         assert found.until == T0
 
     def test_a_witness_that_is_silent_for_14_days_pauses(self) -> None:
-        state = ClockState(
-            seen=T0 + STRETCH - HOUR, trusted=T0, source=TimeSource.WITNESS
-        )
+        state = ClockState(seen=T0 + STRETCH - HOUR, trusted=T0, source=TimeSource.WITNESS)
         assert judge(state, T0 + STRETCH, witnessed=T0).until == T0 + STRETCH
         found = judge(state, T0 + STRETCH + TICK, witnessed=T0)
         assert (found.until, found.paused) == (None, Pause.UNCONFIRMED)
@@ -181,9 +179,7 @@ class Place:
 
     def clock(self) -> TrustedClock:
         recorder = Recorder(self.log, clock=SteppedClock(T0), entropy=SeededEntropy())
-        return TrustedClock(
-            self.engine, recorder, created=T0, witnessed=lambda: self.witnessed
-        )
+        return TrustedClock(self.engine, recorder, created=T0, witnessed=lambda: self.witnessed)
 
     def said(self) -> list[tuple[EntryKind, object]]:
         return [

@@ -12,16 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from volens.core.ids import ErasureId, SubjectId
-from volens.holds.erasure import (
-    COOL_OFF,
-    DESTRUCTION,
-    PROMISE,
-    ROTATION,
-    Erasure,
-    ErasureState,
-)
+from volens.holds.erasure import COOL_OFF, PROMISE, Erasure, ErasureState
 from volens.log.kinds import ErasureCause, ErasureScope
-from volens.policy.retention import Days, RetentionClass, strictest
+from volens.policy.retention import ERASURE_DAYS, Days, RetentionClass, strictest
 
 FINISHED = frozenset({ErasureState.IRRECOVERABLE, ErasureState.CANCELLED})
 """Nothing is owed any more."""
@@ -35,12 +28,12 @@ _CLASS_OF = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a person is promised when they ask for an erasure."""
+    """What a person is promised when they ask for an erasure; both count from the request."""
 
-    cool_off_ends: datetime
-    """Until here it can be taken back; from here on it is due."""
-    promised_by: datetime
-    """From here on it is late unless it is irrecoverable."""
+    cool_off: timedelta
+    """So long it can be taken back; then it is due."""
+    promise: timedelta
+    """Within this time it is irrecoverable; then it is late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,25 +66,20 @@ class Schedule:
         overlay = self.overlays.get(organisation, {}) if organisation is not None else {}
         return strictest(self.pack, overlay)
 
-    def terms(
-        self,
-        scope: ErasureScope,
-        cause: ErasureCause,
-        requested: datetime,
-        *,
-        organisation: str | None,
-    ) -> Terms:
-        """Return what an erasure requested at a moment is promised.
+    def terms(self, scope: ErasureScope, cause: ErasureCause, *, organisation: str | None) -> Terms:
+        """Return what an erasure is promised.
 
-        A cool-off is for a person who may think again: nobody does where a schedule, the end of a
-        hold or a restored backup is the cause. Where an organisation wants it gone sooner, the
-        cool-off gives way first, since the end of a key epoch takes its time.
+        A cool-off is for somebody who may think again: an account's person, or who closed it by
+        mistake. Nobody does where chats are past their time, a hold ended or a backup was restored.
+        Where an organisation wants it gone sooner, the cool-off gives way first, since the end of a
+        key epoch takes its time.
         """
-        within = min(PROMISE, self.days(organisation)[_CLASS_OF[scope]] * _DAY)
-        cool_off = min(COOL_OFF, max(timedelta(), within - ROTATION - DESTRUCTION - _DAY))
-        if cause is not ErasureCause.REQUEST:
-            cool_off = timedelta()
-        return Terms(cool_off_ends=requested + cool_off, promised_by=requested + within)
+        promise = min(PROMISE, self.days(organisation)[_CLASS_OF[scope]] * _DAY)
+        spare = promise - ERASURE_DAYS * _DAY
+        thinks_again = cause is ErasureCause.REQUEST or (
+            cause is ErasureCause.SCHEDULE and scope is ErasureScope.ACCOUNT
+        )
+        return Terms(cool_off=min(COOL_OFF, spare) if thinks_again else spare * 0, promise=promise)
 
     def longest_hold(self, organisation: str | None) -> timedelta:
         """Return how long turns may be kept for a safety investigation (R35)."""
@@ -129,9 +117,9 @@ def last_message(
     return told
 
 
-def is_due(erasure: Erasure, at: datetime) -> bool:
-    """Say whether its keys are to be removed now: the cool-off is over and nothing keeps it."""
-    return erasure.state is ErasureState.ACCESS_ENDED and at >= erasure.cool_off_ends
+def class_of(scope: ErasureScope) -> RetentionClass:
+    """Return the class whose time an erasure of this scope has."""
+    return _CLASS_OF[scope]
 
 
 def is_overdue(erasure: Erasure, at: datetime) -> bool:
@@ -139,17 +127,6 @@ def is_overdue(erasure: Erasure, at: datetime) -> bool:
     if erasure.state in FINISHED or erasure.state is ErasureState.HELD:
         return False
     return at >= erasure.promised_by
-
-
-def rotation_due(first_removed: datetime | None, at: datetime, *, every: timedelta) -> bool:
-    """Say whether the epoch that wrapped removed keys must end with this run.
-
-    Args:
-        first_removed: when the first keys were removed since the epoch began; None for none.
-        at: now.
-        every: the longest time to the next run; waiting for it must not be too late.
-    """
-    return first_removed is not None and at + every > first_removed + ROTATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
