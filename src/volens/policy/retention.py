@@ -27,6 +27,9 @@ class RetentionClass(StrEnum):
     """Turns under a safety hold (R35); counted from the hold's beginning."""
 
 
+MOST_DAYS: Final = 36_500
+"""A hundred years: a time that nobody lives to see the end of is none."""
+
 Days = Mapping[RetentionClass, int]
 """Days for each class; 0 stands for no end of its own."""
 
@@ -72,6 +75,8 @@ def section_fault(key: str, days: int, *, describing: bool) -> tuple[str, str] |
         return None
     if _SAYABLE[one] and not 0 < days <= _SAYABLE[one]:
         return f"says {days} days", f"write at most {LONGEST[one]}, and not 0"
+    if days > MOST_DAYS:
+        return f"says {days} days", f"write at most {MOST_DAYS}"
     if days < SHORTEST[one]:
         return f"says {days} days, which erasing can't keep", f"write at least {SHORTEST[one]}"
     return None
@@ -85,11 +90,11 @@ def check_shorter(wanted: Days, pack: Days) -> None:
             erasing takes longer; the message names the class.
     """
     for one, days in wanted.items():
-        if days == 0 or (pack[one] and days > pack[one]):
-            allowed = f"{pack[one]} days" if pack[one] else "some number of days"
+        most = pack[one] or MOST_DAYS
+        if not 0 < days <= most:
             raise InvalidInput(
                 "retention_too_long",
-                f"{one} would be kept for {_said(days)}; the policy allows {allowed} at most",
+                f"{one} would be kept for {_said(days)}; the policy allows {most} days at most",
                 hint="an organisation may only shorten times",
             )
         if days < SHORTEST[one]:
