@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from volens.holds.access import Ended
 from volens.holds.erasure import Erasure
 from volens.holds.model import Hold
 from volens.lifecycle.register import Register
+
+Freed = Any
+"""What ended holds keep no longer: the hold store's own word, given back to it."""
 
 
 class Requests(Protocol):
@@ -45,23 +48,41 @@ class Requests(Protocol):
         ...
 
 
-class Erasing(Protocol):
-    """What erases. Both calls may be repeated."""
+class Erased(Protocol):
+    """What came of erasing."""
 
-    def erase_due(self, at: datetime) -> int:
-        """Erase what is due at `at` and what holds let go; mark what they keep; return how many."""
+    @property
+    def due(self) -> int:
+        """How many had to go, held ones included."""
         ...
 
-    def settle(self, at: datetime) -> int:
-        """Mark what has become irrecoverable; return how many."""
+    @property
+    def erased(self) -> int:
+        """Of how many nothing is left in the home."""
+        ...
+
+
+class Erasing(Protocol):
+    """What erases (`lifecycle.erasing.Eraser`). Both calls may be repeated."""
+
+    def run(self, at: datetime) -> Erased:
+        """Erase what is due at `at` and not held."""
+        ...
+
+    def settle(self, at: datetime, irrecoverable_before: datetime) -> int:
+        """Mark what no copy opens any more, given that older epochs are gone; return how many."""
         ...
 
 
 class Holding(Protocol):
     """The holds (`holds.store.HoldStore`)."""
 
-    def expire(self, at: datetime) -> object:
-        """End the holds whose time is over at `at`."""
+    def expire(self, at: datetime) -> Freed:
+        """End the holds whose time is over at `at`; return what no hold keeps any more."""
+        ...
+
+    def settle(self, freed: Freed, at: datetime) -> None:
+        """Take note that what was freed has been seen to."""
         ...
 
     def active(self, at: datetime) -> list[Hold]:
@@ -82,6 +103,10 @@ class Rotation(Protocol):
 
     def destroy_expired(self) -> Sequence[object]:
         """Destroy the keys of epochs whose time has come; return which."""
+        ...
+
+    def irrecoverable_before(self) -> datetime | None:
+        """Return the moment before which all that was removed is irrecoverable, if any."""
         ...
 
 

@@ -133,11 +133,11 @@ class Retention:
         return self._clock.look(at)
 
     def _go(self, at: datetime, until: datetime, judged: Judgement, taken_in: int) -> RetentionRun:
-        self._holds.expire(until)
+        freed = self._holds.expire(until)
         wanted = wanted_by(self._schedule, self._register, self._requests.ended(), until)
         scheduled = self._ask(wanted, until)
-        due = len(self._requests.due(until)) + len(self._requests.held())
-        erased = self._erasing.erase_due(until)
+        done = self._erasing.run(until)
+        self._holds.settle(freed, until)
         removals = [
             one.keys_removed for one in self._requests.waiting_for_epoch() if one.keys_removed
         ]
@@ -146,6 +146,7 @@ class Retention:
         for scope in scopes:
             self._rotation.rotate(scope)
         destroyed = len(self._rotation.destroy_expired())
+        before = self._rotation.irrecoverable_before()
         return RetentionRun(
             at=at,
             until=until,
@@ -153,12 +154,12 @@ class Retention:
             witness_ahead=judged.witness_ahead,
             taken_in=taken_in,
             scheduled=scheduled,
-            due=due,
-            erased=erased,
+            due=done.due,
+            erased=done.erased,
             held=len(self._requests.held()),
             rotated=tuple(scopes),
             destroyed=destroyed,
-            irrecoverable=self._erasing.settle(until),
+            irrecoverable=0 if before is None else self._erasing.settle(until, before),
             overdue=self.overdue(at),
         )
 

@@ -123,10 +123,17 @@ def class_of(scope: ErasureScope) -> RetentionClass:
 
 
 def is_overdue(erasure: Erasure, at: datetime) -> bool:
-    """Say whether it should be irrecoverable and is not. What a hold keeps is not late."""
+    """Say whether it should be irrecoverable and is not. What a hold keeps is not late.
+
+    What a hold kept beyond the promise has, from the removal of its keys, the time that erasing
+    takes; so has what was erased late, which was told as late until then.
+    """
     if erasure.state in FINISHED or erasure.state is ErasureState.HELD:
         return False
-    return at >= erasure.promised_by
+    by = erasure.promised_by
+    if erasure.keys_removed is not None:
+        by = max(by, erasure.keys_removed + ERASURE_DAYS * _DAY)
+    return at >= by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
