@@ -48,6 +48,7 @@ class RetentionRun:
     """Epochs whose keys are gone."""
     irrecoverable: int = 0
     overdue: tuple[Overdue, ...] = ()
+    """What was late when the run began, or is still."""
 
     @property
     def alarms(self) -> bool:
@@ -84,7 +85,7 @@ class Retention:
         1. Take in requests: access ends, whatever the clock says. 2. Judge the clock; on a pause
         go to 8. 3. End holds whose time is over. 4. Ask for what the schedule wants gone. 5. Erase
         what is due. 6. End key epochs that wrapped removed keys, destroy those whose time has come.
-        7. Mark what is irrecoverable by that. 8. Look what is late. 9. Log the run.
+        7. Mark what is irrecoverable by that. 8. Tell what is late. 9. Log the run.
 
         A stop after any step loses nothing: the next run finds the same due and does the rest.
 
@@ -115,7 +116,7 @@ class Retention:
             for one in (*self._requests.due(at), *self._requests.waiting_for_epoch())
             if is_overdue(one, at)
         ]
-        return tuple(sorted(late, key=lambda one: (one.promised_by, one.id)))
+        return tuple(sorted(late, key=_oldest_first))
 
     def forecast(self, now: datetime, at: datetime) -> Forecast:
         """Return what goes by `at`; nothing is changed, and requests in the journal are counted."""
@@ -136,6 +137,7 @@ class Retention:
         freed = self._holds.expire(until)
         wanted = wanted_by(self._schedule, self._register, self._requests.ended(), until)
         scheduled = self._ask(wanted, until)
+        late = self.overdue(at)  # what is erased only now was late all the same, and is told so
         done = self._erasing.run(until)
         self._holds.settle(freed, until)
         removals = [
@@ -160,7 +162,7 @@ class Retention:
             rotated=tuple(scopes),
             destroyed=destroyed,
             irrecoverable=0 if before is None else self._erasing.settle(until, before),
-            overdue=self.overdue(at),
+            overdue=_together(late, self.overdue(at)),
         )
 
     def _paused(self, at: datetime, judged: Judgement, taken_in: int) -> RetentionRun:
@@ -203,3 +205,12 @@ class Retention:
                 self._requests.drain()
         self._requests.drain()
         return count
+
+
+def _together(before: Iterable[Overdue], after: Iterable[Overdue]) -> tuple[Overdue, ...]:
+    found = {one.id: one for one in (*before, *after)}
+    return tuple(sorted(found.values(), key=_oldest_first))
+
+
+def _oldest_first(late: Overdue) -> tuple[datetime, str]:
+    return late.promised_by, late.id
