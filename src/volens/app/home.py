@@ -28,6 +28,7 @@ from volens.gate.facts import FactSource
 from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
+from volens.lifecycle.access import VaultAccess
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -81,8 +82,9 @@ class Home:
             )
             opened.callback(self.log.close)
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
-        service = FileKeyService(custody, entropy=entropy)
-        keys = KeyStore(self.keys_database, service, entropy=entropy)
+        keys = KeyStore(
+            self.keys_database, FileKeyService(custody, entropy=entropy), entropy=entropy
+        )
         lookup_key = load_secret(custody, LOOKUP_FILE)
         self.sealer = Sealer(keys, lookup_key=lookup_key, entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
@@ -94,7 +96,10 @@ class Home:
             self.main, self.sealer, self.recorder, tenant=tenant, clock=clock, entropy=entropy
         )
         self.erasures = ErasureLedger(
-            self.main, Journal(folder / "journal" / "erasures"), self.recorder
+            self.main,
+            Journal(folder / "journal" / "erasures"),
+            self.recorder,
+            access=VaultAccess(self.main, self.recorder, None),
         )
         facts = FactSource(
             self.main, self.subjects, self.ledger, region=identity.region, realm=identity.realm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import (
     Column,
@@ -41,6 +42,7 @@ from volens.log.kinds import EntryKind, ErasureCause, ErasureScope
 from volens.log.merkle import HASH_BYTES
 from volens.vault.tables import SUBJECT
 
+_Item = TypeVar("_Item")
 METADATA = MetaData()
 ERASURE = Table(
     "erasure",
@@ -51,7 +53,8 @@ ERASURE = Table(
     Column("cause", String, nullable=False),
     Column("subject", LargeBinary),  # null once the account is gone
     Column("conversations", LargeBinary, nullable=False),  # 16 bytes each; empty once gone
-    Column("numbers", LargeBinary, nullable=False),  # row numbers, i64, while it is being done
+    Column("subject_no", Integer),  # this and `numbers` only while it is being done
+    Column("numbers", LargeBinary, nullable=False),  # of conversations: i64, little-endian
     Column("former", String),  # an account's status before, until the end of either way
     Column("state", String, nullable=False),
     Column("requested_ms", Integer, nullable=False),
@@ -101,7 +104,7 @@ def split_ids(data: bytes) -> tuple[bytes, ...]:
     return tuple(data[at : at + ID_BYTES] for at in range(0, len(data), ID_BYTES))
 
 
-def chunks(items: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+def chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
     """Yield parts that fit into one statement: SQLite's least limit is 999 variables."""
     for start in range(0, len(items), 900):
         yield items[start : start + 900]
@@ -235,7 +238,7 @@ def forget_gone(db: Connection, erasures: Sequence[bytes]) -> None:
             if subject is not None and (scope == ErasureScope.ACCOUNT.value or number is None):
                 gone.add(subject)
     for some in chunks(sorted(gone)):
-        values = {"subject": None, "conversations": b"", "numbers": b"", "former": None}
+        values = {"subject": None, "conversations": b"", "former": None}
         finished = and_(ERASURE.c.subject.in_(some), ERASURE.c.state.not_in(OPEN_STATES))
         db.execute(update(ERASURE).where(finished).values(values))
 

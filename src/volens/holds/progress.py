@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from volens.holds.erasure_tables import (
     change_rows,
     chunks,
     forget_gone,
+    split_ids,
     write_steps,
 )
 from volens.holds.evidence import LoggedStep, log_group
@@ -31,6 +33,26 @@ class Removed:
     erasure: ErasureId
     steps: tuple[StoreStep, ...]
     evidence: LoggedStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an erasure is about to remove, as it was when it started."""
+
+    subject_number: int | None
+    """The person's row; None if it was gone already."""
+    conversations: tuple[bytes, ...]
+    """Raw ids, 16 bytes."""
+    numbers: tuple[int, ...]
+    """Their rows, in the same order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The plan of an erasure that was started, and the log index of the entry that says so."""
+
+    plan: Plan
+    index: int
 
 
 class ErasureProgress:
@@ -60,39 +82,48 @@ class ErasureProgress:
             change_rows(db, dict.fromkeys(erasures, values), {})
 
     def mark_started(
-        self,
-        evidence: Mapping[ErasureId, LoggedStep],
-        plans: Mapping[ErasureId, tuple[bytes, bytes]],
+        self, evidence: Mapping[ErasureId, LoggedStep], plans: Mapping[ErasureId, Plan]
     ) -> None:
         """Keep what each erasure is about to remove, so that a stop forgets nothing.
 
         Args:
             evidence: the entries ``erasure.started``.
-            plans: (raw ids, row numbers as i64 little-endian) of the conversations.
+            plans: what goes, for each of the same erasures.
         """
         values: dict[ErasureId, Mapping[str, object]] = {
-            name: {"conversations": ids, "numbers": numbers}
-            for name, (ids, numbers) in plans.items()
+            name: {
+                "subject_no": plan.subject_number,
+                "conversations": b"".join(plan.conversations),
+                "numbers": struct.pack(f"<{len(plan.numbers)}q", *plan.numbers),
+            }
+            for name, plan in plans.items()
         }
         with self._engine.begin() as db:
             change_rows(db, values, evidence)
 
-    def started(self, erasures: Sequence[ErasureId]) -> dict[ErasureId, tuple[bytes, bytes]]:
+    def started(self, erasures: Sequence[ErasureId]) -> dict[ErasureId, Started]:
         """Return the plans of those that were started, see `mark_started`."""
-        plans = {}
+        found: dict[ErasureId, Started] = {}
+        columns = (ERASURE.c.id, ERASURE.c.subject_no, ERASURE.c.conversations, ERASURE.c.numbers)
         with self._engine.connect() as db:
             for some in chunks([parse_id(IdKind.ERASURE, name) for name in erasures]):
                 query = (
-                    select(ERASURE.c.id, ERASURE.c.conversations, ERASURE.c.numbers)
+                    select(*columns, EVIDENCE.c.log_index)
                     .join(EVIDENCE, EVIDENCE.c.erasure_no == ERASURE.c.no)
                     .where(
                         ERASURE.c.id.in_(some),
                         EVIDENCE.c.kind == EntryKind.ERASURE_STARTED.value,
                     )
                 )
-                for raw, ids, numbers in db.execute(query):
-                    plans[ErasureId(format_id(IdKind.ERASURE, raw))] = (ids, numbers)
-        return plans
+                for raw, subject_number, packed, numbers, index in db.execute(query):
+                    plan = Plan(
+                        subject_number=subject_number,
+                        conversations=split_ids(packed),
+                        numbers=struct.unpack(f"<{len(numbers) // 8}q", numbers),
+                    )
+                    name = ErasureId(format_id(IdKind.ERASURE, raw))
+                    found[name] = Started(plan=plan, index=index)
+        return found
 
     def mark_keys_removed(self, done: Sequence[Removed], at: datetime) -> None:
         """Say that these are done; forget of whom and of what they were."""
@@ -102,6 +133,7 @@ class ErasureProgress:
                 "keys_removed_ms": to_millis(at),
                 "held_until_ms": None,
                 "conversations": b"",
+                "subject_no": None,
                 "numbers": b"",
                 "former": None,
                 "steps": write_steps(item.steps),

@@ -1,0 +1,204 @@
+"""The port behind which every store erases, and the targets of the stores below this room.
+
+A room that keeps anything of a person has a target. The erasure map says which; what is on the map
+without a target that does it refuses to start (`erasing.Eraser`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Column, Engine, MetaData, and_, delete, select
+
+from volens.consent import store as consent
+from volens.core.errors import NotFound
+from volens.core.ids import ConversationId, ErasureId, IdKind, format_id
+from volens.crypto import keystore
+from volens.holds.erasure_tables import chunks
+from volens.log.kinds import ErasureScope
+from volens.vault import tables as vault
+from volens.vault.subjects import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """What one erasure removes. Ids are raw, 16 bytes."""
+
+    erasure: ErasureId
+    scope: ErasureScope
+    subject: bytes
+    subject_number: int | None
+    """The person's row; None if it was gone when the erasure started."""
+    conversations: tuple[bytes, ...]
+    numbers: tuple[int, ...]
+    """Rows of the conversations, in the same order."""
+
+    @property
+    def is_account(self) -> bool:
+        """Say whether all of the person goes."""
+        return self.scope is ErasureScope.ACCOUNT
+
+
+class ErasureTarget(Protocol):
+    """A store, or several, that can forget.
+
+    Contract: when `erase` returns, all of it is gone from these stores, durably. Erasing what is
+    gone already is no error, so a run that was stopped is repeated. After `erase`, `probe` finds
+    nothing; it looks at the stores themselves and never remembers what `erase` did.
+    """
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """Return what it clears: a store of the erasure map -> the method, a word of the map."""
+        ...
+
+    def erase(self, items: Sequence[Item]) -> None:
+        """Remove all of `items`.
+
+        Raises:
+            Unavailable: if a store can't be written; the rest is done by the next call.
+        """
+        ...
+
+    def probe(self, items: Sequence[Item]) -> list[str]:
+        """Return the places, such as ``main.db leaf``, where anything of `items` still is."""
+        ...
+
+
+class ErasingVault(Protocol):
+    """What the vault does to forget; both idempotent, keys before rows, the person's row last."""
+
+    def erase_conversations(
+        self, subject: Subject, conversation_ids: Sequence[ConversationId]
+    ) -> None:
+        """Remove keys, ciphertext and rows of one person's conversations."""
+        ...
+
+    def erase_accounts(self, subjects: Sequence[Subject]) -> None:
+        """Remove keys, ciphertext and rows of whole accounts."""
+        ...
+
+
+class FindingSubjects(Protocol):
+    """Where people are found by id."""
+
+    def find(self, name: str) -> Subject:
+        """Return the person.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        ...
+
+
+class VaultTarget:
+    """Keys, content and rows: everything the vault holds."""
+
+    def __init__(
+        self, main: Engine, keys: Engine, subjects: FindingSubjects, erasing: ErasingVault
+    ) -> None:
+        """Let `erasing` do it, and look into `main` and `keys` afterwards."""
+        self._main = main
+        self._keys = keys
+        self._subjects = subjects
+        self._erasing = erasing
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """See `ErasureTarget.stores`."""
+        return {"keys": "key_removed", "content": "resealed", "rows": "row_deleted"}
+
+    def erase(self, items: Sequence[Item]) -> None:
+        """Remove accounts all at once, then single conversations person by person."""
+        accounts = [found for item in items if item.is_account for found in self._find(item)]
+        if accounts:
+            self._erasing.erase_accounts(accounts)
+        for item in items:
+            if item.is_account or not item.conversations:
+                continue
+            for subject in self._find(item):
+                self._erasing.erase_conversations(subject, _names(item))
+        self._forget_leaves(items)
+
+    def probe(self, items: Sequence[Item]) -> list[str]:
+        """Look for ids and row numbers in every table of the vault and of the key store."""
+        accounts = [item for item in items if item.is_account]
+        people = [item.subject_number for item in accounts if item.subject_number is not None]
+        found = set(_rows_left(self._keys, "keys.db", keystore.METADATA, "subject_no", people))
+        found.update(_rows_left(self._main, "main.db", vault.METADATA, "subject_no", people))
+        raws = [item.subject for item in accounts]
+        found.update(_values_left(self._main, vault.SUBJECT.c.id, raws))
+        chats = [raw for item in items for raw in item.conversations]
+        found.update(_values_left(self._main, vault.CONVERSATION.c.id, chats))
+        numbers = [number for item in items for number in item.numbers]
+        found.update(_rows_left(self._main, "main.db", vault.METADATA, "conversation_no", numbers))
+        return sorted(found)
+
+    def _forget_leaves(self, items: Sequence[Item]) -> None:
+        """Drop what opens log entries about single conversations (signals)."""
+        leaf = vault.LEAF.c
+        with self._main.begin() as db:
+            for item in items:
+                for some in chunks(_names(item)):
+                    of_item = and_(leaf.subject_no == item.subject_number, leaf.opening.in_(some))
+                    db.execute(delete(vault.LEAF).where(of_item))
+
+    def _find(self, item: Item) -> Iterator[Subject]:
+        try:
+            yield self._subjects.find(format_id(IdKind.SUBJECT, item.subject))
+        except NotFound:
+            return  # the person's row goes last: nothing of them is left
+
+
+class ChoicesTarget:
+    """What a person chose: it goes with the account."""
+
+    def __init__(self, main: Engine) -> None:
+        """Use the tables of the consent ledger in `main`."""
+        self._main = main
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """See `ErasureTarget.stores`."""
+        return {"choices": "row_deleted"}
+
+    def erase(self, items: Sequence[Item]) -> None:
+        """Delete the events and states of accounts."""
+        people = [item.subject for item in items if item.is_account]
+        with self._main.begin() as db:
+            for some in chunks(people):
+                for table in (consent.EVENT, consent.STATE):
+                    db.execute(delete(table).where(table.c.subject.in_(some)))
+
+    def probe(self, items: Sequence[Item]) -> list[str]:
+        """Look for the people in both tables."""
+        people = [item.subject for item in items if item.is_account]
+        columns = (consent.EVENT.c.subject, consent.STATE.c.subject)
+        return sorted({at for one in columns for at in _values_left(self._main, one, people)})
+
+
+def _names(item: Item) -> list[ConversationId]:
+    return [ConversationId(format_id(IdKind.CONVERSATION, raw)) for raw in item.conversations]
+
+
+def _rows_left(
+    engine: Engine, store: str, metadata: MetaData, column: str, numbers: Iterable[int]
+) -> Iterator[str]:
+    """Yield each table with a row that has one of `numbers` in the column of that name."""
+    parts = list(chunks(list(numbers)))
+    tables = [table for table in metadata.sorted_tables if column in table.c]
+    with engine.connect() as db:
+        for table in tables:
+            one = select(table.c[column]).limit(1)
+            if any(db.execute(one.where(table.c[column].in_(some))).first() for some in parts):
+                yield f"{store} {table.name}"
+
+
+def _values_left(engine: Engine, column: Column[bytes], values: Sequence[bytes]) -> Iterator[str]:
+    with engine.connect() as db:
+        for some in chunks(values):
+            if db.execute(select(column).where(column.in_(some)).limit(1)).first() is not None:
+                yield f"main.db {column.table.name}"
+                return
