@@ -24,6 +24,7 @@ from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock
 from volens.core.purposes import Realm
 from volens.core.regions import Region
+from volens.crypto.epochs import KeyEpochs
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
@@ -32,6 +33,7 @@ from volens.datasets.build import DatasetBuilder
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
+from volens.lifecycle.epochs import KeyRotation
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -119,7 +121,10 @@ class Parts:
             opened.callback(self.log.close)
             clock, entropy = where.clock, SystemEntropy()
             recorder = Recorder(self.log, clock=clock, entropy=entropy)
-            store = KeyStore(keys, FileKeyService(custody, entropy=entropy), entropy=entropy)
+            service = FileKeyService(custody, entropy=entropy)
+            store = KeyStore(keys, service, entropy=entropy, clock=clock)
+            epochs = KeyEpochs(keys, service, store, entropy=entropy)
+            self.rotation = KeyRotation(epochs, recorder, clock=clock)
             sealer = Sealer(store, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
             tenant = parse_id(IdKind.TENANT, identity.tenant)
             self.ledger = ConsentLedger(

@@ -21,6 +21,7 @@ from volens.consent.store import ConsentLedger
 from volens.core.errors import NotFound, Unavailable
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock, Entropy
+from volens.crypto.epochs import KeyEpochs
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.sealing import Sealer
@@ -29,6 +30,7 @@ from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
 from volens.lifecycle.access import VaultAccess
+from volens.lifecycle.epochs import KeyRotation
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.storage.engine import open_database
@@ -82,11 +84,14 @@ class Home:
             )
             opened.callback(self.log.close)
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
-        keys = KeyStore(
-            self.keys_database, FileKeyService(custody, entropy=entropy), entropy=entropy
+        service = FileKeyService(custody, entropy=entropy)
+        keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
+        self.rotation = KeyRotation(
+            KeyEpochs(self.keys_database, service, keys, entropy=entropy),
+            self.recorder,
+            clock=clock,
         )
-        lookup_key = load_secret(custody, LOOKUP_FILE)
-        self.sealer = Sealer(keys, lookup_key=lookup_key, entropy=entropy)
+        self.sealer = Sealer(keys, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
         tenant = parse_id(IdKind.TENANT, identity.tenant)
         self.subjects = SubjectStore(

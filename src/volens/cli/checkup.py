@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,7 @@ from volens.cli.output import Tell
 from volens.core.errors import VolensError
 from volens.core.purposes import Purpose
 from volens.core.time import FAR_FUTURE, format_moment
+from volens.crypto.epochs import EpochState
 from volens.log.checkpoint import open_checkpoint
 from volens.log.note import parse_vkey
 from volens.log.verify import verify_directory
@@ -55,6 +57,7 @@ def examine(home: Home, tell: Tell) -> Iterator[Finding]:
         _identity,
         _custody,
         _databases,
+        _epochs,
         _journal,
         _log,
         _witnesses,
@@ -124,6 +127,19 @@ def _databases(home: Home) -> Iterator[Finding]:
         else:
             text = f"sound; SQLite {sqlite3.sqlite_version}, {mode} journal, settings asserted"
             yield _fine(name, text)
+
+
+def _epochs(home: Home) -> Iterator[Finding]:
+    reports = home.rotation.status()
+    states = Counter(one.epoch.state.value for one in reports)
+    text = ", ".join(f"{count} {state}" for state, count in states.items()) or "none yet"
+    if any(one.late for one in reports):
+        hint = "volens keys destroy-expired --yes: until then old copies open what was erased"
+        yield _bad("key epochs", f"{text}; one should be destroyed by now", hint)
+    elif states[EpochState.ENDING]:
+        yield _warn("key epochs", f"{text}; a rotation is not finished", "volens keys rotate")
+    else:
+        yield _fine("key epochs", text)
 
 
 def _journal(home: Home) -> Iterator[Finding]:

@@ -52,6 +52,7 @@ COMMANDS = {
     "verify": _Entry(module="verify", text="Check a dataset, proof, receipt or log, offline."),
     "policy": _Entry(module="policy", text="Read, compare and activate policies.", group=True),
     "log": _Entry(module="log", text="The public log of what was done.", group=True),
+    "keys": _Entry(module="keys", text="The epochs of the keys that lock all others.", group=True),
     "doctor": _Entry(module="doctor", text="What is set up, and what is unsafe."),
     "bench": _Entry(module="bench", text="Measure on this machine."),
 }

@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 
 from volens.core.errors import Unavailable, VerificationFailed
-from volens.core.ports import Entropy
+from volens.core.ports import Clock, Entropy
+from volens.core.time import to_millis
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.crypto.keyservice import KeyService
 from volens.crypto.pages import ROWS_PER_PAGE, SALT_BYTES, Page, pack_page, unpack_page
@@ -36,7 +37,10 @@ EPOCH_ROOT = Table(
     METADATA,
     Column("scope", String, primary_key=True),
     Column("epoch", Integer, primary_key=True),
-    Column("wrapped", LargeBinary, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),  # empty once the epoch is destroyed
+    Column("created_ms", Integer),  # null: made by a store without a clock
+    Column("retired_ms", Integer),  # no page is under it any more
+    Column("destroyed_ms", Integer),  # its KEK is gone
 )
 KEY_PAGE = Table(
     "key_page",
@@ -75,11 +79,23 @@ class Holder:
 class KeyStore:
     """Keeps account keys and salts, sealed under epoch roots that the key service wraps."""
 
-    def __init__(self, engine: Engine, service: KeyService, *, entropy: Entropy) -> None:
-        """Use tables in `engine`, made by `storage.engine.create_tables`."""
+    def __init__(
+        self,
+        engine: Engine,
+        service: KeyService,
+        *,
+        entropy: Entropy,
+        clock: Clock | None = None,
+    ) -> None:
+        """Use tables in `engine`, made by `storage.engine.create_tables`.
+
+        `clock` stamps when an epoch was made. Without one that is unknown, and nothing can be
+        called irrecoverable before the epoch is destroyed.
+        """
         self._engine = engine
         self._service = service
         self._entropy = entropy
+        self._clock = clock
         self._roots: dict[tuple[str, int], bytes] = {}
 
     def open_scope(self, scope: str) -> None:
@@ -92,13 +108,28 @@ class KeyStore:
                 select(EPOCH_ROOT.c.epoch).where(EPOCH_ROOT.c.scope == scope)
             ).first()
             if known is None:
-                self._service.create(scope, _FIRST_EPOCH)
-                root = self._entropy.draw(KEY_BYTES)
-                wrapped = self._service.wrap(
-                    scope, _FIRST_EPOCH, root, _root_binding(scope, _FIRST_EPOCH)
-                )
-                row = {"scope": scope, "epoch": _FIRST_EPOCH, "wrapped": wrapped}
-                db.execute(insert(EPOCH_ROOT).values(row))
+                made = None if self._clock is None else to_millis(self._clock.now())
+                self.add_epoch(db, scope, _FIRST_EPOCH, made)
+
+    def add_epoch(self, db: Connection, scope: str, epoch: int, created_ms: int | None) -> None:
+        """Make an epoch of `scope`: its KEK, durable, then the row with the wrapped root."""
+        self._service.create(scope, epoch)
+        root = self._entropy.draw(KEY_BYTES)
+        wrapped = self._service.wrap(scope, epoch, root, root_binding(scope, epoch))
+        row = {"scope": scope, "epoch": epoch, "wrapped": wrapped, "created_ms": created_ms}
+        db.execute(insert(EPOCH_ROOT).values(row))
+
+    def root(self, db: Connection, scope: str, epoch: int) -> bytes:
+        """Return the root of an epoch, for `epochs` to move pages.
+
+        Raises:
+            Unavailable: ``key_missing`` or ``kek_missing`` if the epoch is gone.
+        """
+        return self._root(db, scope, epoch)
+
+    def forget_root(self, scope: str, epoch: int) -> None:
+        """Drop the root of an epoch from memory."""
+        self._roots.pop((scope, epoch), None)
 
     def add_accounts(self, scope: str, holders: Sequence[Holder]) -> None:
         """Draw an account key for each holder; durable when this returns."""
@@ -245,9 +276,9 @@ class KeyStore:
                     and_(EPOCH_ROOT.c.scope == scope, EPOCH_ROOT.c.epoch == epoch)
                 )
             ).scalar()
-            if wrapped is None:
+            if not wrapped:
                 raise Unavailable("key_missing", f"the epoch {epoch} of {scope} is gone")
-            root = self._service.unwrap(scope, epoch, wrapped, _root_binding(scope, epoch))
+            root = self._service.unwrap(scope, epoch, wrapped, root_binding(scope, epoch))
             self._roots[scope, epoch] = root
         return root
 
@@ -259,14 +290,14 @@ class KeyStore:
             pack_page(page),
             key_id=holder.raw,
             nonce=self._entropy.draw(NONCE_BYTES),
-            associated=_page_binding(holder, page_no, scope, epoch),
+            associated=page_binding(holder.raw, page_no, scope, epoch),
         )
 
 
 def _open_page(
     root: bytes, sealed: bytes, holder: Holder, page_no: int, scope: str, epoch: int
 ) -> Page:
-    binding = _page_binding(holder, page_no, scope, epoch)
+    binding = page_binding(holder.raw, page_no, scope, epoch)
     return unpack_page(open_envelope(root, sealed, key_id=holder.raw, associated=binding))
 
 
@@ -279,9 +310,11 @@ def _joined(pages: Sequence[tuple[int, Page]]) -> Account:
     return Account(key=pages[0][1].account_key, salts=salts)
 
 
-def _root_binding(scope: str, epoch: int) -> bytes:
+def root_binding(scope: str, epoch: int) -> bytes:
+    """Return what the wrapped root of an epoch is bound to."""
     return b"volens/epoch-root/v1\x00" + f"{scope}\x00{epoch}".encode()
 
 
-def _page_binding(holder: Holder, page_no: int, scope: str, epoch: int) -> bytes:
-    return b"volens/key-page/v1\x00" + holder.raw + f"{page_no}\x00{scope}\x00{epoch}".encode()
+def page_binding(raw: bytes, page_no: int, scope: str, epoch: int) -> bytes:
+    """Return what a key page of the person with the id `raw` (16 bytes) is bound to."""
+    return b"volens/key-page/v1\x00" + raw + f"{page_no}\x00{scope}\x00{epoch}".encode()
