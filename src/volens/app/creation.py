@@ -29,6 +29,8 @@ from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
 from volens.holds import erasure_tables
+from volens.holds import tables as hold_tables
+from volens.lifecycle import trusted_time
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
@@ -135,13 +137,15 @@ def _make(
 
 def _create_databases(folder: Path) -> Engine:
     main = open_database(folder / "main.db")
-    for metadata in (
-        vault_tables.METADATA,
-        consent_store.METADATA,
-        erasure_tables.METADATA,
-        policies.METADATA,
+    for tables in (
+        vault_tables,
+        consent_store,
+        erasure_tables,
+        hold_tables,
+        trusted_time,
+        policies,
     ):
-        create_tables(main, metadata)
+        create_tables(main, tables.METADATA)
     keys = open_database(folder / "keys" / "keys.db")
     create_tables(keys, keystore.METADATA)
     keys.dispose()

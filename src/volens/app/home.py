@@ -29,6 +29,7 @@ from volens.gate.facts import FactSource
 from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
+from volens.holds.store import HoldStore
 from volens.lifecycle.access import VaultAccess
 from volens.lifecycle.epochs import KeyRotation
 from volens.log.recorder import NoLog, Recorder
@@ -137,6 +138,11 @@ class Home:
         with self._opened:
             if self.log is not None:
                 self.log.publish()
+
+    @property
+    def holds(self) -> HoldStore:
+        """The register of holds."""
+        return HoldStore(self.main, self.recorder)
 
     def datasets(self) -> DatasetBuilder:
         """Return the builder of a home opened for writing.

@@ -46,6 +46,7 @@ COMMANDS = {
     "consent": _Entry(
         module="consent", text="Who said yes to what; grant and withdraw.", group=True
     ),
+    "hold": _Entry(module="hold", text="What is kept from being erased, and why.", group=True),
     "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
     "build": _Entry(module="build", text="Build a dataset of what may be used."),
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),
