@@ -14,6 +14,7 @@ from volens.core.ids import (
 from volens.holds.access import Ended, add_up, blocked_by
 from volens.holds.erasure import DESTRUCTION, ROTATION, Erasure, ErasureState
 from volens.holds.model import Hold
+from volens.holds.register import Freed
 from volens.lifecycle.hands import Hands
 from volens.lifecycle.register import Account, Aged
 from volens.lifecycle.schedule import Cutoffs
@@ -223,14 +224,15 @@ class Kept:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def expire(self, at: datetime) -> tuple[HoldId, ...]:
-        return tuple(hold.id for hold in self.world.held if hold.until <= at)
+    def expire(self, at: datetime) -> Freed:
+        over = tuple(hold.id for hold in self.world.held if hold.until <= at)
+        return Freed(holds=over, free={}, narrowed={})
 
-    def settle(self, freed: tuple[HoldId, ...], at: datetime) -> None:
+    def settle(self, freed: Freed, at: datetime) -> None:
         assert not any(self.world.holding(one, at) is False for one in Asked(self.world).held()), (
             "a hold is settled before what it kept was seen to"
         )
-        self.world.settled += [name for name in freed if name not in self.world.settled]
+        self.world.settled += [name for name in freed.holds if name not in self.world.settled]
 
     def active(self, at: datetime) -> list[Hold]:
         return [hold for hold in self.world.held if hold.placed <= at < hold.until]

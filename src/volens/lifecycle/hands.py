@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from volens.holds.access import Ended
 from volens.holds.erasure import Erasure
 from volens.holds.model import Hold
+from volens.holds.register import Freed
 from volens.lifecycle.register import Register
-
-Freed = Any
-"""What ended holds keep no longer: the hold store's own word, given back to it."""
 
 
 class Requests(Protocol):

@@ -1,0 +1,70 @@
+"""Retention of an opened home, wired: its times, its clock, its witnesses, and what erases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from volens.app.home import Home
+from volens.app.witnesses import remembered
+from volens.core.time import FAR_FUTURE, from_millis, parse_moment, to_millis
+from volens.lifecycle.hands import Erasing, Hands
+from volens.lifecycle.register import VaultRegister
+from volens.lifecycle.retention import Retention
+from volens.lifecycle.schedule import Schedule
+from volens.lifecycle.trusted_time import TrustedClock
+from volens.log.checkpoint import open_checkpoint
+from volens.log.note import parse_vkey
+from volens.policy.retention import days_of
+
+_LAST_MS = to_millis(FAR_FUTURE)  # a cosignature may state any number
+
+
+def retention_of(home: Home, erasing: Erasing) -> Retention:
+    """Return what runs the schedules of a home, with `erasing` to do the erasing."""
+    return Retention(
+        schedule_of(home),
+        Hands(
+            register=VaultRegister(home.main),
+            requests=home.erasures,
+            erasing=erasing,
+            holds=home.holds,
+            rotation=home.rotation,
+        ),
+        clock_of(home),
+        home.recorder,
+        entropy=home.entropy,
+    )
+
+
+def schedule_of(home: Home) -> Schedule:
+    """Return the times in force in a home."""
+    pack = days_of(home.policy.pack.tables["retention"])
+    return Schedule(pack=pack, overlays=home.subjects.keeping())
+
+
+def clock_of(home: Home) -> TrustedClock:
+    """Return the clock by which a home's data may be destroyed."""
+    return TrustedClock(
+        home.main,
+        home.recorder,
+        created=parse_moment(home.identity.created),
+        witnessed=lambda: newest_cosignature(home),
+    )
+
+
+def newest_cosignature(home: Home) -> datetime | None:
+    """Return the latest moment at which a known witness saw the log; None if none is known.
+
+    Raises:
+        VerificationFailed: if what is kept of a witness does not hold.
+    """
+    moments = []
+    for one in remembered(home.folder):
+        keys = [home.signer.verifier, parse_vkey(one.vkey)]
+        signed = open_checkpoint(one.note.encode(), keys, origin=home.identity.origin)
+        moments += [
+            from_millis(min(line.timestamp * 1_000, _LAST_MS))
+            for line in signed.note.verified
+            if line.timestamp is not None
+        ]
+    return max(moments, default=None)
