@@ -39,6 +39,7 @@ GROUPS = {
     "conversation": ("list", "show", "exclude", "include"),
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
     "hold": ("place", "list", "show", "extend", "review", "release"),
+    "retention": ("preview", "run", "confirm-clock"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
 }
@@ -89,6 +90,7 @@ def test_what_changes_something_can_be_tried_first(
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
         "place", "extend", "review", "release",
+        "run", "confirm-clock",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

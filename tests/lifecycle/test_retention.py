@@ -13,8 +13,8 @@ from tests.lifecycle.test_trusted_time import Logged
 from tests.support.ports import SeededEntropy, SteppedClock
 from volens.core.ids import SubjectId
 from volens.holds.erasure import Erasure, ErasureState, new_erasure
-from volens.lifecycle.forecast import Tally
-from volens.lifecycle.retention import Retention, RetentionRun
+from volens.lifecycle.forecast import Forecast, Tally, forecast
+from volens.lifecycle.retention import Retention, RetentionRun, overdue
 from volens.lifecycle.schedule import Schedule
 from volens.lifecycle.trusted_time import METADATA, Pause, TrustedClock
 from volens.log.kinds import EntryKind, ErasureCause, ErasureScope
@@ -53,6 +53,17 @@ class Place:
             TrustedClock(self.engine, recorder, created=T0, witnessed=lambda: self.witnessed),
             recorder,
             entropy=self.entropy,
+        )
+
+    def forecast(self, at: datetime) -> Forecast:
+        hands = self.world.hands()
+        return forecast(
+            Schedule(pack=LONGEST, overlays=self.overlays),
+            hands.register,
+            hands.requests,
+            hands.holds.active(T0),
+            now=T0,
+            at=at,
         )
 
     def run(self, at: datetime) -> RetentionRun:
@@ -141,11 +152,10 @@ class TestBorders:
 
     def test_late_is_told_at_30_days_and_not_a_moment_before(self, place: Place) -> None:
         asked = place.ask(place.world.person(1, T0), T0, 1_000)
-        place.retention()
-        place.world.erasures[asked.id] = asked
-        place.world.journal.clear()
-        assert place.retention().overdue(T0 + 30 * DAY - TICK) == ()
-        (late,) = place.retention().overdue(T0 + 30 * DAY)
+        place.world.hands().requests.drain()
+        requests = place.world.hands().requests
+        assert overdue(requests, T0 + 30 * DAY - TICK) == ()
+        (late,) = overdue(requests, T0 + 30 * DAY)
         assert (late.id, late.promised_by) == (asked.id, T0 + 30 * DAY)
 
 
@@ -243,8 +253,8 @@ class TestHolds:
 
 
 class TestForecast:
-    def forecast(self, place: Place, days: int) -> list[Tally]:
-        return place.retention().forecast(T0, T0 + days * DAY).tallies()
+    def tallies(self, place: Place, days: int) -> list[Tally]:
+        return place.forecast(T0 + days * DAY).tallies()
 
     def test_it_tells_by_class_and_organisation_with_held_ones_apart(self, place: Place) -> None:
         place.overlays = {"acme": {ACTIVE: 30}, "zeta": {ACTIVE: 60}}
@@ -260,43 +270,42 @@ class TestForecast:
                 one.held,
                 one.held_chats,
             )
-            for one in self.forecast(place, 30)
+            for one in self.tallies(place, 30)
         }
         assert found == {(ACTIVE, "acme"): (2, 2, 1, 1), (CLOSED, None): (1, 2, 0, 0)}
 
     def test_each_day_has_its_count(self, place: Place) -> None:
         place.overlays = KEEP_30
         place.world.person(1, T0, T0, T0 + DAY, organisation="acme")
-        days = place.retention().forecast(T0, T0 + 31 * DAY).by_day()
+        days = place.forecast(T0 + 31 * DAY).by_day()
         assert days == {(T0 + 30 * DAY).date(): 2, (T0 + 31 * DAY).date(): 1}
 
     def test_the_border_of_a_forecast_is_the_moment_itself(self, place: Place) -> None:
         place.overlays = KEEP_30
         place.world.person(1, T0, organisation="acme")
-        retention = place.retention()
-        assert not retention.forecast(T0, T0 + 30 * DAY - TICK).going
-        assert len(retention.forecast(T0, T0 + 30 * DAY).going) == 1
+        assert not place.forecast(T0 + 30 * DAY - TICK).going
+        assert len(place.forecast(T0 + 30 * DAY).going) == 1
 
     def test_what_a_hold_lets_go_by_then_is_told_on_the_day_it_does(self, place: Place) -> None:
         place.overlays = KEEP_30
         person = place.world.person(1, T0 - 20 * DAY, organisation="acme")
         place.world.hold(1, person, chat_id(1_000), until=T0 + 15 * DAY)
-        (going,) = place.retention().forecast(T0, T0 + 20 * DAY).going
+        (going,) = place.forecast(T0 + 20 * DAY).going
         assert (going.when, going.held) == (T0 + 15 * DAY, False)
-        (going,) = place.retention().forecast(T0, T0 + 12 * DAY).going
+        (going,) = place.forecast(T0 + 12 * DAY).going
         assert going.held
 
     def test_a_closed_account_is_told_with_its_cool_off(self, place: Place) -> None:
         name = place.world.person(1, T0, T0)
         place.world.people[name].closed = True
-        assert not self.forecast(place, 6)
-        (one,) = self.forecast(place, 7)
+        assert not self.tallies(place, 6)
+        (one,) = self.tallies(place, 7)
         assert (one.retention_class, one.chats, one.first) == (CLOSED, 2, T0 + 7 * DAY)
 
     def test_looking_ahead_changes_nothing(self, place: Place) -> None:
         place.overlays = KEEP_30
         place.world.person(1, T0, organisation="acme")
-        place.retention().forecast(T0, T0 + 90 * DAY)
+        place.forecast(T0 + 90 * DAY)
         assert not place.world.erasures
         assert not place.world.journal
         assert not place.log.entries

@@ -7,6 +7,7 @@ from datetime import datetime
 from volens.app.home import Home
 from volens.app.witnesses import remembered
 from volens.core.time import FAR_FUTURE, from_millis, parse_moment, to_millis
+from volens.lifecycle.forecast import Forecast, forecast
 from volens.lifecycle.hands import Erasing, Hands
 from volens.lifecycle.register import VaultRegister
 from volens.lifecycle.retention import Retention
@@ -21,18 +22,26 @@ _LAST_MS = to_millis(FAR_FUTURE)  # a cosignature may state any number
 
 def retention_of(home: Home, erasing: Erasing) -> Retention:
     """Return what runs the schedules of a home, with `erasing` to do the erasing."""
-    return Retention(
+    hands = Hands(
+        register=VaultRegister(home.main),
+        requests=home.erasures,
+        erasing=erasing,
+        holds=home.holds,
+        rotation=home.rotation,
+    )
+    return Retention(schedule_of(home), hands, clock_of(home), home.recorder, entropy=home.entropy)
+
+
+def forecast_of(home: Home, at: datetime) -> Forecast:
+    """Return what goes by `at`; it needs no more than a home opened for reading."""
+    now = home.clock.now()
+    return forecast(
         schedule_of(home),
-        Hands(
-            register=VaultRegister(home.main),
-            requests=home.erasures,
-            erasing=erasing,
-            holds=home.holds,
-            rotation=home.rotation,
-        ),
-        clock_of(home),
-        home.recorder,
-        entropy=home.entropy,
+        VaultRegister(home.main),
+        home.erasures,
+        home.holds.active(now),
+        now=now,
+        at=at,
     )
 
 

@@ -8,15 +8,18 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from volens.app.home import Home
+from volens.app.retention import clock_of
 from volens.app.witnesses import WITNESSES, remembered
 from volens.cli.output import Tell
 from volens.core.errors import VolensError
 from volens.core.purposes import Purpose
 from volens.core.time import FAR_FUTURE, format_moment
 from volens.crypto.epochs import EpochState
+from volens.lifecycle.retention import overdue
 from volens.log.checkpoint import open_checkpoint
 from volens.log.note import parse_vkey
 from volens.log.verify import verify_directory
@@ -58,6 +61,7 @@ def examine(home: Home, tell: Tell) -> Iterator[Finding]:
         _custody,
         _databases,
         _epochs,
+        _retention,
         _journal,
         _log,
         _witnesses,
@@ -140,6 +144,24 @@ def _epochs(home: Home) -> Iterator[Finding]:
         yield _warn("key epochs", f"{text}; a rotation is not finished", "volens keys rotate")
     else:
         yield _fine("key epochs", text)
+
+
+def _retention(home: Home) -> Iterator[Finding]:
+    now = home.clock.now()
+    judged = clock_of(home).look(now)
+    seen = judged.state.seen
+    if late := overdue(home.erasures, judged.until or seen):
+        text = f"{len(late):,} erasures are late, the oldest since {_day(late[0].promised_by)}"
+        yield _bad("retention", text, "volens retention run; volens retention preview lists them")
+    if judged.paused:
+        text = f"destruction is paused: the clock ({judged.paused.value}); last run {_day(seen)}"
+        hint = "volens retention confirm-clock, or have a witness cosign; then run it every day"
+        yield _warn("retention clock", text, hint)
+    elif judged.witness_ahead:
+        text = "a witness's clock is more than 36 hours ahead of this one"
+        yield _warn("retention clock", text, "see which of the two is wrong")
+    elif not late:
+        yield _fine("retention", f"nothing is late; last run or start {_day(seen)}")
 
 
 def _journal(home: Home) -> Iterator[Finding]:
@@ -226,6 +248,10 @@ def _disk(home: Home) -> Iterator[Finding]:
         yield _fine("disk", text)
     if not os.access(home.folder, os.W_OK):
         yield _bad("home access", "it can't be written", "check who owns it")
+
+
+def _day(moment: datetime) -> str:
+    return format_moment(moment)[: len("2026-01-31")]
 
 
 def _fine(name: str, text: str) -> Finding:

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 
 from volens.core.ports import Entropy
 from volens.holds.erasure import new_erasure
-from volens.lifecycle.forecast import Forecast, forecast
-from volens.lifecycle.hands import Hands
+from volens.lifecycle.hands import Hands, Requests
 from volens.lifecycle.schedule import Overdue, Schedule, is_overdue, overdue_of
 from volens.lifecycle.trusted_time import Judgement, Pause, TrustedClock
 from volens.lifecycle.wanted import Wanted, wanted_by
@@ -109,35 +108,13 @@ class Retention:
         )
         return run
 
-    def overdue(self, at: datetime) -> tuple[Overdue, ...]:
-        """Return what should be irrecoverable at `at` and is not, nor held; oldest first."""
-        late = [
-            overdue_of(one)
-            for one in (*self._requests.due(at), *self._requests.waiting_for_epoch())
-            if is_overdue(one, at)
-        ]
-        return tuple(sorted(late, key=_oldest_first))
-
-    def forecast(self, now: datetime, at: datetime) -> Forecast:
-        """Return what goes by `at`; nothing is changed, and requests in the journal are counted."""
-        return forecast(
-            self._schedule,
-            self._register,
-            self._requests,
-            self._holds.active(now),
-            now=now,
-            at=at,
-        )
-
-    def look(self, at: datetime) -> Judgement:
-        """Judge the machine's clock without remembering the reading."""
-        return self._clock.look(at)
-
     def _go(self, at: datetime, until: datetime, judged: Judgement, taken_in: int) -> RetentionRun:
         freed = self._holds.expire(until)
         wanted = wanted_by(self._schedule, self._register, self._requests.ended(), until)
         scheduled = self._ask(wanted, until)
-        late = self.overdue(at)  # what is erased only now was late all the same, and is told so
+        late = overdue(
+            self._requests, at
+        )  # what is erased only now was late all the same, and is told so
         done = self._erasing.run(until)
         self._holds.settle(freed, until)
         removals = [
@@ -162,7 +139,7 @@ class Retention:
             rotated=tuple(scopes),
             destroyed=destroyed,
             irrecoverable=0 if before is None else self._erasing.settle(until, before),
-            overdue=_together(late, self.overdue(at)),
+            overdue=_together(late, overdue(self._requests, at)),
         )
 
     def _paused(self, at: datetime, judged: Judgement, taken_in: int) -> RetentionRun:
@@ -179,7 +156,7 @@ class Retention:
             due=len(self._requests.due(seen)) + held,
             erased=0,
             held=held,
-            overdue=self.overdue(seen),
+            overdue=overdue(self._requests, seen),
         )
 
     def _ask(self, wanted: Iterable[Wanted], at: datetime) -> int:
@@ -205,6 +182,16 @@ class Retention:
                 self._requests.drain()
         self._requests.drain()
         return count
+
+
+def overdue(requests: Requests, at: datetime) -> tuple[Overdue, ...]:
+    """Return what should be irrecoverable at `at` and is not, nor held; oldest first."""
+    late = [
+        overdue_of(one)
+        for one in (*requests.due(at), *requests.waiting_for_epoch())
+        if is_overdue(one, at)
+    ]
+    return tuple(sorted(late, key=_oldest_first))
 
 
 def _together(before: Iterable[Overdue], after: Iterable[Overdue]) -> tuple[Overdue, ...]:
