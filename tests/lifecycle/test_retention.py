@@ -141,6 +141,20 @@ class TestBorders:
         assert len(place.world.gone) == 250
         assert place.run(T0).scheduled == 0
 
+    def test_a_chat_past_its_time_goes_though_its_person_may_still_take_the_request_back(
+        self, place: Place
+    ) -> None:
+        place.overlays = KEEP_30
+        person = place.world.person(1, T0 - 28 * DAY, organisation="acme")
+        asked = place.ask(person, T0, 1_000)
+        place.daily(T0, 2)
+        assert not place.world.gone
+        place.run(T0 + 2 * DAY)
+        assert place.world.gone == {chat_id(1_000): T0 + 2 * DAY}
+        assert place.state(asked) is ErasureState.ACCESS_ENDED
+        place.daily(T0 + 3 * DAY, 5)
+        assert place.state(asked) is ErasureState.KEYS_REMOVED
+
     def test_a_closed_account_goes_after_its_cool_off(self, place: Place) -> None:
         name = place.world.person(1, T0)
         place.world.people[name].closed = True
@@ -311,7 +325,9 @@ class TestForecast:
         assert not place.log.entries
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     readings=st.lists(st.integers(-100, 3_000), max_size=25),
     chats=st.lists(st.integers(0, 60), min_size=1, max_size=6),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from volens.core.ids import ConversationId, SubjectId
+from volens.holds.access import add_up, blocked_by
 from volens.holds.erasure import Erasure, ErasureState
 from volens.holds.model import Hold
 from volens.lifecycle.hands import Requests
@@ -93,7 +94,9 @@ def forecast(
         at: the moment asked about; no earlier.
     """
     asked = [one for one in requests.all() if one.is_open]
-    wanted = list(wanted_by(schedule, register, requests.ended(), at))
+    by_then = [one for one in asked if one.cool_off_ends <= at or one.state is ErasureState.HELD]
+    covered = add_up(blocked_by(one) for one in by_then)
+    wanted = list(wanted_by(schedule, register, requests.ended(), covered, at))
     names = {one.subject for one in asked if one.subject} | {one.subject for one in wanted}
     accounts = register.accounts(names)
     of_subject: defaultdict[SubjectId, list[Hold]] = defaultdict(list)

@@ -15,7 +15,7 @@ from volens.holds.erasure import new_erasure
 from volens.lifecycle.hands import Hands, Requests
 from volens.lifecycle.schedule import Overdue, Schedule, is_overdue, overdue_of
 from volens.lifecycle.trusted_time import Judgement, Pause, TrustedClock
-from volens.lifecycle.wanted import Wanted, wanted_by
+from volens.lifecycle.wanted import Wanted, standing, wanted_by
 from volens.log.kinds import EntryKind, ErasureCause
 from volens.log.recorder import Recorder
 
@@ -110,7 +110,13 @@ class Retention:
 
     def _go(self, at: datetime, until: datetime, judged: Judgement, taken_in: int) -> RetentionRun:
         freed = self._holds.expire(until)
-        wanted = wanted_by(self._schedule, self._register, self._requests.ended(), until)
+        wanted = wanted_by(
+            self._schedule,
+            self._register,
+            self._requests.ended(),
+            standing(self._requests, until),
+            until,
+        )
         scheduled = self._ask(wanted, until)
         late = overdue(
             self._requests, at
