@@ -14,6 +14,7 @@ from volens.core.ids import (
 from volens.holds.access import Ended, add_up, blocked_by
 from volens.holds.erasure import DESTRUCTION, ROTATION, Erasure, ErasureState
 from volens.holds.model import Hold
+from volens.holds.promises import OWED, Promise
 from volens.holds.register import Freed
 from volens.lifecycle.hands import Hands
 from volens.lifecycle.register import Account, Aged
@@ -64,6 +65,7 @@ class World:
         return Hands(
             register=Here(self),
             requests=Asked(self),
+            promises=Owing(self),
             erasing=Eraser(self),
             holds=Kept(self),
             rotation=Rotating(self),
@@ -178,6 +180,23 @@ class Asked:
 
     def _in(self, state: ErasureState) -> list[Erasure]:
         return [one for one in self.world.erasures.values() if one.state is state]
+
+
+class Owing:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def owed(self) -> list[Promise]:
+        return [
+            Promise(
+                id=one.id,
+                state=one.state,
+                promised_by=one.promised_by,
+                keys_removed=one.keys_removed,
+            )
+            for one in self.world.erasures.values()
+            if one.state in OWED
+        ]
 
 
 class Eraser:

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.lifecycle.hands import World, chat_id, subject_id
+from tests.lifecycle.hands import World, chat_id
 from tests.lifecycle.test_trusted_time import Logged
 from tests.support.ports import SeededEntropy, SteppedClock
 from volens.core.ids import SubjectId
 from volens.holds.erasure import Erasure, ErasureState, new_erasure
 from volens.lifecycle.forecast import Forecast, Tally, forecast
-from volens.lifecycle.retention import Retention, RetentionRun, overdue
-from volens.lifecycle.schedule import Schedule
+from volens.lifecycle.retention import Retention, RetentionRun
+from volens.lifecycle.schedule import Schedule, overdue
 from volens.lifecycle.trusted_time import METADATA, Pause, TrustedClock
 from volens.log.kinds import EntryKind, ErasureCause, ErasureScope
 from volens.log.recorder import Recorder
@@ -167,9 +167,9 @@ class TestBorders:
     def test_late_is_told_at_30_days_and_not_a_moment_before(self, place: Place) -> None:
         asked = place.ask(place.world.person(1, T0), T0, 1_000)
         place.world.hands().requests.drain()
-        requests = place.world.hands().requests
-        assert overdue(requests, T0 + 30 * DAY - TICK) == ()
-        (late,) = overdue(requests, T0 + 30 * DAY)
+        owed = place.world.hands().promises.owed()
+        assert overdue(owed, T0 + 30 * DAY - TICK) == ()
+        (late,) = overdue(owed, T0 + 30 * DAY)
         assert (late.id, late.promised_by) == (asked.id, T0 + 30 * DAY)
 
 
@@ -177,11 +177,11 @@ class TestCatchingUp:
     def test_one_run_does_what_many_missed(self, place: Place) -> None:
         place.overlays = KEEP_30
         place.world.person(1, T0, T0 + 20 * DAY, organisation="acme")
-        place.ask(place.world.person(2, T0), T0)
+        asked = place.ask(place.world.person(2, T0), T0)
         place.witnessed = T0 + 45 * DAY
         run = place.run(T0 + 45 * DAY)
         assert (run.taken_in, run.scheduled, run.erased) == (1, 1, 2)
-        assert [one.subject for one in run.overdue] == [subject_id(2)]
+        assert [one.id for one in run.overdue] == [asked.id]
         assert run.alarms
 
     def test_a_stop_anywhere_loses_nothing(self, place: Place) -> None:

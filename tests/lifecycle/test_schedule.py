@@ -1,5 +1,6 @@
 """When things are due and when they are late, at the exact borders."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,17 +9,11 @@ from hypothesis import strategies as st
 
 from tests.policy.packs import altered, read, tiers_pack
 from volens.core.errors import InvalidInput
-from volens.core.ids import ErasureId, SubjectId
-from volens.holds.erasure import (
-    COOL_OFF,
-    DESTRUCTION,
-    PROMISE,
-    ROTATION,
-    Erasure,
-    ErasureState,
-)
+from volens.core.ids import ErasureId
+from volens.holds.erasure import COOL_OFF, DESTRUCTION, PROMISE, ROTATION, ErasureState
+from volens.holds.promises import Promise
 from volens.lifecycle.retention import EVERY
-from volens.lifecycle.schedule import Schedule, is_overdue, last_message
+from volens.lifecycle.schedule import Schedule, is_overdue, last_message, overdue
 from volens.log.kinds import ErasureCause, ErasureScope
 from volens.policy.pack import PackKind
 from volens.policy.packs import list_packs, load_pack
@@ -46,20 +41,11 @@ REQUEST, SCHEDULED = ErasureCause.REQUEST, ErasureCause.SCHEDULE
 CHAT, ACCOUNT = ErasureScope.CONVERSATION, ErasureScope.ACCOUNT
 
 
-def erasure(state: ErasureState = ErasureState.ACCESS_ENDED, **changes: object) -> Erasure:
-    given = {
-        "id": ErasureId("era_x"),
-        "scope": CHAT,
-        "cause": REQUEST,
-        "subject": SubjectId("sub_x"),
-        "conversations": (),
-        "requested": T0,
-        "cool_off_ends": T0 + COOL_OFF,
-        "promised_by": T0 + PROMISE,
-        "state": state,
-        **changes,
-    }
-    return Erasure(**given)
+def promise(removed: datetime | None = None) -> Promise:
+    state = ErasureState.KEYS_REMOVED if removed else ErasureState.ACCESS_ENDED
+    return Promise(
+        id=ErasureId("era_x"), state=state, promised_by=T0 + PROMISE, keys_removed=removed
+    )
 
 
 class TestPack:
@@ -232,16 +218,21 @@ class TestTerms:
 
 
 class TestLate:
-    def test_it_is_late_at_30_days_and_not_a_moment_before(self) -> None:
-        for state in (ErasureState.ACCESS_ENDED, ErasureState.KEYS_REMOVED):
-            assert not is_overdue(erasure(state), T0 + 30 * DAY - TICK)
-            assert is_overdue(erasure(state), T0 + 30 * DAY)
+    @pytest.mark.parametrize("removed", [None, T0 + 7 * DAY, T0 + 8 * DAY])
+    def test_it_is_late_at_30_days_and_not_a_moment_before(self, removed: datetime | None) -> None:
+        assert not is_overdue(promise(removed), T0 + 30 * DAY - TICK)
+        assert is_overdue(promise(removed), T0 + 30 * DAY)
 
-    @pytest.mark.parametrize(
-        "state", [ErasureState.IRRECOVERABLE, ErasureState.CANCELLED, ErasureState.HELD]
-    )
-    def test_what_is_done_taken_back_or_held_is_never_late(self, state: ErasureState) -> None:
-        assert not is_overdue(erasure(state), T0 + 4_000 * DAY)
+    def test_what_was_held_beyond_the_promise_has_the_time_that_erasing_takes(self) -> None:
+        freed = T0 + 100 * DAY
+        assert not is_overdue(promise(freed), freed + 22 * DAY - TICK)
+        assert is_overdue(promise(freed), freed + 22 * DAY)
+
+    def test_the_oldest_promise_is_told_first(self) -> None:
+        one = promise()
+        two = replace(one, promised_by=one.promised_by - DAY)
+        assert overdue([one, two], T0 + 40 * DAY) == (two, one)
+        assert overdue([one, two], T0 + 30 * DAY - TICK) == (two,)
 
 
 class TestCutoffs:

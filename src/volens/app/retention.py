@@ -7,12 +7,13 @@ from datetime import datetime
 from volens.app.home import Home
 from volens.app.witnesses import remembered
 from volens.core.time import FAR_FUTURE, from_millis, parse_moment, to_millis
+from volens.holds.promises import Promise, Promises
 from volens.lifecycle.forecast import Forecast, forecast
 from volens.lifecycle.hands import Erasing, Hands
 from volens.lifecycle.register import VaultRegister
 from volens.lifecycle.retention import Retention
-from volens.lifecycle.schedule import Schedule
-from volens.lifecycle.trusted_time import TrustedClock
+from volens.lifecycle.schedule import Schedule, overdue
+from volens.lifecycle.trusted_time import Judgement, TrustedClock
 from volens.log.checkpoint import open_checkpoint
 from volens.log.note import parse_vkey
 from volens.policy.retention import days_of
@@ -25,6 +26,7 @@ def retention_of(home: Home, erasing: Erasing) -> Retention:
     hands = Hands(
         register=VaultRegister(home.main),
         requests=home.erasures,
+        promises=Promises(home.main),
         erasing=erasing,
         holds=home.holds,
         rotation=home.rotation,
@@ -43,6 +45,11 @@ def forecast_of(home: Home, at: datetime) -> Forecast:
         now=now,
         at=at,
     )
+
+
+def late_in(home: Home, judged: Judgement) -> tuple[Promise, ...]:
+    """Return what is late in a home, by the last moment that counted if the clock is paused."""
+    return overdue(Promises(home.main).owed(), judged.until or judged.state.seen)
 
 
 def schedule_of(home: Home) -> Schedule:

@@ -39,6 +39,7 @@ _WHOLE_PERCENT = 20
 """Of those who ask, so many want the whole account gone."""
 _REGRET_PERCENT = 10
 """So many of the others take it back."""
+_TAKEN_IN_EVERY = 8
 _SHARE = 10
 """Every tenth person has chats and an organisation."""
 
@@ -173,6 +174,8 @@ class World:
             if not whole and self.model.chats[picked[0]].asked:
                 continue
             self._request += 1
+            if self._request % _TAKEN_IN_EVERY == 0:
+                self._home.erasures.drain()  # as the owner of a home does by itself
             now = self._clock.moment
             scope = ErasureScope.ACCOUNT if whole else ErasureScope.CONVERSATION
             made = self._home.erasures.request(

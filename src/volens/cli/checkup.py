@@ -12,14 +12,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from volens.app.home import Home
-from volens.app.retention import clock_of
+from volens.app.retention import clock_of, late_in
 from volens.app.witnesses import WITNESSES, remembered
 from volens.cli.output import Tell
 from volens.core.errors import VolensError
 from volens.core.purposes import Purpose
 from volens.core.time import FAR_FUTURE, format_moment
 from volens.crypto.epochs import EpochState
-from volens.lifecycle.retention import overdue
 from volens.log.checkpoint import open_checkpoint
 from volens.log.note import parse_vkey
 from volens.log.verify import verify_directory
@@ -150,7 +149,7 @@ def _retention(home: Home) -> Iterator[Finding]:
     now = home.clock.now()
     judged = clock_of(home).look(now)
     seen = judged.state.seen
-    if late := overdue(home.erasures, judged.until or seen):
+    if late := late_in(home, judged):
         text = f"{len(late):,} erasures are late, the oldest since {_day(late[0].promised_by)}"
         yield _bad("retention", text, "volens retention run; volens retention preview lists them")
     if judged.paused:

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from volens.app.erasing import eraser_of
 from volens.app.home import Home
-from volens.app.retention import clock_of, forecast_of, retention_of
+from volens.app.retention import clock_of, forecast_of, late_in, retention_of
 from volens.cli.commands import ForceYes, Session, command, new_group
 from volens.cli.failures import UNAVAILABLE, UNVERIFIED
 from volens.cli.homes import parse_end, read_home, write_home
@@ -19,9 +19,9 @@ from volens.cli.output import BAD, DIM, GOOD, WARN, Answer, heading, line, table
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.core.time import format_moment
+from volens.holds.promises import Promise
 from volens.lifecycle.forecast import Forecast, Tally
-from volens.lifecycle.retention import RetentionRun, overdue
-from volens.lifecycle.schedule import Overdue
+from volens.lifecycle.retention import RetentionRun
 from volens.lifecycle.trusted_time import Judgement, Pause, confirm
 from volens.policy.retention import RetentionClass
 
@@ -59,7 +59,7 @@ def preview(
         until = now + _AHEAD if at is None else parse_end(at, now)
         found = forecast_of(home, until)
         judged = clock_of(home).look(now)
-        late = overdue(home.erasures, judged.until or judged.state.seen)
+        late = late_in(home, judged)
     document: dict[str, Json] = {
         **_forecast_document(found),
         "overdue": _overdue_documents(late),
@@ -146,7 +146,7 @@ def confirm_clock(
 def _would_run(home: Home, now: datetime) -> Answer:
     found = forecast_of(home, now)
     judged = clock_of(home).look(now)
-    late = overdue(home.erasures, judged.until or judged.state.seen)
+    late = late_in(home, judged)
     document: dict[str, Json] = {
         "dry_run": True,
         **_forecast_document(found),
@@ -219,7 +219,7 @@ def _bars(days: Mapping[date, int], step: int) -> list[tuple[str, str, str]]:
     ]
 
 
-def _alarm_lines(judged: Judgement, late: Sequence[Overdue]) -> list[RenderableType]:
+def _alarm_lines(judged: Judgement, late: Sequence[Promise]) -> list[RenderableType]:
     shown: list[RenderableType] = []
     if judged.paused:
         seen = f"; last trusted {_short(judged.state.seen)}"
@@ -236,13 +236,13 @@ def _alarm_lines(judged: Judgement, late: Sequence[Overdue]) -> list[RenderableT
     return shown
 
 
-def _code(judged: Judgement, late: Sequence[Overdue]) -> int:
+def _code(judged: Judgement, late: Sequence[Promise]) -> int:
     if late:
         return UNVERIFIED
     return UNAVAILABLE if judged.paused or judged.witness_ahead else 0
 
 
-def _alarms(judged: Judgement, late: Sequence[Overdue]) -> list[Json]:
+def _alarms(judged: Judgement, late: Sequence[Promise]) -> list[Json]:
     found: list[Json] = ["overdue"] if late else []
     found += ["clock_paused"] if judged.paused else []
     found += ["witness_ahead"] if judged.witness_ahead else []
@@ -268,7 +268,7 @@ def _tally_document(one: Tally) -> dict[str, Json]:
     }
 
 
-def _overdue_documents(late: Iterable[Overdue]) -> list[Json]:
+def _overdue_documents(late: Iterable[Promise]) -> list[Json]:
     return [
         {
             "erasure": one.id,

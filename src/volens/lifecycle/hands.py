@@ -10,6 +10,7 @@ from typing import Protocol
 from volens.holds.access import Ended
 from volens.holds.erasure import Erasure
 from volens.holds.model import Hold
+from volens.holds.promises import Promise
 from volens.holds.register import Freed
 from volens.lifecycle.register import Register
 
@@ -33,16 +34,20 @@ class Requests(Protocol):
         """Return those that a hold keeps."""
         ...
 
-    def waiting_for_epoch(self) -> list[Erasure]:
-        """Return those whose keys are removed and that are not irrecoverable."""
-        ...
-
     def ended(self) -> Ended:
         """Return whose access has ended and whose data is still there."""
         ...
 
     def all(self) -> list[Erasure]:
         """Return every erasure."""
+        ...
+
+
+class Owed(Protocol):
+    """What is still to be done (`holds.promises.Promises`)."""
+
+    def owed(self) -> list[Promise]:
+        """Return what is taken in, not done, not taken back and not held."""
         ...
 
 
@@ -114,6 +119,7 @@ class Hands:
 
     register: Register
     requests: Requests
+    promises: Owed
     erasing: Erasing
     holds: Holding
     rotation: Rotation

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from volens.core.ports import Entropy
 from volens.holds.erasure import new_erasure
-from volens.lifecycle.hands import Hands, Requests
-from volens.lifecycle.schedule import Overdue, Schedule, is_overdue, overdue_of
+from volens.holds.promises import Promise
+from volens.lifecycle.hands import Hands
+from volens.lifecycle.schedule import Schedule, overdue
 from volens.lifecycle.trusted_time import Judgement, Pause, TrustedClock
 from volens.lifecycle.wanted import Wanted, standing, wanted_by
 from volens.log.kinds import EntryKind, ErasureCause
@@ -46,7 +47,7 @@ class RetentionRun:
     destroyed: int = 0
     """Epochs whose keys are gone."""
     irrecoverable: int = 0
-    overdue: tuple[Overdue, ...] = ()
+    overdue: tuple[Promise, ...] = ()
     """What was late when the run began, or is still."""
 
     @property
@@ -71,6 +72,7 @@ class Retention:
         self._schedule = schedule
         self._register = hands.register
         self._requests = hands.requests
+        self._promises = hands.promises
         self._erasing = hands.erasing
         self._holds = hands.holds
         self._rotation = hands.rotation
@@ -118,20 +120,19 @@ class Retention:
             until,
         )
         scheduled = self._ask(wanted, until)
-        late = overdue(
-            self._requests, at
-        )  # what is erased only now was late all the same, and is told so
+        # What is erased only now was late all the same, and is told.
+        late = overdue(self._promises.owed(), at)
         done = self._erasing.run(until)
         self._holds.settle(freed, until)
-        removals = [
-            one.keys_removed for one in self._requests.waiting_for_epoch() if one.keys_removed
-        ]
+        owed = self._promises.owed()
+        removals = [one.keys_removed for one in owed if one.keys_removed]
         # Looking one run ahead: an epoch that only the next one would end might end too late.
         scopes = self._rotation.rotation_due(until + EVERY, removals)
         for scope in scopes:
             self._rotation.rotate(scope)
         destroyed = len(self._rotation.destroy_expired())
         before = self._rotation.irrecoverable_before()
+        known = before is not None and any(moment < before for moment in removals)
         return RetentionRun(
             at=at,
             until=until,
@@ -144,8 +145,8 @@ class Retention:
             held=len(self._requests.held()),
             rotated=tuple(scopes),
             destroyed=destroyed,
-            irrecoverable=0 if before is None else self._erasing.settle(until, before),
-            overdue=_together(late, overdue(self._requests, at)),
+            irrecoverable=self._erasing.settle(until, before) if before and known else 0,
+            overdue=tuple({one.id: one for one in (*late, *overdue(owed, at))}.values()),
         )
 
     def _paused(self, at: datetime, judged: Judgement, taken_in: int) -> RetentionRun:
@@ -162,7 +163,7 @@ class Retention:
             due=len(self._requests.due(seen)) + held,
             erased=0,
             held=held,
-            overdue=overdue(self._requests, seen),
+            overdue=overdue(self._promises.owed(), seen),
         )
 
     def _ask(self, wanted: Iterable[Wanted], at: datetime) -> int:
@@ -188,22 +189,3 @@ class Retention:
                 self._requests.drain()
         self._requests.drain()
         return count
-
-
-def overdue(requests: Requests, at: datetime) -> tuple[Overdue, ...]:
-    """Return what should be irrecoverable at `at` and is not, nor held; oldest first."""
-    late = [
-        overdue_of(one)
-        for one in (*requests.due(at), *requests.waiting_for_epoch())
-        if is_overdue(one, at)
-    ]
-    return tuple(sorted(late, key=_oldest_first))
-
-
-def _together(before: Iterable[Overdue], after: Iterable[Overdue]) -> tuple[Overdue, ...]:
-    found = {one.id: one for one in (*before, *after)}
-    return tuple(sorted(found.values(), key=_oldest_first))
-
-
-def _oldest_first(late: Overdue) -> tuple[datetime, str]:
-    return late.promised_by, late.id

@@ -7,17 +7,15 @@ it: at 30 days sharp an erasure that was to be done within 30 days is late.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from volens.core.ids import ErasureId, SubjectId
-from volens.holds.erasure import COOL_OFF, PROMISE, Erasure, ErasureState
+from volens.holds.erasure import COOL_OFF, PROMISE
+from volens.holds.promises import Promise
 from volens.log.kinds import ErasureCause, ErasureScope
 from volens.policy.retention import ERASURE_DAYS, Days, RetentionClass, strictest
 
-FINISHED = frozenset({ErasureState.IRRECOVERABLE, ErasureState.CANCELLED})
-"""Nothing is owed any more."""
 _DAY = timedelta(days=1)
 _CLASS_OF = {
     ErasureScope.CONVERSATION: RetentionClass.DELETED_CHATS,
@@ -122,35 +120,19 @@ def class_of(scope: ErasureScope) -> RetentionClass:
     return _CLASS_OF[scope]
 
 
-def is_overdue(erasure: Erasure, at: datetime) -> bool:
-    """Say whether it should be irrecoverable and is not. What a hold keeps is not late.
+def is_overdue(promise: Promise, at: datetime) -> bool:
+    """Say whether it should be irrecoverable and is not.
 
     What a hold kept beyond the promise has, from the removal of its keys, the time that erasing
     takes; so has what was erased late, which was told as late until then.
     """
-    if erasure.state in FINISHED or erasure.state is ErasureState.HELD:
-        return False
-    by = erasure.promised_by
-    if erasure.keys_removed is not None:
-        by = max(by, erasure.keys_removed + ERASURE_DAYS * _DAY)
+    by = promise.promised_by
+    if promise.keys_removed is not None:
+        by = max(by, promise.keys_removed + ERASURE_DAYS * _DAY)
     return at >= by
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overdue:
-    """One erasure that is late."""
-
-    id: ErasureId
-    subject: SubjectId | None
-    promised_by: datetime
-    state: ErasureState
-
-
-def overdue_of(erasure: Erasure) -> Overdue:
-    """Return what is said of a late erasure."""
-    return Overdue(
-        id=erasure.id,
-        subject=erasure.subject,
-        promised_by=erasure.promised_by,
-        state=erasure.state,
-    )
+def overdue(promises: Iterable[Promise], at: datetime) -> tuple[Promise, ...]:
+    """Return what is late at `at`, the oldest promise first."""
+    late = (one for one in promises if is_overdue(one, at))
+    return tuple(sorted(late, key=lambda one: (one.promised_by, one.id)))
