@@ -35,6 +35,11 @@ INSERT INTO conversation (no, id, subject_no, source, source_digest, content_dig
     signal, turns, size_bytes, sequence, batch_no, position)
 VALUES (?, ?, ?, 'bench', ?, ?, ?, 'none', 2, 0, 0, 0, 0)
 """
+_IDLE = """
+INSERT INTO subject (id, reference_digest, reference_sealed, plan, region, realm, age_band, status,
+    created_ms)
+VALUES (?, ?, x'', 'free', 'eu', 'civilian', 'adult', 'active', 0)
+"""
 _WHOLE_PERCENT = 20
 """Of those who ask, so many want the whole account gone."""
 _REGRET_PERCENT = 10
@@ -122,27 +127,38 @@ class World:
         self._random = random.Random(seed)  # noqa: S311 - a simulation's dice, not keys
         self._people: list[Subject] = []
         self._next_chat = 1
-        self._request = 0
+        self.asked = 0
+        """How many requests people have made."""
         self._thinking: list[tuple[datetime, str, int, int]] = []
         self._closed: set[int] = set()
         self.model = Model()
 
     def settle_in(self, subjects: int) -> None:
-        """Add the people and instruct the organisations."""
+        """Add people, every tenth with an organisation and keys; instruct the organisations.
+
+        The others do nothing all year. They are rows without keys, so that what is measured is
+        retention and not a rotation of keys that nobody uses (`volens keys rotate` has its price).
+        """
         for name, days in ORGANISATIONS.items():
             self._home.subjects.instruct(name, None, keeping={_ACTIVE: days})
         names = list(ORGANISATIONS)
-        for first in range(0, subjects, GROUP):
+        for first in range(0, subjects // _SHARE, GROUP):
             wanted = [
                 NewSubject(
                     reference=f"p{n}",
-                    plan="business" if n % _SHARE == 0 else "free",
+                    plan="business",
                     region=Region.EU,
-                    organisation=names[n // _SHARE % len(names)] if n % _SHARE == 0 else None,
+                    organisation=names[n % len(names)],
                 )
-                for n in range(first, min(first + GROUP, subjects))
+                for n in range(first, min(first + GROUP, subjects // _SHARE))
             ]
             self._people += self._home.subjects.add(wanted)
+        idle = [
+            (raw, raw)
+            for raw in (self._home.entropy.draw(16) for _ in range(len(self._people), subjects))
+        ]
+        with self._home.main.begin() as db:
+            driver_of(db).executemany(_IDLE, idle)
         self.model.people = subjects
 
     def chat(self, count: int) -> None:
@@ -165,7 +181,9 @@ class World:
 
     def ask(self, count: int) -> None:
         """Let people ask: most for one chat, some for the account; some think again later."""
-        for person in self._some(count):
+        everybody = list(self.model.chats.values())
+        for one in self._random.choices(everybody, k=count) if everybody else ():
+            person = self._people[one.owner - 1]
             chats = sorted(self.model.of_person[person.number])
             if person.number in self._closed or not chats:
                 continue
@@ -173,8 +191,8 @@ class World:
             picked = chats if whole else [self._random.choice(chats)]
             if not whole and self.model.chats[picked[0]].asked:
                 continue
-            self._request += 1
-            if self._request % _TAKEN_IN_EVERY == 0:
+            self.asked += 1
+            if self.asked % _TAKEN_IN_EVERY == 0:
                 self._home.erasures.drain()  # as the owner of a home does by itself
             now = self._clock.moment
             scope = ErasureScope.ACCOUNT if whole else ErasureScope.CONVERSATION
@@ -188,14 +206,14 @@ class World:
                 )
             )
             for number in picked:
-                self.model.chats[number].asked = self._request
-                heapq.heappush(self.model.due, (now + COOL_OFF, number, self._request))
+                self.model.chats[number].asked = self.asked
+                heapq.heappush(self.model.due, (now + COOL_OFF, number, self.asked))
             if whole:
                 self._closed.add(person.number)
                 self.model.closing.append((now + COOL_OFF, person.number))
             elif self._random.randrange(100) < _REGRET_PERCENT:
                 after = timedelta(hours=self._random.randrange(1, 160))
-                self._thinking.append((now + after, made.id, self._request, picked[0]))
+                self._thinking.append((now + after, made.id, self.asked, picked[0]))
 
     def think_again(self) -> None:
         """Let those take their request back who had planned to by now."""
@@ -259,8 +277,7 @@ class World:
         return found
 
     def _some(self, count: int) -> Sequence[Subject]:
-        members = range(0, len(self._people), _SHARE)
-        return [self._people[place] for place in self._random.choices(members, k=count)]
+        return self._random.choices(self._people, k=count)
 
 
 class RowsOnly:

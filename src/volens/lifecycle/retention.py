@@ -22,6 +22,8 @@ from volens.log.recorder import Recorder
 
 EVERY = timedelta(days=1)
 """The longest time between two runs with which every promise is kept."""
+_EARLY = timedelta(hours=12)
+"""So much before its time an epoch ends: a daily run that comes minutes early is not a day late."""
 _JOURNALED = 32
 """How many requests are journaled before they are taken in: each looks through the journal."""
 
@@ -126,8 +128,7 @@ class Retention:
         self._holds.settle(freed, until)
         owed = self._promises.owed()
         removals = [one.keys_removed for one in owed if one.keys_removed]
-        # Looking one run ahead: an epoch that only the next one would end might end too late.
-        scopes = self._rotation.rotation_due(until + EVERY, removals)
+        scopes = self._rotation.rotation_due(until + _EARLY, removals)
         for scope in scopes:
             self._rotation.rotate(scope)
         destroyed = len(self._rotation.destroy_expired())
