@@ -21,7 +21,7 @@ from volens.app.home import Home, open_home
 from volens.app.retention import retention_of
 from volens.bench.retention_world import RowsOnly, SteppedClock, World
 from volens.core.errors import VerificationFailed
-from volens.holds.erasure import ErasureState
+from volens.holds.erasure import COOL_OFF, ErasureState
 from volens.lifecycle.retention import RetentionRun
 from volens.policy.retention import ERASURE_DAYS
 
@@ -43,8 +43,18 @@ def run(
     chats: int = 90,
     requests: int = 18,
     holds: int = 1,
+    cool_off: timedelta = COOL_OFF,
 ) -> dict[str, float]:
     """Live `days` days with so many chats, requests and holds on each; return the figures.
+
+    Args:
+        print_line: told each figure.
+        subjects: how many people; every tenth ever does anything.
+        days: how many daily runs.
+        chats: how many come in each day.
+        requests: how many people ask each day for something to go.
+        holds: how many are placed each day.
+        cool_off: what the model takes for one; another than the home's own must be found out.
 
     Raises:
         VerificationFailed: ``retention_wrong`` if anything was early or late.
@@ -55,7 +65,7 @@ def run(
         place = Path(folder) / "home"
         create_home(place, environment=environment, clock=clock)
         with open_home(place, writing=True, environment=environment, clock=clock) as home:
-            world = World(home, clock)
+            world = World(home, clock, cool_off=cool_off)
             started = time.process_time()
             world.settle_in(subjects)
             settled = time.process_time()

@@ -120,8 +120,14 @@ class Model:
 class World:
     """People who chat, ask, think again, and reviewers who place holds."""
 
-    def __init__(self, home: Home, clock: SteppedClock, *, seed: int = 7) -> None:
-        """Live in a new home; the same seed lives the same year."""
+    def __init__(
+        self, home: Home, clock: SteppedClock, *, cool_off: timedelta = COOL_OFF, seed: int = 7
+    ) -> None:
+        """Live in a new home; the same seed lives the same year.
+
+        The model believes in `cool_off`; with another than the home's own it has to disagree.
+        """
+        self._cool_off = cool_off
         self._home = home
         self._clock = clock
         self._random = random.Random(seed)  # noqa: S311 - a simulation's dice, not keys
@@ -207,10 +213,10 @@ class World:
             )
             for number in picked:
                 self.model.chats[number].asked = self.asked
-                heapq.heappush(self.model.due, (now + COOL_OFF, number, self.asked))
+                heapq.heappush(self.model.due, (now + self._cool_off, number, self.asked))
             if whole:
                 self._closed.add(person.number)
-                self.model.closing.append((now + COOL_OFF, person.number))
+                self.model.closing.append((now + self._cool_off, person.number))
             elif self._random.randrange(100) < _REGRET_PERCENT:
                 after = timedelta(hours=self._random.randrange(1, 160))
                 self._thinking.append((now + after, made.id, self.asked, picked[0]))
