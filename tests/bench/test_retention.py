@@ -11,8 +11,8 @@ from volens.holds.erasure import COOL_OFF
 
 def test_a_small_season_is_never_early_and_never_late() -> None:
     lines: list[str] = []
-    figures = run(lines.append, subjects=200, days=40, chats=15, requests=3, holds=1)
-    assert figures["runs"] == 40
+    figures = run(lines.append, subjects=200, days=24, chats=15, requests=3, holds=1)
+    assert figures["runs"] == 24
     for name in ("requests", "erasures_scheduled", "erasures_done", "erasures_irrecoverable"):
         assert figures[name] > 0, name
     assert figures["epochs_destroyed"] > 0

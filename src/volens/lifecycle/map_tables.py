@@ -39,6 +39,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         {
             "name": "an organisation's short name",
             "instructions": "purposes it allows",
+            "keeping": "times it has shortened",
             "changed_ms": "since when",
         },
     ),
@@ -176,6 +177,20 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "leaves": "how many erasures the entry is about",
             "place": "place among them",
             "path": "proof of that place",
+        },
+    ),
+    *table_rows(
+        "main.db clock",
+        "",
+        Method.KEPT,
+        When.NEVER,
+        {
+            "no": "always 1",
+            "seen_ms": "the last time that counted",
+            "trusted_ms": "the newest time that somebody vouched for",
+            "source": "a witness or an officer",
+            "paused": "why nothing is destroyed at present",
+            "paused_at_ms": "since when",
         },
     ),
     *table_rows(
