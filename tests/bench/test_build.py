@@ -14,7 +14,7 @@ from volens.bench.build_world import Places, Sizes, make_world
 from volens.bench.facts_of_machine import facts_of_machine
 from volens.core.errors import InvalidInput, VerificationFailed
 
-OURS = ("volens", "plain", "oracle", "filter")
+OURS = ("volens", "plain", "rows", "oracle", "filter")
 SIZES = Sizes(conversations=200, per_subject=5, consent=0.3, mean_bytes=200)
 
 

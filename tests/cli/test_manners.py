@@ -40,6 +40,7 @@ GROUPS = {
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
     "hold": ("place", "list", "show", "extend", "review", "release"),
     "retention": ("preview", "run", "confirm-clock"),
+    "erase": ("conversation", "history", "subject"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
 }
@@ -91,6 +92,7 @@ def test_what_changes_something_can_be_tried_first(
         "grant", "withdraw", "object", "receipt", "activate", "witness",
         "place", "extend", "review", "release",
         "run", "confirm-clock",
+        "conversation", "history", "subject",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -116,6 +118,9 @@ def test_a_dry_run_changes_no_byte(shell: Shell, tmp_path: Path) -> None:
         ("consent", "receipt", "ann"),
         ("build", "batch_training"),
         ("prove", "set", first, "--out", "proof"),
+        ("erase", "conversation", first),
+        ("erase", "history", "ann"),
+        ("erase", "subject", "ann"),
         ("policy", "activate", "consent-first@usage-policy-2024"),
         ("log", "checkpoint", "--out", "point"),
         ("log", "prove", "1", "--out", "e.tlog-proof"),
@@ -150,6 +155,8 @@ def test_every_answer_fits_a_narrow_terminal_and_is_one_document_for_programs(
         ("log", "show"),
         ("doctor",),
         ("bench",),
+        ("erase", "conversation", first, "--dry-run"),
+        ("erase", "subject", "ann", "--yes"),
     ):
         said = shell.ok(*words)
         wide = [text for text in said.out.splitlines() if len(text) > 80 and text != whole]

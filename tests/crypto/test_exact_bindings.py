@@ -9,13 +9,13 @@ from sqlalchemy import delete, select, update
 
 from tests.support.ports import SeededEntropy
 from volens.core.errors import Unavailable, VerificationFailed, VolensError
-from volens.crypto.binding import ContentPlace
+from volens.crypto.binding import capture_commitment, manifest_leaf
 from volens.crypto.envelope import derive, open_envelope
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import EPOCH_ROOT, KEY_PAGE, METADATA, Holder, KeyStore
-from volens.crypto.opening import Opener, commitment_of
+from volens.crypto.opening import Opener, commitments_of, leaves_of
 from volens.crypto.pages import ROWS_PER_PAGE, unpack_page
-from volens.crypto.sealing import Sealer, ToSeal
+from volens.crypto.sealing import Sealer
 from volens.storage.engine import create_tables, open_database
 
 ADA, BO = Holder(number=1, raw=b"a" * 16), Holder(number=2, raw=b"b" * 16)
@@ -169,25 +169,78 @@ def test_a_reference_opens_by_hand_and_only_for_its_holder(keys: Keys) -> None:
 
 
 def test_capture_secrets_are_the_ones_that_captures_commit_to(keys: Keys) -> None:
-    places = [
-        ContentPlace(tenant=TENANT, subject=ADA.raw, conversation=one, sequence=n)
-        for n, one in enumerate(ids(3))
+    names = ids(3)
+    drawn = keys.sealer.draw({ADA: names}, {ADA: 2})
+    blocks = [
+        drawn.seal(ADA, [(names[0], 0), (names[1], 7)], b"body", tenant=TENANT),
+        drawn.seal(ADA, [(names[2], 0)], b"other", tenant=TENANT),
     ]
-    sealed = keys.sealer.seal({ADA: [ToSeal(place=one, payload=b"text") for one in places]})
     opener = Opener(keys.fresh(), entropy=keys.entropy)
-    for one in places:
-        secret = opener.capture_secret(ADA, one.conversation)
-        assert commitment_of(secret, one.conversation) == sealed[one.conversation].commitment
+    secrets = [opener.capture_secret(ADA, one) for one in names]
+    for one, secret in zip(names, secrets, strict=True):
+        assert capture_commitment(secret, one) == drawn.commitments[one]
     with pytest.raises(Unavailable) as refused:
         opener.capture_secret(ADA, b"?" * 16)
     assert code(refused) == "key_missing"
-    unknown = (b"?" * 16, 0, b"")
-    items = [(one.conversation, one.sequence, sealed[one.conversation].envelope) for one in places]
-    (opened,) = opener.open_many([(ADA, [items[0], unknown, *items[1:]])], tenant=TENANT)
-    assert [None if one is None else one.payload for one in opened] == [
-        b"text",
-        None,
-        b"text",
-        b"text",
+    items = [(block.id, block.envelope) for block in blocks]
+    (opened,) = opener.open_many([(ADA, items)], tenant=TENANT)
+    assert opened is not None
+    assert [bytes(block.body) for block in opened.blocks] == [b"body", b"other"]
+    assert opened.blocks[0].member(1) == (names[1], 7)
+    assert [one.secret(n) for one in opened.blocks for n in range(one.size)] == secrets
+    members = b"".join(block.rows for block in opened.blocks)
+    assert commitments_of(members) == [drawn.commitments[one] for one in names]
+    assert leaves_of(members, [56], dataset=b"d" * 16) == [
+        manifest_leaf(secrets[1], b"d" * 16, names[1])
     ]
-    assert len({sealed[one.conversation].envelope[18:30] for one in places}) == 3
+    assert len({block.envelope[18:30] for block in blocks}) == 2
+
+
+def test_a_block_opens_by_hand_with_the_key_and_binding_that_are_written_down(keys: Keys) -> None:
+    (one,) = ids(1)
+    drawn = keys.sealer.draw({ADA: [one]}, {ADA: 1})
+    block = drawn.seal(ADA, [(one, 3)], b"body", tenant=TENANT)
+    account = keys.store.account(ADA)
+    key = derive(account.key, b"volens/block/v1", block.id + account.salts[block.id])[:32]
+    associated = b"volens/block/v1\x00" + TENANT + ADA.raw + block.id + b"\x00\x01"
+    data = open_envelope(key, block.envelope, key_id=block.id, associated=associated)
+    secret = derive(account.key, b"volens/conversation/v1", one + account.salts[one])[32:]
+    row = one + secret + (3).to_bytes(8, "little")
+    assert data == b"VBK1" + (1).to_bytes(4, "little") + row + b"body"
+
+
+def test_dropped_salts_leave_whole_pages_and_no_byte_behind(keys: Keys) -> None:
+    names = ids(3 * ROWS_PER_PAGE)
+    before = keys.store.add_salts({ADA: names, BO: ids(2)})[ADA.raw]
+    gone = names[5 : 2 * ROWS_PER_PAGE + 9]
+    keys.store.drop_salts({ADA: gone, BO: ids(1, first=900)})
+    after = keys.fresh().account(ADA)
+    assert after.key == before.key
+    kept = [one for one in names if one not in set(gone)]
+    assert dict(after.salts) == {one: before.salts[one] for one in kept}
+    with keys.engine.connect() as db:
+        pages = db.execute(
+            select(KEY_PAGE.c.page, KEY_PAGE.c.sealed).where(KEY_PAGE.c.subject_no == 1)
+        ).all()
+    assert [row.page for row in pages] == list(range(-(-len(kept) // ROWS_PER_PAGE)))
+    opened = b"".join(
+        open_envelope(
+            keys.root(),
+            row.sealed,
+            key_id=ADA.raw,
+            associated=b"volens/key-page/v1\x00" + ADA.raw + f"{row.page}\x00{SCOPE}\x001".encode(),
+        )
+        for row in pages
+    )
+    assert not [one for one in gone if before.salts[one] in opened]
+    keys.store.drop_salts({ADA: kept})
+    assert keys.fresh().account(ADA).salts == {}
+    assert keys.fresh().account(BO).salts.keys() == set(ids(2))
+
+
+def test_dropped_accounts_are_gone_and_the_others_stay(keys: Keys) -> None:
+    keys.store.add_salts({ADA: ids(300), BO: ids(2)})
+    keys.store.drop_accounts([ADA])
+    keys.store.drop_accounts([ADA])
+    keys.store.drop_salts({ADA: ids(3)})
+    assert list(keys.fresh().accounts([ADA, BO])) == [None, keys.store.account(BO)]

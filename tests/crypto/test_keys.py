@@ -9,12 +9,11 @@ from sqlalchemy import delete, select, update
 
 from tests.support.ports import SeededEntropy
 from volens.core.errors import InvalidInput, Unavailable, VerificationFailed
-from volens.crypto.binding import ContentPlace
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import EPOCH_ROOT, KEY_PAGE, METADATA, Holder, KeyStore
 from volens.crypto.opening import Opener, Segment, open_record
 from volens.crypto.pages import ROWS_PER_PAGE, Page, pack_page, unpack_page
-from volens.crypto.sealing import Sealer, ToSeal
+from volens.crypto.sealing import Sealer
 from volens.storage.engine import create_tables, open_database
 
 ALICE, BOB = Holder(number=1, raw=b"a" * 16), Holder(number=2, raw=b"b" * 16)
@@ -47,33 +46,28 @@ def keys(tmp_path: Path) -> Keys:
     return Keys(tmp_path)
 
 
-def place(holder: Holder, number: int, sequence: int = 0) -> ContentPlace:
-    return ContentPlace(
-        tenant=TENANT,
-        subject=holder.raw,
-        conversation=number.to_bytes(16, "big"),
-        sequence=sequence,
-    )
+def name(number: int) -> bytes:
+    return number.to_bytes(16, "big")
 
 
 def seal(keys: Keys, holder: Holder, numbers: range) -> list[Segment]:
-    items = [ToSeal(place=place(holder, n), payload=b"text %d" % n) for n in numbers]
-    sealed = keys.sealer.seal({holder: items})
-    return [
-        (
-            item.place.conversation,
-            item.place.sequence,
-            sealed[item.place.conversation].envelope,
-        )
-        for item in items
-    ]
+    """Seal one block for each conversation."""
+    names = [name(number) for number in numbers]
+    drawn = keys.sealer.draw({holder: names}, {holder: len(names)})
+    blocks = [drawn.seal(holder, [(name(n), 0)], b"text %d" % n, tenant=TENANT) for n in numbers]
+    return [(block.id, block.envelope) for block in blocks]
 
 
 def texts(
     opener: Opener, holder: Holder, items: list[Segment], tenant: bytes = TENANT
 ) -> list[bytes | None]:
     (opened,) = opener.open_many([(holder, items)], tenant=tenant)
-    return [None if one is None else one.payload for one in opened]
+    if opened is None:
+        return [None] * len(items)
+    return [
+        None if block.member(0)[0] in opened.erased else bytes(block.body)
+        for block in opened.blocks
+    ]
 
 
 def test_what_is_sealed_opens_over_several_pages(keys: Keys) -> None:
@@ -87,14 +81,28 @@ def test_a_second_capture_keeps_the_keys_of_the_first(keys: Keys) -> None:
     assert None not in texts(keys.opener, ALICE, first + second)
 
 
-def test_a_segment_opens_only_in_its_own_place(keys: Keys) -> None:
-    ((conversation, sequence, envelope),) = seal(keys, ALICE, range(1))
-    for other, tenant in (
-        ((conversation, sequence + 1, envelope), TENANT),
-        ((conversation, sequence, envelope), b"T" * 16),
-    ):
+def test_a_block_opens_only_in_its_own_place(keys: Keys) -> None:
+    one, two = seal(keys, ALICE, range(2))
+    for other, tenant in (((one[0], two[1]), TENANT), ((two[0], one[1]), TENANT), (one, b"T" * 16)):
         with pytest.raises(VerificationFailed):
             texts(keys.opener, ALICE, [other], tenant)
+
+
+def test_a_stored_block_without_its_key_is_no_erasure_but_a_fault(keys: Keys) -> None:
+    ((block, envelope),) = seal(keys, ALICE, range(1))
+    keys.store.drop_salts({ALICE: [block]})
+    with pytest.raises(VerificationFailed) as refusal:
+        texts(keys.opener, ALICE, [(block, envelope)])
+    assert refusal.value.code == "block_key_missing"
+
+
+def test_a_conversation_whose_own_key_is_gone_is_named_as_erased(keys: Keys) -> None:
+    items = seal(keys, ALICE, range(3))
+    keys.store.drop_salts({ALICE: [name(1), name(9)], BOB: [name(1)]})
+    assert texts(keys.fresh_opener(), ALICE, items) == [b"text 0", None, b"text 2"]
+    with pytest.raises(Unavailable) as refusal:
+        keys.opener.capture_secret(ALICE, name(1))
+    assert refusal.value.code == "key_missing"
 
 
 def test_another_persons_keys_open_nothing(keys: Keys) -> None:
@@ -170,16 +178,16 @@ def test_references_are_sealed_and_read_back(keys: Keys) -> None:
 
 def test_a_record_of_a_sealed_dataset_opens_with_its_conversations_key_only(keys: Keys) -> None:
     items = seal(keys, ALICE, range(2))
-    ((one, two),) = keys.opener.open_many([(ALICE, items)], tenant=TENANT)
-    assert one is not None
-    assert two is not None
+    (opened,) = keys.opener.open_many([(ALICE, items)], tenant=TENANT)
+    assert opened is not None
+    one, two = opened.keys.of(name(0)), opened.keys.of(name(1))
     dataset, leaf = b"d" * 16, b"l" * 32
-    record = keys.opener.seal_record(one.key, b"row", dataset=dataset, leaf=leaf)
-    assert open_record(one.key, record, dataset=dataset, leaf=leaf) == b"row"
+    record = keys.opener.seal_record(one, b"row", dataset=dataset, leaf=leaf)
+    assert open_record(one, record, dataset=dataset, leaf=leaf) == b"row"
     for key, in_dataset, at_leaf in (
-        (two.key, dataset, leaf),
-        (one.key, b"D" * 16, leaf),
-        (one.key, dataset, b"L" * 32),
+        (two, dataset, leaf),
+        (one, b"D" * 16, leaf),
+        (one, dataset, b"L" * 32),
     ):
         with pytest.raises(VerificationFailed):
             open_record(key, record, dataset=in_dataset, leaf=at_leaf)
@@ -187,8 +195,10 @@ def test_a_record_of_a_sealed_dataset_opens_with_its_conversations_key_only(keys
 
 def test_no_secret_shows_in_a_repr(keys: Keys) -> None:
     items = seal(keys, ALICE, range(1))
-    ((opened,),) = keys.opener.open_many([(ALICE, items)], tenant=TENANT)
-    assert repr(opened) == "Opened()"
+    (opened,) = keys.opener.open_many([(ALICE, items)], tenant=TENANT)
+    assert opened is not None
+    assert repr(opened) == "OpenedAccount()"
+    assert repr(opened.blocks[0]) == "Block()"
     assert "key=" not in repr(keys.store.account(ALICE))
 
 

@@ -5,12 +5,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.crypto.binding import (
-    ContentPlace,
+    bind_block,
     capture_commitment,
-    content_binding,
     manifest_leaf,
     record_binding,
 )
+from volens.crypto.blocks import pack_block
 from volens.crypto.envelope import (
     OVERHEAD_BYTES,
     VERSION_AND_SUITE,
@@ -18,10 +18,18 @@ from volens.crypto.envelope import (
     open_envelope,
     seal_envelope,
 )
-from volens.crypto.pages import Page, conversation_keys, pack_page, record_key, unpack_page
+from volens.crypto.pages import (
+    AccountKeys,
+    Page,
+    conversation_keys,
+    pack_page,
+    record_key,
+    unpack_page,
+)
 
 KEY = bytes(range(32))
 CONVERSATION, SALT, DATASET, LEAF = b"c" * 16, b"s" * 16, b"d" * 16, b"l" * 32
+BLOCK = b"b" * 16
 
 
 def test_keys_and_commitments_are_what_they_were() -> None:
@@ -34,9 +42,9 @@ def test_keys_and_commitments_are_what_they_were() -> None:
         "record key": record_key(KEY, DATASET, LEAF),
         "capture commitment": capture_commitment(KEY, CONVERSATION),
         "manifest leaf": manifest_leaf(KEY, DATASET, CONVERSATION),
-        "content binding": content_binding(
-            ContentPlace(tenant=b"t" * 16, subject=b"u" * 16, conversation=CONVERSATION, sequence=7)
-        ),
+        "block key": AccountKeys(KEY).of_block(BLOCK, SALT),
+        "block binding": bind_block(b"t" * 16, b"u" * 16, BLOCK),
+        "block": pack_block([(CONVERSATION, 7)], [KEY], b"body"),
         "record binding": record_binding(DATASET, LEAF),
         "key page": pack_page(Page(account_key=KEY, salts={CONVERSATION: SALT})),
     }
@@ -83,10 +91,16 @@ ANSWERS = {
     "record key": ("39e05b4ec269676aed21941fbb9b6407059f975fa31dff76bf82f7049b435a0d"),
     "capture commitment": ("bfd023be56afb5437a7b8f638ca635c61d2a7f45b497047415b59a980188d27a"),
     "manifest leaf": ("533964f1ff8b7bdcc3ac8014e65740490cf9e5e7cf8fb5183013ace1b179331c"),
-    "content binding": (
-        "766f6c656e732f636f6e74656e742f7631007474747474747474747474747474"
-        "7474757575757575757575757575757575756363636363636363636363636363"
-        "6363000000070001"
+    "block key": "5b57bae1c2cca696c782a6034462f955d493cb33be70a7a5872a4ffac4c7c0b1",
+    "block binding": (
+        "766f6c656e732f626c6f636b2f76310074747474747474747474747474747474"
+        "7575757575757575757575757575757562626262626262626262626262626262"
+        "0001"
+    ),
+    "block": (
+        "56424b3101000000636363636363636363636363636363630001020304050607"
+        "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0700000000000000"
+        "626f6479"
     ),
     "record binding": (
         "766f6c656e732f7265636f72642f763100646464646464646464646464646464"

@@ -1,22 +1,17 @@
 """Which turns become a record; and that the fast form answers as the slow one."""
 
-import struct
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volens.core.errors import InvalidInput
 from volens.datasets.screening import (
     EXCLUSIONS,
-    TURN_DTYPE,
     Exclusion,
     Rules,
-    read_batch,
     screen,
     screen_batch,
 )
+from volens.vault.blocks import Columns, Entry, pack_body
 from volens.vault.model import Conversation, Role, Turn, TurnFlag, pack_payload, unpack_payload
 
 USER = Turn(role=Role.USER, text="how do I boil an egg")
@@ -27,6 +22,11 @@ def packed(*turns: Turn, attachments: tuple[str, ...] = ()) -> bytes:
     return pack_payload(
         Conversation(source="test", source_id="1", turns=turns, attachments=attachments)
     )
+
+
+def columns(payloads: list[bytes]) -> Columns:
+    entries = [Entry(number=n, batch=1, position=n, payload=one) for n, one in enumerate(payloads)]
+    return Columns.of([pack_body(entries)])
 
 
 def test_a_question_and_its_answer_become_a_record() -> None:
@@ -78,7 +78,7 @@ def test_each_exclusion_has_its_reason_in_both_forms(
     turns: list[Turn], attachments: tuple[str, ...], rules: Rules, reason: Exclusion | None
 ) -> None:
     slow = screen(turns, attachments=attachments, rules=rules)
-    fast = screen_batch(read_batch([packed(*turns, attachments=attachments)]), rules=rules)
+    fast = screen_batch(columns([packed(*turns, attachments=attachments)]), rules=rules)
     assert slow.reason is reason
     assert EXCLUSIONS[fast.reasons[0]] is reason
     assert bool(slow.turns) is (reason is None)
@@ -86,11 +86,7 @@ def test_each_exclusion_has_its_reason_in_both_forms(
 
 def test_the_repr_of_a_screened_conversation_shows_no_text() -> None:
     assert "egg" not in repr(screen([USER, ANSWER]))
-    assert "egg" not in repr(read_batch([packed(USER, ANSWER)]))
-
-
-def test_a_row_of_the_turn_table_has_the_size_that_the_vault_writes() -> None:
-    assert TURN_DTYPE.itemsize == struct.calcsize("<BBbxiqI") == 20
+    assert "egg" not in repr(columns([packed(USER, ANSWER)]))
 
 
 TURNS = st.lists(
@@ -118,7 +114,7 @@ def test_the_fast_form_answers_as_the_slow_one(
     conversations: list[tuple[list[Turn], tuple[str, ...]]], rules: Rules
 ) -> None:
     payloads = [packed(*turns, attachments=names) for turns, names in conversations]
-    batch = read_batch([memoryview(payload) for payload in payloads])
+    batch = columns(payloads)
     fast = screen_batch(batch, rules=rules)
     for index, payload in enumerate(payloads):
         content = unpack_payload(payload)
@@ -130,54 +126,6 @@ def test_the_fast_form_answers_as_the_slow_one(
         assert list(zip(names, map(batch.text, kept), strict=True)) == slow.turns
 
 
-@settings(max_examples=300, deadline=None)
-@given(TURNS, st.integers(0, 10_000), st.integers(1, 255))
-def test_what_the_vault_refuses_in_the_table_or_texts_the_fast_form_refuses_too(
-    turns: list[Turn], at: int, flip: int
-) -> None:
-    payload = bytearray(packed(*turns))
-    end = 12 + 20 * len(turns)
-    places = [*range(end), *range(end + payload[8], len(payload))]
-    payload[places[at % len(places)]] ^= flip
-    try:
-        unpack_payload(bytes(payload))
-    except (InvalidInput, OverflowError):
-        with pytest.raises(InvalidInput, match="payload 0 of the batch"):
-            read_batch([bytes(payload)])
-
-
-@pytest.mark.parametrize(
-    ("change", "what"),
-    [
-        (lambda p: p[:5], "shorter than its header"),
-        (lambda p: b"VCP2" + p[4:], "unknown version"),
-        (lambda p: p[:-1], "more or fewer bytes"),
-        (lambda p: p + b"x", "more or fewer bytes"),
-        (lambda p: p[:12] + b"\x09" + p[13:], "out of range"),
-        (lambda p: p[:13] + b"\x80" + p[14:], "out of range"),
-        (lambda p: p[:15] + b"\x01" + p[16:], "out of range"),
-        (lambda p: p[:16] + b"\x00\x00\x00\x00" + p[20:], "out of range"),
-        (lambda p: p[:-2] + b"\xff\xff", "not UTF-8"),
-        (lambda p: p.replace(b'{"att', b'{"btt'), "other metadata"),
-    ],
-)
-def test_a_malformed_payload_is_named_and_refused(
-    change: Callable[[bytes], bytes], what: str
-) -> None:
-    good = packed(USER, ANSWER)
-    with pytest.raises(InvalidInput, match=f"payload 1 of the batch.*{what}") as refused:
-        read_batch([good, change(good)])
-    assert refused.value.code == "payload_form"
-
-
-def test_a_text_that_begins_inside_a_character_is_refused() -> None:
-    payload = bytearray(packed(Turn(role=Role.USER, text="é"), Turn(role=Role.ASSISTANT, text="é")))
-    struct.pack_into("<I", payload, 12 + 16, 1)
-    struct.pack_into("<I", payload, 12 + 20 + 16, 3)
-    with pytest.raises(InvalidInput, match="begins inside a character"):
-        read_batch([bytes(payload)])
-
-
 def test_an_empty_batch_is_fine() -> None:
-    batch = read_batch([])
+    batch = columns([])
     assert screen_batch(batch).reasons.size == 0

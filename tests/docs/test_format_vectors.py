@@ -16,16 +16,26 @@ from volens.core.regions import Region
 from volens.core.time import format_moment
 from volens.crypto import keystore
 from volens.crypto.binding import (
-    ContentPlace,
+    bind_block,
     capture_commitment,
-    content_binding,
     manifest_leaf,
     record_binding,
 )
+from volens.crypto.blocks import pack_block, unpack_block
 from volens.crypto.envelope import derive, open_envelope, seal_envelope
 from volens.crypto.keyservice import FileKeyService
-from volens.crypto.pages import Page, conversation_keys, pack_page, record_key, unpack_page
+from volens.crypto.pages import (
+    AccountKeys,
+    Page,
+    conversation_keys,
+    pack_page,
+    record_key,
+    unpack_page,
+)
 from volens.datasets import leaves
+from volens.holds import erasure_tables
+from volens.holds.erasure import ErasureState, decode_request, encode_request
+from volens.lifecycle.map_rows import Method, When
 from volens.log.entries import FIELDS, commit
 from volens.log.kinds import (
     AccessAction,
@@ -48,6 +58,7 @@ from volens.log.kinds import (
 )
 from volens.storage.journal import Journal
 from volens.vault import tables
+from volens.vault.blocks import Columns, Entry, pack_body
 from volens.vault.model import Role, TurnFlag, unpack_payload
 
 
@@ -71,15 +82,25 @@ def test_an_envelope_is_sealed_as_the_page_says() -> None:
     assert len(sealed) == 78 + len(page["plaintext"])
 
 
-def test_a_conversation_is_bound_as_the_page_says() -> None:
-    page = {name: bytes.fromhex(value) for name, value in vectors("envelope").items()}
-    place = ContentPlace(
-        tenant=page["tenant"],
-        subject=page["person"],
-        conversation=page["conversation"],
-        sequence=0,
+def test_a_block_is_packed_and_sealed_as_the_page_says() -> None:
+    page = {name: bytes.fromhex(value) for name, value in vectors("block").items()}
+    body = pack_body([Entry(number=1, batch=1, position=0, payload=page["payload"])])
+    assert body == page["body"]
+    _, secret = conversation_keys(page["account_key"], page["conversation"], page["salt"])
+    plaintext = pack_block([(page["conversation"], 0)], [secret], body)
+    assert plaintext == page["plaintext"]
+    key = AccountKeys(page["account_key"]).of_block(page["block"], page["block_salt"])
+    assert key == page["block_key"]
+    assert bind_block(page["tenant"], page["person"], page["block"]) == page["binding"]
+    sealed = seal_envelope(
+        key,
+        plaintext,
+        key_id=page["block"],
+        nonce=page["nonce"],
+        associated=page["binding"],
     )
-    assert content_binding(place) == page["content"]
+    assert sealed == page["envelope"]
+    assert Columns.of([unpack_block(plaintext).body]).payload(0) == page["payload"]
 
 
 def test_a_key_page_is_packed_and_sealed_as_the_page_says() -> None:
@@ -164,6 +185,25 @@ def test_consent_events_read_and_commit_as_the_page_says() -> None:
     assert commit(salt, page["grant"].encode("ascii")).hex() == page["commitment"]
 
 
+def test_requests_to_erase_read_and_commit_as_the_page_says() -> None:
+    page = vectors("erasure")
+    for name, scope in (("one_chat", ErasureScope.CONVERSATION), ("account", ErasureScope.ACCOUNT)):
+        request = decode_request(page[name].encode("ascii"))
+        assert request.scope is scope
+        assert encode_request(request).decode("ascii") == page[name]
+        raw = parse_id(IdKind.ERASURE, request.id)
+        assert raw.hex() == page["erasure"]
+        assert commit(bytes.fromhex(page["salt"]), raw).hex() == page["commitment"]
+
+
+def test_the_page_of_erasures_names_every_state_and_method() -> None:
+    told = [name.strip("`") for name, _ in rows("docs/formats/erasure.md", 2) if name[0] == "`"]
+    assert [word for word in told if word in set(ErasureState)] == [*ErasureState]
+    assert [word for word in told if word in set(Method)] == [*Method]
+    text = (ROOT / "docs/formats/erasure.md").read_text(encoding="utf-8")
+    assert all(f"`{when}`" in text for when in When)
+
+
 def test_the_identity_of_a_home_is_what_the_page_says() -> None:
     page = vectors("home")
     identity = Identity.decode(page["identity"].encode("ascii"), Path("volens.json"))
@@ -192,7 +232,12 @@ def test_the_page_of_the_home_names_every_table_and_column() -> None:
         for table, columns in rows("docs/formats/home.md", 2)
         if re.fullmatch(r"`[a-z_]+`", table) and "," in columns
     }
-    metadata = (tables.METADATA, consent_store.METADATA, policies.METADATA)
+    metadata = (
+        tables.METADATA,
+        consent_store.METADATA,
+        erasure_tables.METADATA,
+        policies.METADATA,
+    )
     real = {
         name: [column.name for column in table.columns]
         for one in metadata

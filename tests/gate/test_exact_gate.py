@@ -14,8 +14,9 @@ from volens.core.errors import Denied, InvalidInput
 from volens.core.ids import IdKind, parse_id
 from volens.core.purposes import AgeBand, Purpose, Realm, Signal, Tier
 from volens.core.regions import Region
+from volens.crypto.binding import capture_commitment
 from volens.crypto.keystore import KeyStore
-from volens.crypto.opening import commitment_of, open_record
+from volens.crypto.opening import open_record
 from volens.gate.facts import Census, FactSource, Use, published_notices
 from volens.gate.gate import Gate, opener_for
 from volens.gate.reading import SealedReader, Wanted
@@ -43,7 +44,12 @@ def people(stores: Stores) -> list[Subject]:
 
 def facts(stores: Stores) -> FactSource:
     return FactSource(
-        stores.main, stores.subjects, stores.ledger, region=Region.EU, realm=Realm.CIVILIAN
+        stores.main,
+        stores.subjects,
+        stores.ledger,
+        stores.erasures,
+        region=Region.EU,
+        realm=Realm.CIVILIAN,
     )
 
 
@@ -75,7 +81,7 @@ def test_a_capture_secret_is_the_one_its_capture_committed_to(
         with stores.main.connect() as db:
             where = CAPTURE_BATCH.c.no == held.batch_no
             logged = db.execute(select(CAPTURE_BATCH.c.commitments).where(where)).scalar_one()
-        commitment = commitment_of(secret, parse_id(IdKind.CONVERSATION, held.id))
+        commitment = capture_commitment(secret, parse_id(IdKind.CONVERSATION, held.id))
         assert commitment == logged[32 * held.position : 32 * held.position + 32]
 
 
@@ -132,8 +138,8 @@ def test_an_opener_made_for_a_gate_opens_and_seals(stores: Stores, people: list[
     keys = KeyStore(stores.keys, stores.service, entropy=stores.entropy)
     gate = Gate(
         facts(stores),
-        stores.subjects,
         stores.ledger,
+        stores.erasures,
         SealedReader(stores.main, tenant=TENANT),
         opener_for(keys, entropy=stores.entropy),
         stores.recorder,
@@ -145,7 +151,8 @@ def test_an_opener_made_for_a_gate_opens_and_seals(stores: Stores, people: list[
     leaves = batch.leaves(dataset, [0, 1])
     assert len(set(leaves)) == 2
     sealed = batch.seal_record(1, b"a row", dataset=dataset, leaf=leaves[1])
-    opened = open_record(batch._opened[1].key, sealed, dataset=dataset, leaf=leaves[1])
+    key = batch._keys[0].of(batch._members[56:72])
+    opened = open_record(key, sealed, dataset=dataset, leaf=leaves[1])
     assert opened == b"a row"
 
 
@@ -220,6 +227,7 @@ def census(people: dict[int, list[bool]]) -> Census:
         bitmap=_Bits([bit for bits in people.values() for bit in bits]),  # type: ignore[arg-type]
         numbers=np.array(list(people), dtype=np.int64),
         offsets=np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64),
+        upto=99,
     )
 
 

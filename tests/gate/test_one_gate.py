@@ -1,13 +1,18 @@
 """Nobody but the gate can open what is sealed: the imports say so, and so do the services."""
 
 import ast
+import typing
 from pathlib import Path
 
 import volens
 from volens.app.home import Home
 from volens.consent.store import ConsentLedger
-from volens.crypto.opening import Opened, Opener
+from volens.crypto.blocks import Block
+from volens.crypto.opening import Opener
+from volens.crypto.sealing import SealedBlock
+from volens.crypto.shredding import Shredder
 from volens.gate.reading import OpenedBatch
+from volens.vault.removal import Removal
 from volens.vault.store import Vault
 from volens.vault.subjects import SubjectStore
 
@@ -44,7 +49,23 @@ def test_only_the_gate_opens_envelopes_of_content() -> None:
         "crypto/keyservice.py",
         "crypto/keystore.py",
         "crypto/opening.py",
+        "crypto/shredding.py",
     }
+
+
+def test_only_the_vault_rewrites_ciphertext_and_gets_none_of_it_to_read() -> None:
+    assert users("volens.crypto.shredding") == {"vault/removal.py"}
+    answers = {
+        name: typing.get_type_hints(getattr(Shredder, name)).get("return")
+        for name in dir(Shredder)
+        if not name.startswith("_")
+    }
+    assert answers == {
+        "rewrite": list[SealedBlock | None],
+        "drop": type(None),
+        "drop_accounts": type(None),
+    }
+    assert {name for name in dir(SealedBlock) if not name.startswith("_")} == {"id", "envelope"}
 
 
 def test_nothing_is_imported_by_a_name_made_at_run_time() -> None:
@@ -55,9 +76,11 @@ def test_nothing_is_imported_by_a_name_made_at_run_time() -> None:
 
 def test_no_service_but_the_gate_has_a_way_to_plaintext() -> None:
     """Names that would give content or keys away, on what a home hands out."""
-    for kind in (Vault, SubjectStore, ConsentLedger):
+    for kind in (Vault, Removal, SubjectStore, ConsentLedger):
         public = {name for name in dir(kind) if not name.startswith("_")}
-        assert not {name for name in public if "open" in name or "key" in name}, kind
+        assert not {name for name in public if "open" in name or "key" in name} - {
+            "drop_account_keys"
+        }, kind
 
 
 def test_a_home_keeps_no_opener_and_no_key_store_of_its_own() -> None:
@@ -78,12 +101,11 @@ def test_a_home_keeps_no_opener_and_no_key_store_of_its_own() -> None:
 
 def test_an_opened_batch_gives_leaves_and_sealed_records_but_no_key() -> None:
     public = {name for name in dir(OpenedBatch) if not name.startswith("_")}
-    assert public == {"payloads", "conversations", "subjects", "numbers", "size", "leaves"} | {
+    assert public == {"columns", "payloads", "subjects", "numbers", "size", "leaves"} | {
         "seal_record"
     }
 
 
 def test_secrets_have_no_repr() -> None:
-    opened = Opened(b"words", b"secret", b"key")
-    assert repr(opened) == "Opened()"
+    assert repr(Block(rows=b"secret", body=memoryview(b"words"))) == "Block()"
     assert Opener.__repr__ is object.__repr__

@@ -19,7 +19,7 @@ from volens.log.kinds import CaptureSource
 from volens.storage.engine import driver_of
 from volens.vault.model import unpack_payload
 from volens.vault.subjects import Subject
-from volens.vault.tables import CONVERSATION, SEALED
+from volens.vault.tables import BLOCK
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def opened(stores: Stores) -> list[tuple[int, str]]:
     return [
         (subject, unpack_payload(payload).turns[0].text)
         for batch in gate.open(gate.select(TRAINING, BUILDER))
-        for subject, payload in zip(batch.subjects, batch.payloads, strict=True)
+        for subject, payload in zip(batch.subjects.tolist(), batch.payloads, strict=True)
     ]
 
 
@@ -80,7 +80,7 @@ class _FakeBitmap:
         offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
         numbers = np.arange(3, 3 + 2 * len(sizes), 2, dtype=np.int64)
         bitmap = type("Bits", (), {"bits": np.packbits(bits, bitorder="little"), "size": total})
-        self.census = Census(bitmap=bitmap, numbers=numbers, offsets=offsets)  # type: ignore[arg-type]
+        self.census = Census(bitmap=bitmap, numbers=numbers, offsets=offsets, upto=99)  # type: ignore[arg-type]
         self.expected = [
             (int(numbers[index]), place)
             for index, size in enumerate(sizes)
@@ -113,16 +113,40 @@ def test_what_is_captured_after_the_decision_is_not_opened(stores: Stores) -> No
     assert [unpack_payload(one).turns[0].text for one in batch.payloads] == ["before"]
 
 
-def test_a_conversation_that_went_after_the_decision_stops_the_opening(stores: Stores) -> None:
+@pytest.mark.parametrize("signalled", [True, False])
+def test_a_conversation_that_went_after_the_decision_stops_the_opening(
+    stores: Stores, signalled: bool
+) -> None:
     (ada,) = stores.add("ada")
     capture(stores, {ada: ["one", "two", "three"]})
-    stores.vault.set_signal(stores.held(ada)[1], Signal.EXCLUDED, ada.holder)
+    if signalled:
+        stores.vault.set_signal(stores.held(ada)[1], Signal.EXCLUDED, ada.holder)
     stores.ledger.record([act(1, ada, Act.GRANT)])
     selection = stores.gate.select(TRAINING, BUILDER)
-    gone = stores.held(ada)[0].number
+    stores.removal.erase_conversations({ada: [stores.held(ada)[0].id]})
+    with pytest.raises(Denied) as refusal:
+        list(stores.gate.open(selection))
+    assert refusal.value.code == "withdrawn_meanwhile"
+
+
+def test_access_that_ended_after_the_decision_stops_the_opening(stores: Stores) -> None:
+    (ada,) = stores.add("ada")
+    capture(stores, {ada: ["one", "two"]})
+    stores.ledger.record([act(1, ada, Act.GRANT)])
+    selection = stores.gate.select(TRAINING, BUILDER)
+    stores.removal.end_access([stores.held(ada)[0].number], stores.clock.now())
+    with pytest.raises(Denied) as refusal:
+        list(stores.gate.open(selection))
+    assert refusal.value.code == "withdrawn_meanwhile"
+
+
+def test_a_person_with_no_block_left_stops_the_opening(stores: Stores) -> None:
+    (ada,) = stores.add("ada")
+    capture(stores, {ada: ["one"]})
+    stores.ledger.record([act(1, ada, Act.GRANT)])
+    selection = stores.gate.select(TRAINING, BUILDER)
     with stores.main.begin() as db:
-        db.execute(delete(SEALED).where(SEALED.c.conversation_no == gone))
-        db.execute(delete(CONVERSATION).where(CONVERSATION.c.no == gone))
+        db.execute(delete(BLOCK))
     with pytest.raises(Denied) as refusal:
         list(stores.gate.open(selection))
     assert refusal.value.code == "withdrawn_meanwhile"

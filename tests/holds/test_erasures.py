@@ -321,6 +321,19 @@ def test_a_forged_second_request_under_one_id_is_not_lost(world: World) -> None:
     assert {item.subject for item in world.ledger.all()} == {world.ada.id, world.bo.id}
 
 
+def test_a_schedule_takes_in_many_at_once_and_each_once(world: World) -> None:
+    first = world.ledger.request(world.asked(ACCOUNT))
+    wanted = [world.asked(ACCOUNT), world.asked(HISTORY), world.asked(HISTORY, world.bo)]
+    wanted.append(world.asked(HISTORY, world.bo))
+    before = len(world.stores.log.entries)
+    standing = world.ledger.record(wanted)
+    assert [item.id for item in standing] == [first.id, *(wanted[at].id for at in (1, 2, 2))]
+    assert world.stores.log.kinds(before) == [EntryKind.ERASURE_REQUESTED] * 3
+    assert set(world.told.ended) == {first.id, wanted[1].id, wanted[2].id}
+    assert world.ledger.record(wanted) == standing
+    assert len(world.ledger.all()) == 3
+
+
 def test_what_does_not_exist_is_not_found(world: World) -> None:
     with pytest.raises(NotFound, match="no erasure era_"):
         world.ledger.find(format_id(IdKind.ERASURE, bytes(16)))

@@ -33,6 +33,8 @@ from volens.datasets.build import DatasetBuilder
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
 from volens.gate.reading import SealedReader
+from volens.holds.erasures import ErasureLedger
+from volens.lifecycle.access import VaultAccess
 from volens.lifecycle.epochs import KeyRotation
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
@@ -40,6 +42,7 @@ from volens.storage.engine import open_database
 from volens.storage.journal import Journal
 from volens.storage.lock import HomeLock
 from volens.storage.system import SystemEntropy
+from volens.vault.removal import Removal, shredder_for
 from volens.vault.store import Vault
 from volens.vault.subjects import NewSubject, Subject, SubjectStore
 
@@ -131,19 +134,34 @@ class Parts:
                 self.main, Journal(where.folder / "journal" / "choices"), recorder
             )
             self.subjects = SubjectStore(self.main, sealer, recorder, clock=clock, entropy=entropy)
+            self.removal = Removal(self.main, shredder_for(store, tenant=tenant, entropy=entropy))
+            self.removal.finish()
             self.vault = Vault(
-                self.main, sealer, recorder, tenant=tenant, clock=clock, entropy=entropy
+                self.main,
+                sealer,
+                self.removal,
+                recorder,
+                tenant=tenant,
+                clock=clock,
+                entropy=entropy,
+            )
+            self.erasures = ErasureLedger(
+                self.main,
+                Journal(where.folder / "journal" / "erasures"),
+                recorder,
+                access=VaultAccess(self.main, recorder, self.removal),
             )
             self.gate = Gate(
                 FactSource(
                     self.main,
                     self.subjects,
                     self.ledger,
+                    self.erasures,
                     region=identity.region,
                     realm=identity.realm,
                 ),
-                self.subjects,
                 self.ledger,
+                self.erasures,
                 SealedReader(self.main, tenant=tenant),
                 Opener(store, entropy=entropy),
                 recorder,
@@ -151,6 +169,7 @@ class Parts:
                 clock=clock,
             )
             self.ledger.drain()
+            self.erasures.drain()
             self.recorder = recorder
             self._signer = load_signer(identity, custody)
             self._opened = opened.pop_all()

@@ -21,6 +21,9 @@ from volens.crypto.sealing import Sealer
 from volens.gate.facts import FactSource, Use
 from volens.gate.gate import Asker, Gate
 from volens.gate.reading import SealedReader
+from volens.holds import erasure_tables
+from volens.holds.erasures import ErasureLedger
+from volens.lifecycle.access import VaultAccess
 from volens.log.entries import Entry, parse_entry
 from volens.log.kinds import AccessAction, AccessReason, Actor, CaptureSource, EntryKind
 from volens.log.recorder import Recorder
@@ -30,6 +33,7 @@ from volens.storage.engine import create_tables, open_database
 from volens.storage.journal import Journal
 from volens.vault import tables as vault_tables
 from volens.vault.model import Conversation, Role, Turn
+from volens.vault.removal import Removal, shredder_for
 from volens.vault.store import CaptureResult, Held, Vault
 from volens.vault.subjects import NewSubject, Subject, SubjectStore
 
@@ -100,7 +104,11 @@ class Stores:
         self.log = WatchedLog()
         self.policy = by or policy()
         self.main = open_database(folder / "main.db")
-        for metadata in (vault_tables.METADATA, consent_store.METADATA):
+        for metadata in (
+            vault_tables.METADATA,
+            consent_store.METADATA,
+            erasure_tables.METADATA,
+        ):
             create_tables(self.main, metadata)
         self.keys = open_database(folder / "keys.db")
         create_tables(self.keys, keystore.METADATA)
@@ -109,19 +117,29 @@ class Stores:
         service = FileKeyService(folder.with_name(f"{folder.name}-kek"), entropy=self.entropy)
         self.service = WatchedKeys(service, self.log)
         self.recorder = Recorder(self.log, clock=self.clock, entropy=self.entropy)
-        store = KeyStore(self.keys, service, entropy=self.entropy)
+        store = self.key_store = KeyStore(self.keys, service, entropy=self.entropy)
         self.sealer = Sealer(store, lookup_key=b"l" * 32, entropy=self.entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
         self.subjects = SubjectStore(
             self.main, self.sealer, self.recorder, clock=self.clock, entropy=self.entropy
         )
+        self.removal = Removal(self.main, shredder_for(store, tenant=TENANT, entropy=self.entropy))
         self.vault = Vault(
             self.main,
             self.sealer,
+            self.removal,
             self.recorder,
             tenant=TENANT,
             clock=self.clock,
             entropy=self.entropy,
+        )
+        erasures = Journal(folder / "erasures")
+        erasures.create()
+        self.erasures = ErasureLedger(
+            self.main,
+            erasures,
+            self.recorder,
+            access=VaultAccess(self.main, self.recorder, self.removal),
         )
         self.gate = self.new_gate()
 
@@ -129,10 +147,15 @@ class Stores:
         """Return a gate that has fetched no key yet."""
         return Gate(
             FactSource(
-                self.main, self.subjects, self.ledger, region=Region.EU, realm=Realm.CIVILIAN
+                self.main,
+                self.subjects,
+                self.ledger,
+                self.erasures,
+                region=Region.EU,
+                realm=Realm.CIVILIAN,
             ),
-            self.subjects,
             self.ledger,
+            self.erasures,
             SealedReader(self.main, tenant=TENANT),
             Opener(KeyStore(self.keys, self.service, entropy=self.entropy), entropy=self.entropy),
             self.recorder,

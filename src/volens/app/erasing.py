@@ -25,7 +25,7 @@ def eraser_of(home: Home, erasing: ErasingVault, holds: HoldReader | None = None
         home.recorder,
         [
             VaultTarget(home.main, home.keys_database, home.subjects, erasing),
-            ChoicesTarget(home.main),
+            ChoicesTarget(home.main, home.ledger),
             dataset_target(home),
         ],
         clock=home.clock,

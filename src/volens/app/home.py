@@ -39,6 +39,7 @@ from volens.storage.files import read_private, storage_errors
 from volens.storage.journal import Journal
 from volens.storage.lock import HomeLock
 from volens.storage.system import SystemClock, SystemEntropy
+from volens.vault.removal import Removal, shredder_for
 from volens.vault.store import Vault
 from volens.vault.subjects import SubjectStore
 
@@ -78,12 +79,7 @@ class Home:
         self.keys_database = open_database(folder / "keys" / "keys.db", read_only=not writing)
         opened.callback(self.keys_database.dispose)
         self.journal = Journal(folder / "journal" / "choices")
-        self.log: TransparencyLog | None = None
-        if writing:
-            self.log = TransparencyLog.open(
-                folder / "log", signer=self.signer, origin=identity.origin
-            )
-            opened.callback(self.log.close)
+        self.log = self._open_log() if writing else None
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
         keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
@@ -98,23 +94,35 @@ class Home:
         self.subjects = SubjectStore(
             self.main, self.sealer, self.recorder, clock=clock, entropy=entropy
         )
+        self.removal = Removal(self.main, shredder_for(keys, tenant=tenant, entropy=entropy))
         self.vault = Vault(
-            self.main, self.sealer, self.recorder, tenant=tenant, clock=clock, entropy=entropy
+            self.main,
+            self.sealer,
+            self.removal,
+            self.recorder,
+            tenant=tenant,
+            clock=clock,
+            entropy=entropy,
         )
         self.erasures = ErasureLedger(
             self.main,
             Journal(folder / "journal" / "erasures"),
             self.recorder,
-            access=VaultAccess(self.main, self.recorder, None),
+            access=VaultAccess(self.main, self.recorder, self.removal),
         )
         facts = FactSource(
-            self.main, self.subjects, self.ledger, region=identity.region, realm=identity.realm
+            self.main,
+            self.subjects,
+            self.ledger,
+            self.erasures,
+            region=identity.region,
+            realm=identity.realm,
         )
         self.policy = load_in_force(folder, self.main)
         self.gate = Gate(
             facts,
-            self.subjects,
             self.ledger,
+            self.erasures,
             SealedReader(self.main, tenant=tenant),
             opener_for(keys, entropy=entropy),
             self.recorder,
@@ -122,6 +130,13 @@ class Home:
             clock=clock,
         )
         self._kept = folder / "datasets"
+
+    def _open_log(self) -> TransparencyLog:
+        log = TransparencyLog.open(
+            self.folder / "log", signer=self.signer, origin=self.identity.origin
+        )
+        self._opened.callback(log.close)
+        return log
 
     def __enter__(self) -> Self:
         return self
@@ -222,6 +237,7 @@ def open_home(
         )
         if writing:
             home.ledger.drain()
+            home.removal.finish()
             home.erasures.drain()
         home.keep_open(opened.pop_all())
         return home

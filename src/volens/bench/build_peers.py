@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import resource
+import struct
 import sys
 import time
 from collections import defaultdict
@@ -22,6 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -39,16 +41,12 @@ from volens.datasets.staging import SHARD_BYTES
 from volens.gate.facts import Use
 from volens.gate.reading import BATCH_BYTES, OpenedBatch
 from volens.storage.engine import driver_of, open_database
+from volens.vault.blocks import ROW_DTYPE, TURN_DTYPE, Columns
 
 GROUP_ROWS = 4_000
 """Rows in a row group of the plain writers: about the 8 MB that the product writes at once."""
-_PLAIN_ROWS = """
-SELECT c.subject_no, c.no, c.id, e.envelope
-FROM conversation AS c
-JOIN subject AS s ON s.no = c.subject_no
-JOIN sealed AS e ON e.conversation_no = c.no
-ORDER BY c.subject_no, c.no
-"""
+_READ_ROWS = 200
+_HEAD = struct.Struct("<4sII")
 
 
 class StageTimer:
@@ -89,20 +87,29 @@ def volens(run: Run) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PlainBatch:
-    """Payloads that nobody sealed, with what `RecordSource` asks of an opened batch."""
+    """Conversations that nobody sealed, with what `RecordSource` asks of an opened batch."""
 
-    payloads: Sequence[bytes]
-    conversations: Sequence[bytes]
-    subjects: Sequence[int]
-    numbers: Sequence[int]
+    columns: Columns
+    subjects: np.ndarray
+    numbers: np.ndarray
 
     def leaves(self, dataset: bytes, rows: Sequence[int]) -> list[bytes]:
         """Return a name for each record without computing one."""
-        return [dataset + self.conversations[row] for row in rows]
+        names = self.numbers[rows].tolist()
+        return [dataset + name.to_bytes(16, "big") for name in names]
 
 
 def plain(run: Run) -> None:
-    """Read the unencrypted, pre-filtered tables; same assembly, same Parquet writer."""
+    """Read the same blocks unencrypted and pre-filtered; same assembly, same Parquet writer."""
+    _build_plain(run, _plain_blocks(run.places.plain))
+
+
+def rows(run: Run) -> None:
+    """Read one unencrypted row for each conversation; same assembly, same Parquet writer."""
+    _build_plain(run, _plain_rows(run.places.plain))
+
+
+def _build_plain(run: Run, batches: Iterator[_PlainBatch]) -> None:
     dataset = bytes(16)
     run.out.mkdir()
     source = RecordSource(
@@ -113,7 +120,7 @@ def plain(run: Run) -> None:
     )
     shards = 0
     shard, filled = ParquetShard(run.out / f"{shards:05d}.parquet"), 0
-    for batch in _plain_batches(run.places.plain):
+    for batch in batches:
         records = source.prepare(cast("OpenedBatch", batch)).records
         if filled >= SHARD_BYTES:
             shard.close()
@@ -126,26 +133,60 @@ def plain(run: Run) -> None:
     shard.close()
 
 
-def _plain_batches(path: Path) -> Iterator[_PlainBatch]:
+def _plain_blocks(path: Path) -> Iterator[_PlainBatch]:
+    for taken in _read(path, "SELECT subject_no, body FROM body ORDER BY no"):
+        columns = Columns.of([body for _, body in taken])
+        sizes = [int.from_bytes(body[4:8], "little") for _, body in taken]
+        yield _PlainBatch(
+            columns=columns,
+            subjects=np.repeat(np.array([subject for subject, _ in taken]), sizes),
+            numbers=columns.rows["number"].astype(np.int64),
+        )
+
+
+def _plain_rows(path: Path) -> Iterator[_PlainBatch]:
+    for taken in _read(path, "SELECT no, subject_no, payload FROM payload ORDER BY no"):
+        numbers, subjects, payloads = zip(*taken, strict=True)
+        yield _PlainBatch(
+            columns=_columns_of(payloads),
+            subjects=np.array(subjects),
+            numbers=np.array(numbers),
+        )
+
+
+def _read(path: Path, query: str) -> Iterator[list[Any]]:
     engine = open_database(path, read_only=True)
     with engine.connect() as db:
-        cursor = driver_of(db).execute(_PLAIN_ROWS)
-        taken: list[tuple[int, int, bytes, bytes]] = []
+        cursor = driver_of(db).execute(query)
+        taken: list[Any] = []
         size = 0
-        while rows := cursor.fetchmany(200):
-            taken += rows
-            size += sum(len(row[3]) for row in rows)
+        while some := cursor.fetchmany(_READ_ROWS):
+            taken += some
+            size += sum(len(row[-1]) for row in some)
             if size >= BATCH_BYTES:
-                yield _plain_batch(taken)
+                yield taken
                 taken, size = [], 0
         if taken:
-            yield _plain_batch(taken)
+            yield taken
 
 
-def _plain_batch(rows: Sequence[tuple[int, int, bytes, bytes]]) -> _PlainBatch:
-    subjects, numbers, conversations, payloads = zip(*rows, strict=True)
-    return _PlainBatch(
-        payloads=payloads, conversations=conversations, subjects=subjects, numbers=numbers
+def _columns_of(payloads: Sequence[bytes]) -> Columns:
+    """Return single payloads as columns."""
+    found = np.zeros(len(payloads), dtype=ROW_DTYPE)
+    heads = np.frombuffer(
+        b"".join([one[: _HEAD.size] for one in payloads]),
+        dtype=[("magic", "S4"), ("turns", "<u4"), ("meta", "<u4")],
+    )
+    at_meta = _HEAD.size + heads["turns"].astype(np.int64) * TURN_DTYPE.itemsize
+    at_text = at_meta + heads["meta"]
+    found["turns"], found["meta_bytes"] = heads["turns"], heads["meta"]
+    metas, texts = at_meta.tolist(), at_text.tolist()
+    found["text_bytes"] = np.fromiter(map(len, payloads), dtype=np.int64) - at_text
+    return Columns.checked(
+        found,
+        b"".join([one[_HEAD.size : end] for one, end in zip(payloads, metas, strict=True)]),
+        b"".join([one[begin:end] for one, begin, end in zip(payloads, metas, texts, strict=True)]),
+        b"".join([one[begin:] for one, begin in zip(payloads, texts, strict=True)]),
     )
 
 
@@ -233,6 +274,7 @@ def _from_document(_writer: object, document: Any) -> dict[str, Any]:  # noqa: A
 CONTENDERS: dict[str, Callable[[Run], None]] = {
     "volens": volens,
     "plain": plain,
+    "rows": rows,
     "oracle": oracle,
     "filter": filtered,
     "datatrove": datatrove,
@@ -246,6 +288,7 @@ def inputs_of(name: str, places: Places) -> list[Path]:
     return {
         "volens": home,
         "plain": [places.plain],
+        "rows": [places.plain],
         "oracle": [places.oracle],
     }.get(name, everything)
 

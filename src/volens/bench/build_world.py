@@ -3,7 +3,8 @@
 The home is made through the product's own doors: accounts added, conversations captured, consents
 granted with the notice of the policy in force. Beside it lie, with the same conversations:
 
-* ``plain.db``: the same tables with payloads in the clear, of consenting people only;
+* ``plain.db``: the same blocks in the clear, of consenting people only, and the same conversations
+  once more with one row for each;
 * ``oracle.parquet``: the records of consenting people only, written as the product writes them;
 * ``all.parquet`` and ``consents.parquet``: everybody's records with a subject number, and who said
   yes.
@@ -32,10 +33,11 @@ from volens.core.ids import EventId, IdKind, format_id
 from volens.core.purposes import Purpose
 from volens.core.regions import Region
 from volens.log.kinds import CaptureSource
-from volens.storage.engine import create_tables, open_database
+from volens.storage.engine import open_database
+from volens.vault.blocks import Entry, pack_body
+from volens.vault.changes import BLOCK_BYTES
 from volens.vault.model import ROOT, Conversation, Role, Turn, pack_payload
 from volens.vault.subjects import NewSubject, Subject
-from volens.vault.tables import METADATA
 
 PURPOSE = Purpose.BATCH_TRAINING
 SCHEMA = pa.schema(
@@ -128,7 +130,6 @@ def make_world(folder: Path, sizes: Sizes) -> Places:
     with open_home(places.home, writing=True, environment=places.environment) as home:
         _add_people(home, consenting)
         _fill(home, places, sizes, consenting)
-    _copy_tables(places)
     pq.write_table(
         pa.table({"subject": np.arange(1, len(consenting) + 1), "granted": consenting}),
         places.consents,
@@ -197,7 +198,13 @@ def _fill(home: Home, places: Places, sizes: Sizes, consenting: npt.NDArray[np.b
     model = dialogues(seed=sizes.seed, mean_bytes=sizes.mean_bytes)
     with_subject = SCHEMA.append(pa.field("subject", pa.int64(), nullable=False))
     plain = open_database(places.plain)
-    create_tables(plain, METADATA)
+    with plain.begin() as db:
+        db.exec_driver_sql(
+            "CREATE TABLE payload (no INTEGER PRIMARY KEY, subject_no INTEGER, payload BLOB)"
+        )
+        db.exec_driver_sql(
+            "CREATE TABLE body (no INTEGER PRIMARY KEY, subject_no INTEGER, body BLOB)"
+        )
     everybody = parquet_writer(places.everybody, with_subject)
     oracle = parquet_writer(places.oracle)
     with everybody, oracle:
@@ -208,7 +215,7 @@ def _fill(home: Home, places: Places, sizes: Sizes, consenting: npt.NDArray[np.b
             home.vault.capture(people, source=CaptureSource.IMPORT)
             subjects = 1 + np.arange(first, first + len(said)) // sizes.per_subject
             mask = consenting[subjects - 1]
-            _add_plain(plain, first, conversations, mask)
+            _add_plain(plain, first, conversations, mask, sizes.per_subject)
             table = _table(first, said)
             everybody.write_table(table.append_column(with_subject.field("subject"), [subjects]))
             oracle.write_table(table.filter(pa.array(mask)))
@@ -216,15 +223,31 @@ def _fill(home: Home, places: Places, sizes: Sizes, consenting: npt.NDArray[np.b
 
 
 def _add_plain(
-    plain: Engine, first: int, conversations: Sequence[Conversation], mask: npt.NDArray[np.bool_]
+    plain: Engine,
+    first: int,
+    conversations: Sequence[Conversation],
+    mask: npt.NDArray[np.bool_],
+    each: int,
 ) -> None:
-    rows = [
-        (first + place + 1, pack_payload(conversations[place]))
-        for place in np.flatnonzero(mask).tolist()
-    ]
+    """Write what may be used in blocks as the vault makes them, and in rows."""
+    rows, blocks = [], []
+    waiting: list[Entry] = []
+    size = 0
+    places = np.flatnonzero(mask).tolist()
+    for index, place in enumerate(places):
+        number, payload = first + place + 1, pack_payload(conversations[place])
+        subject = 1 + (first + place) // each
+        rows.append((number, subject, payload))
+        waiting.append(Entry(number=number, batch=1, position=place, payload=payload))
+        size += len(payload)
+        next_place = places[index + 1] if index + 1 < len(places) else -1
+        if next_place < 0 or 1 + (first + next_place) // each != subject or size > BLOCK_BYTES:
+            blocks.append((subject, pack_body(waiting)))
+            waiting, size = [], 0
     if rows:
         with plain.begin() as db:
-            db.exec_driver_sql("INSERT INTO sealed VALUES (?, ?)", rows)
+            db.exec_driver_sql("INSERT INTO payload VALUES (?, ?, ?)", rows)
+            db.exec_driver_sql("INSERT INTO body (subject_no, body) VALUES (?, ?)", blocks)
 
 
 def _by_person(
@@ -268,22 +291,3 @@ def _table(first: int, said: Sequence[Sequence[str]]) -> pa.Table:
     names = pa.array([f"{first + number:064x}" for number in range(len(said))], pa.string())
     messages = pa.ListArray.from_arrays(pa.array(offsets), message, type=list_type)
     return pa.Table.from_arrays([names, messages], schema=SCHEMA)
-
-
-def _copy_tables(places: Places) -> None:
-    """Copy the rows of people and conversations that the plain store needs, as they are."""
-    plain = open_database(places.plain)
-    with plain.connect() as db:
-        driver: Any = db.connection.driver_connection
-        driver.execute("ATTACH ? AS home", (str(places.home / "main.db"),))
-        driver.execute("BEGIN IMMEDIATE")
-        driver.execute(
-            "INSERT INTO conversation SELECT * FROM home.conversation"
-            " WHERE no IN (SELECT conversation_no FROM sealed) ORDER BY no"
-        )
-        driver.execute(
-            "INSERT INTO subject SELECT * FROM home.subject"
-            " WHERE no IN (SELECT subject_no FROM conversation) ORDER BY no"
-        )
-        driver.execute("COMMIT")
-    plain.dispose()

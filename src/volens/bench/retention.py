@@ -1,6 +1,6 @@
 """A simulated year: daily runs over many people, with requests, second thoughts and holds.
 
-Everything is real but the clock and the content: log, journal, ledger of erasures, holds, key
+Everything is real but the clock: capture, log, journal, ledger of erasures, eraser, holds, key
 epochs and both databases. After each run the tables are compared with a model that knows only what
 people did: nothing may be gone too early, nor there too late unless it is held.
 """
@@ -19,7 +19,7 @@ from volens.app.creation import create_home
 from volens.app.erasing import eraser_of
 from volens.app.home import Home, open_home
 from volens.app.retention import retention_of
-from volens.bench.retention_world import RowsOnly, SteppedClock, World
+from volens.bench.retention_world import SteppedClock, World
 from volens.core.errors import VerificationFailed
 from volens.holds.erasure import COOL_OFF, ErasureState
 from volens.lifecycle.retention import RetentionRun
@@ -88,7 +88,7 @@ def _live(
     home: Home, world: World, clock: SteppedClock, days: int, each_day: tuple[int, int, int]
 ) -> Counter[str]:
     chats, requests, holds = each_day
-    erasing = eraser_of(home, RowsOnly(home), home.holds)
+    erasing = eraser_of(home, home.removal, home.holds)
     counts = Counter[str]()
     for day in range(days):
         busy = day < days - min(_QUIET_DAYS, days // 3)

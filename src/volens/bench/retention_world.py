@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from volens.app.home import Home
-from volens.core.ids import ConversationId, HoldId, IdKind, format_id, parse_id
+from volens.core.ids import ConversationId, HoldId, IdKind, format_id
 from volens.core.regions import Region
-from volens.core.time import to_millis
-from volens.crypto.keystore import KEY_PAGE
 from volens.holds.erasure import COOL_OFF, new_erasure
 from volens.holds.model import Hold
-from volens.log.kinds import ErasureScope, HoldClass
+from volens.log.kinds import CaptureSource, ErasureScope, HoldClass
 from volens.policy.retention import RetentionClass
 from volens.storage.engine import driver_of
+from volens.vault.model import Conversation, Role, Turn
 from volens.vault.subjects import NewSubject, Subject
 
 _DAY = timedelta(days=1)
@@ -30,11 +29,6 @@ GROUP = 5_000
 ORGANISATIONS = {f"org{number:02}": (number % 9 + 2) * 10 for number in range(20)}
 """Each keeps chats for so many days: 20 to 100."""
 _ACTIVE = RetentionClass.ACTIVE_CONVERSATIONS
-_INSERT = """
-INSERT INTO conversation (no, id, subject_no, source, source_digest, content_digest, captured_ms,
-    signal, turns, size_bytes, sequence, batch_no, position)
-VALUES (?, ?, ?, 'bench', ?, ?, ?, 'none', 2, 0, 0, 0, 0)
-"""
 _IDLE = """
 INSERT INTO subject (id, reference_digest, reference_sealed, plan, region, realm, age_band, status,
     created_ms)
@@ -67,7 +61,6 @@ class Chat:
     name: ConversationId
     number: int
     owner: int
-    keep_until: datetime
     held_until: datetime | None = None
     asked: int = 0
     """The number of the open request for it; 0 for none."""
@@ -132,7 +125,7 @@ class World:
         self._clock = clock
         self._random = random.Random(seed)  # noqa: S311 - a simulation's dice, not keys
         self._people: list[Subject] = []
-        self._next_chat = 1
+        self._said = self._last_chat = 0
         self.asked = 0
         """How many requests people have made."""
         self._thinking: list[tuple[datetime, str, int, int]] = []
@@ -169,21 +162,25 @@ class World:
 
     def chat(self, count: int) -> None:
         """Let `count` chats come in, of people with an organisation."""
-        talkers = [one for one in self._some(count) if one.number not in self._closed]
-        now, rows = self._clock.moment, []
-        for person in talkers:
-            raw = self._home.entropy.draw(16)
-            number, self._next_chat = self._next_chat, self._next_chat + 1
-            rows.append((number, raw, person.number, raw, raw, to_millis(now)))
-            assert person.organisation is not None
-            until = now + ORGANISATIONS[person.organisation] * _DAY
+        now = self._clock.moment
+        wanted: defaultdict[Subject, list[Conversation]] = defaultdict(list)
+        for person in self._some(count):
+            if person.number not in self._closed:
+                self._said += 1
+                wanted[person].append(_small_talk(self._said))
+        self._home.vault.capture(wanted, source=CaptureSource.IMPORT)
+        query = "SELECT no, id, subject_no FROM conversation WHERE no > ? ORDER BY no"
+        with self._home.main.connect() as db:
+            rows = driver_of(db).execute(query, (self._last_chat,)).fetchall()
+        for number, raw, owner in rows:
+            organisation = self._people[owner - 1].organisation
+            assert organisation is not None
+            until = now + ORGANISATIONS[organisation] * _DAY
             name = ConversationId(format_id(IdKind.CONVERSATION, raw))
-            made = Chat(name=name, number=number, owner=person.number, keep_until=until)
-            self.model.chats[number] = made
-            self.model.of_person[person.number].add(number)
+            self.model.chats[number] = Chat(name=name, number=number, owner=owner)
+            self.model.of_person[owner].add(number)
             heapq.heappush(self.model.due, (until, number, 0))
-        with self._home.main.begin() as db:
-            driver_of(db).executemany(_INSERT, rows)
+            self._last_chat = number
 
     def ask(self, count: int) -> None:
         """Let people ask: most for one chat, some for the account; some think again later."""
@@ -286,34 +283,6 @@ class World:
         return self._random.choices(self._people, k=count)
 
 
-class RowsOnly:
-    """What the vault promises about erasing, for chats that have no content here."""
-
-    def __init__(self, home: Home) -> None:
-        """Erase in the home's databases."""
-        self._home = home
-
-    def erase_conversations(
-        self, subject: Subject, conversation_ids: Sequence[ConversationId]
-    ) -> None:
-        """Delete the rows of some conversations."""
-        rows = [(parse_id(IdKind.CONVERSATION, name), subject.number) for name in conversation_ids]
-        with self._home.main.begin() as db:
-            driver_of(db).executemany(
-                "DELETE FROM conversation WHERE id = ? AND subject_no = ?", rows
-            )
-
-    def erase_accounts(self, subjects: Sequence[Subject]) -> None:
-        """Delete people's keys, then their rows."""
-        numbers = [(one.number,) for one in subjects]
-        with self._home.keys_database.begin() as db:
-            driver_of(db).executemany(
-                f"DELETE FROM {KEY_PAGE.name} WHERE subject_no = ?",  # noqa: S608 - a fixed name
-                numbers,
-            )
-        with self._home.main.begin() as db:
-            driver = driver_of(db)
-            for table in ("conversation", "leaf"):
-                statement = f"DELETE FROM {table} WHERE subject_no = ?"  # noqa: S608 - fixed
-                driver.executemany(statement, numbers)
-            driver.executemany("DELETE FROM subject WHERE no = ?", numbers)
+def _small_talk(number: int) -> Conversation:
+    turns = (Turn(role=Role.USER, text="Is it late?"), Turn(role=Role.ASSISTANT, text="Not yet."))
+    return Conversation(source="bench", source_id=str(number), turns=turns)

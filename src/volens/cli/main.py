@@ -50,6 +50,7 @@ COMMANDS = {
     "retention": _Entry(
         module="retention", text="What goes when, and the run that lets it go.", group=True
     ),
+    "erase": _Entry(module="erase", text="Erase chats or an account.", group=True),
     "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
     "build": _Entry(module="build", text="Build a dataset of what may be used."),
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),

@@ -60,6 +60,7 @@ def effect_in(
         home.main,
         home.subjects,
         home.ledger,
+        home.erasures,
         region=home.identity.region,
         realm=home.identity.realm,
     )

@@ -81,7 +81,7 @@ def run(session: Session) -> Answer:
         now = home.clock.now()
         if session.dry_run:
             return _would_run(home, now)
-        erasing = eraser_of(home, home.vault, home.holds)  # type: ignore[arg-type]  # comes with account blocks
+        erasing = eraser_of(home, home.removal, home.holds)
         done = retention_of(home, erasing).run(now)
         judged = clock_of(home).look(now)
     document: dict[str, Json] = {

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import hmac
 import struct
-from dataclasses import dataclass
 
 CONTENT_SCHEMA = 1
-_PLACE = struct.Struct(">16s16s16sIH")
+_PLACE = struct.Struct(">16s16s16sH")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentPlace:
-    """Where a sealed segment belongs; it opens nowhere else."""
+def bind_block(tenant: bytes, subject: bytes, block: bytes) -> bytes:
+    """Return the associated data of a sealed block: fixed widths, big-endian.
 
-    tenant: bytes
-    subject: bytes
-    conversation: bytes
-    sequence: int
-    schema: int = CONTENT_SCHEMA
-
-
-def content_binding(place: ContentPlace) -> bytes:
-    """Return the associated data of a sealed segment: fixed widths, big-endian."""
-    return bind_content(
-        place.tenant, place.subject, place.conversation, place.sequence, place.schema
-    )
-
-
-def bind_content(
-    tenant: bytes,
-    subject: bytes,
-    conversation: bytes,
-    sequence: int,
-    schema: int = CONTENT_SCHEMA,
-) -> bytes:
-    """Do as `content_binding`, without an object for each segment."""
-    return b"volens/content/v1\x00" + _PLACE.pack(tenant, subject, conversation, sequence, schema)
+    Args:
+        tenant: 16 bytes.
+        subject: the person's id, 16 bytes.
+        block: the block's id, 16 bytes; what is in it stands inside, sealed with it.
+    """
+    return b"volens/block/v1\x00" + _PLACE.pack(tenant, subject, block, CONTENT_SCHEMA)
 
 
 def record_binding(dataset: bytes, leaf: bytes) -> bytes:

@@ -6,7 +6,7 @@ handed to `sealing` and `opening` only; no other room calls it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    delete,
     insert,
     select,
 )
@@ -29,7 +30,7 @@ from volens.core.time import to_millis
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.crypto.keyservice import KeyService
 from volens.crypto.pages import ROWS_PER_PAGE, SALT_BYTES, Page, pack_page, unpack_page
-from volens.storage.engine import driver_of
+from volens.storage.engine import driver_of, execute_many
 
 METADATA = MetaData()
 EPOCH_ROOT = Table(
@@ -65,7 +66,7 @@ class Account:
 
     key: bytes = field(repr=False)
     salts: Mapping[bytes, bytes] = field(repr=False)
-    """Conversation id to salt, over all pages."""
+    """Id of a conversation or block to salt, over all pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +154,10 @@ class KeyStore:
             db.execute(insert(KEY_PAGE).prefix_with("OR REPLACE"), rows)
 
     def add_salts(self, wanted: Mapping[Holder, Sequence[bytes]]) -> dict[bytes, Account]:
-        """Draw a salt for each new conversation of each holder; durable when this returns.
+        """Draw a salt for each new conversation or block of each holder; durable on return.
 
         Args:
-            wanted: for each holder, ids (16 bytes) of conversations that have no salt yet.
+            wanted: for each holder, ids (16 bytes); those that have a salt already keep it.
 
         Returns:
             For each holder's id, the account with all its salts.
@@ -166,6 +167,24 @@ class KeyStore:
             for holder, conversations in wanted.items():
                 accounts[holder.raw] = self._add_to(db, holder, conversations)
         return accounts
+
+    def drop_salts(self, unwanted: Mapping[Holder, Collection[bytes]]) -> None:
+        """Remove the salts of conversations and blocks; durable when this returns.
+
+        What is left of a person's rows is laid out anew from page 0 on, and no page keeps a byte of
+        the others. Ids that have no salt, and holders that have no keys, are no error.
+        """
+        with self._engine.begin() as db:
+            for holder, ids in unwanted.items():
+                self._drop_from(db, holder, frozenset(ids))
+
+    def drop_accounts(self, holders: Collection[Holder]) -> None:
+        """Remove all keys of each holder; durable when this returns. Twice is no error."""
+        with self._engine.begin() as db:
+            numbers = sorted(holder.number for holder in holders)
+            execute_many(
+                db, "DELETE FROM key_page WHERE subject_no = ?", [(number,) for number in numbers]
+            )
 
     def account(self, holder: Holder) -> Account:
         """Return one person's keys.
@@ -216,6 +235,25 @@ class KeyStore:
             fill[conversation] = salts[conversation] = self._entropy.draw(SALT_BYTES)
         self._put(db, root, Page(account_key=key, salts=fill), holder, last_no, scope, epoch)
         return Account(key=pages[0][1].account_key, salts=salts)
+
+    def _drop_from(self, db: Connection, holder: Holder, ids: frozenset[bytes]) -> None:
+        try:
+            pages = self._pages(db, holder)
+        except Unavailable:
+            return
+        account = _joined(pages)
+        kept = [(one, salt) for one, salt in account.salts.items() if one not in ids]
+        if len(kept) == len(account.salts):
+            return
+        scope, epoch = self._placed(db, holder)
+        root = self._root(db, scope, epoch)
+        needed = max(1, -(-len(kept) // ROWS_PER_PAGE))
+        for number in range(needed):
+            rows = dict(kept[number * ROWS_PER_PAGE : (number + 1) * ROWS_PER_PAGE])
+            page = Page(account_key=b"" if number else account.key, salts=rows)
+            self._put(db, root, page, holder, number, scope, epoch)
+        beyond = and_(KEY_PAGE.c.subject_no == holder.number, KEY_PAGE.c.page >= needed)
+        db.execute(delete(KEY_PAGE).where(beyond))
 
     def _put(
         self,

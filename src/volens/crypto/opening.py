@@ -5,32 +5,57 @@ The gate calls it after the decision is made and its log entry is durable, never
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from volens.core.errors import Unavailable
+from volens.core.errors import Unavailable, VerificationFailed
 from volens.core.ports import Entropy
 from volens.crypto.binding import (
-    bind_content,
+    bind_block,
     capture_commitment,
     manifest_leaf,
     record_binding,
+)
+from volens.crypto.blocks import (
+    ID_BYTES,
+    ROW_BYTES,
+    SECRET_AT,
+    SEQUENCE_AT,
+    Block,
+    unpack_block,
 )
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, derive, open_envelope, seal_envelope
 from volens.crypto.keystore import Account, Holder, KeyStore
 from volens.crypto.pages import AccountKeys, conversation_keys, record_key
 
-Segment = tuple[bytes, int, bytes]
-"""Conversation id (16 bytes), sequence number, envelope: one sealed segment of a known holder."""
+Segment = tuple[bytes, bytes]
+"""Block id (16 bytes) and envelope: one sealed block of a known holder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """One opened conversation: its payload, capture secret and key. `repr` shows none of them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedAccount:
+    """What of one person was opened. `repr` shows nothing of it."""
 
-    payload: bytes = field(repr=False)
-    capture_secret: bytes = field(repr=False)
-    key: bytes = field(repr=False)
+    blocks: Sequence[Block] = field(repr=False)
+    """The blocks, in the order asked for."""
+    erased: frozenset[bytes] = field(repr=False)
+    """Conversations in them whose own keys are gone: they may not be handed out."""
+    keys: ConversationKeys = field(repr=False)
+
+
+class ConversationKeys:
+    """Derives the keys of one person's conversations; `repr` shows none."""
+
+    __slots__ = ("_keys", "_salts")
+
+    def __init__(self, account: Account) -> None:
+        """Take an opened account."""
+        self._keys = AccountKeys(account.key)
+        self._salts = account.salts
+
+    def of(self, conversation: bytes) -> bytes:
+        """Return the 32-byte key of a conversation that is not erased."""
+        return self._keys.of_conversation(conversation, self._salts[conversation])[0]
 
 
 class Opener:
@@ -43,25 +68,24 @@ class Opener:
 
     def open_many(
         self, items: Sequence[tuple[Holder, Sequence[Segment]]], *, tenant: bytes
-    ) -> Iterator[list[Opened | None]]:
-        """Open segments holder by holder, keys fetched once for the batch.
+    ) -> Iterator[OpenedAccount | None]:
+        """Open blocks holder by holder, keys fetched once for the batch.
+
+        A block is opened whole: what is not asked for lies in memory until the batch is dropped.
 
         Args:
-            items: sorted by holder number; each with that holder's segments.
-            tenant: 16 bytes that every segment is bound to.
+            items: sorted by holder number; each with that holder's blocks.
+            tenant: 16 bytes that every block is bound to.
 
         Yields:
-            For each holder, its payloads in order; None where the key is gone (erased).
+            For each holder, what was opened; None where the person's keys are gone (erased).
 
         Raises:
-            VerificationFailed: if a segment or key page was changed or moved.
+            VerificationFailed: if a block or key page was changed, moved or is missing.
         """
         holders = [holder for holder, _ in items]
         for (holder, group), account in zip(items, self._keys.accounts(holders), strict=True):
-            if account is None:
-                yield [None] * len(group)
-            else:
-                yield _open_group(account, tenant, holder.raw, group)
+            yield None if account is None else _open_group(account, tenant, holder.raw, group)
 
     def capture_secret(self, holder: Holder, conversation: bytes) -> bytes:
         """Return the capture secret that belongs to the person.
@@ -116,29 +140,55 @@ def open_record(key: bytes, envelope: bytes, *, dataset: bytes, leaf: bytes) -> 
     )
 
 
-def leaf_of(capture_secret: bytes, *, dataset: bytes, conversation: bytes) -> bytes:
-    """Return the conversation's leaf in a dataset's manifest."""
-    return manifest_leaf(capture_secret, dataset, conversation)
+def leaves_of(members: bytes, places: Sequence[int], *, dataset: bytes) -> list[bytes]:
+    """Return the leaves of some members in a dataset's manifest.
+
+    Args:
+        members: rows of members, end to end.
+        places: where the rows of those that are asked for begin.
+        dataset: the dataset's id, 16 bytes.
+    """
+    return [
+        manifest_leaf(
+            members[at + SECRET_AT : at + SEQUENCE_AT], dataset, members[at : at + ID_BYTES]
+        )
+        for at in places
+    ]
 
 
-def commitment_of(capture_secret: bytes, conversation: bytes) -> bytes:
-    """Return the commitment that the conversation's capture logged."""
-    return capture_commitment(capture_secret, conversation)
+def commitments_of(members: bytes) -> list[bytes]:
+    """Return the commitment that each member's capture logged."""
+    return [
+        capture_commitment(members[at + SECRET_AT : at + SEQUENCE_AT], members[at : at + ID_BYTES])
+        for at in range(0, len(members), ROW_BYTES)
+    ]
 
 
 def _open_group(
     account: Account, tenant: bytes, subject: bytes, group: Sequence[Segment]
-) -> list[Opened | None]:
-    keys = AccountKeys(account.key)
-    salts = account.salts
-    found: list[Opened | None] = []
-    for conversation, sequence, envelope in group:
-        salt = salts.get(conversation)
-        if salt is None:
-            found.append(None)
-            continue
-        key, secret = keys.of_conversation(conversation, salt)
-        associated = bind_content(tenant, subject, conversation, sequence)
-        payload = open_envelope(key, envelope, key_id=conversation, associated=associated)
-        found.append(Opened(payload, secret, key))
-    return found
+) -> OpenedAccount:
+    keys, salts = AccountKeys(account.key), account.salts
+    blocks = []
+    for block, envelope in group:
+        salt = salts.get(block)
+        if salt is None:  # a stored block has its key: what is erased leaves its block first
+            raise VerificationFailed("block_key_missing", "a stored block's key is missing")
+        data = open_envelope(
+            keys.of_block(block, salt),
+            envelope,
+            key_id=block,
+            associated=bind_block(tenant, subject, block),
+        )
+        blocks.append(unpack_block(data))
+    return OpenedAccount(
+        blocks=blocks, erased=_erased(blocks, salts), keys=ConversationKeys(account)
+    )
+
+
+def _erased(blocks: Sequence[Block], salts: Mapping[bytes, bytes]) -> frozenset[bytes]:
+    members = {
+        block.rows[at : at + ID_BYTES]
+        for block in blocks
+        for at in range(0, len(block.rows), ROW_BYTES)
+    }
+    return frozenset(members - salts.keys())

@@ -1,8 +1,8 @@
 """Key pages: the one place where a person's account key and conversation salts lie, sealed.
 
-Page 0 holds the account key; every page holds up to 128 rows (conversation id, salt). A key of a
-conversation exists only as a function of both, so dropping a row, or page 0, drops keys. Pure bytes
-here; `keystore` keeps them.
+Page 0 holds the account key; every page holds up to 128 rows (id, salt), one for each conversation
+and one for each block that holds conversations. A key of either exists only as a function of both,
+so dropping a row, or page 0, drops keys. Pure bytes here; `keystore` keeps them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Page:
     account_key: bytes = field(repr=False)
     """32 bytes on page 0, empty on the others."""
     salts: Mapping[bytes, bytes] = field(repr=False)
-    """Conversation id (16 bytes) to salt (16 bytes), in order of arrival."""
+    """Id of a conversation or block (16 bytes) to salt (16 bytes), in order of arrival."""
 
 
 def pack_page(page: Page) -> bytes:
@@ -54,7 +54,7 @@ def unpack_page(data: bytes) -> Page:
         for at in range(0, len(body), _ROW_BYTES)
     }
     if len(salts) * _ROW_BYTES != len(body) or len(salts) > ROWS_PER_PAGE:
-        raise VerificationFailed("key_page_form", "a key page names a conversation twice")
+        raise VerificationFailed("key_page_form", "a key page names an id twice")
     account_key = data[len(MAGIC) : _HEAD_BYTES]
     return Page(account_key=account_key if any(account_key) else b"", salts=salts)
 
@@ -84,6 +84,12 @@ class AccountKeys:
         mac.update(block)
         both = mac.digest()
         return both[:32], both[32:]
+
+    def of_block(self, block: bytes, salt: bytes) -> bytes:
+        """Return the 32-byte key of the block with this id (16 bytes) and salt (16 bytes)."""
+        mac = self._mac.copy()
+        mac.update(derivation_block(b"volens/block/v1", block + salt))
+        return mac.digest()[:32]
 
 
 def record_key(conversation_key: bytes, dataset: bytes, leaf: bytes) -> bytes:

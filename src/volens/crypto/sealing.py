@@ -8,26 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from volens.core.ports import Entropy
-from volens.crypto.binding import ContentPlace, capture_commitment, content_binding
+from volens.crypto.binding import bind_block, capture_commitment
+from volens.crypto.blocks import Member, pack_block
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, derive, seal_envelope
-from volens.crypto.keystore import Holder, KeyStore
-from volens.crypto.pages import conversation_keys
+from volens.crypto.keystore import Account, Holder, KeyStore
+from volens.crypto.pages import AccountKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToSeal:
-    """One conversation's payload and where it belongs."""
+class SealedBlock:
+    """The ciphertext of one block."""
 
-    place: ContentPlace
-    payload: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
-    """A sealed segment and the commitment that its capture logs."""
-
+    id: bytes
     envelope: bytes = field(repr=False)
-    commitment: bytes
 
 
 class Sealer:
@@ -70,34 +63,66 @@ class Sealer:
             )
         return sealed
 
-    def seal(self, items: Mapping[Holder, Sequence[ToSeal]]) -> dict[bytes, Sealed]:
-        """Draw keys for new conversations and seal them.
+    def draw(self, wanted: Mapping[Holder, Sequence[bytes]], blocks: Mapping[Holder, int]) -> Drawn:
+        """Draw keys for new conversations and for blocks to hold them; durable on return.
 
-        The keys are durable when this returns; if the process dies before the caller stores the
-        ciphertext, they open nothing.
+        If the process dies before the caller stores the ciphertext, they open nothing.
 
-        Returns:
-            Conversation id (16 bytes) to sealed segment.
+        Args:
+            wanted: for each holder, ids (16 bytes) of conversations; known ones keep their keys.
+            blocks: how many blocks each of these holders will fill.
         """
-        wanted = {
-            holder: [item.place.conversation for item in group] for holder, group in items.items()
+        ids = {holder: [self._entropy.draw(16) for _ in range(blocks[holder])] for holder in wanted}
+        accounts = self._keys.add_salts(
+            {holder: [*conversations, *ids[holder]] for holder, conversations in wanted.items()}
+        )
+        return Drawn(wanted, ids, accounts, entropy=self._entropy)
+
+
+class Drawn:
+    """Keys drawn for one capture; seals its blocks and shows none of them."""
+
+    def __init__(
+        self,
+        wanted: Mapping[Holder, Sequence[bytes]],
+        blocks: Mapping[Holder, Sequence[bytes]],
+        accounts: Mapping[bytes, Account],
+        *,
+        entropy: Entropy,
+    ) -> None:
+        """Derive what the capture commits to; use `Sealer.draw`."""
+        self._blocks = {holder: iter(ids) for holder, ids in blocks.items()}
+        self._accounts = accounts
+        self._entropy = entropy
+        self._keys = {holder: AccountKeys(accounts[holder.raw].key) for holder in wanted}
+        self._secrets: dict[bytes, bytes] = {}
+        for holder, conversations in wanted.items():
+            keys, salts = self._keys[holder], accounts[holder.raw].salts
+            for one in conversations:
+                self._secrets[one] = keys.of_conversation(one, salts[one])[1]
+        self.commitments = {
+            one: capture_commitment(secret, one) for one, secret in self._secrets.items()
         }
-        accounts = self._keys.add_salts(wanted)
-        sealed: dict[bytes, Sealed] = {}
-        for holder, group in items.items():
-            account = accounts[holder.raw]
-            for item in group:
-                conversation = item.place.conversation
-                key, secret = conversation_keys(
-                    account.key, conversation, account.salts[conversation]
-                )
-                envelope = seal_envelope(
-                    key,
-                    item.payload,
-                    key_id=conversation,
-                    nonce=self._entropy.draw(NONCE_BYTES),
-                    associated=content_binding(item.place),
-                )
-                commitment = capture_commitment(secret, conversation)
-                sealed[conversation] = Sealed(envelope=envelope, commitment=commitment)
-        return sealed
+        """For each conversation, what its capture logs (32 bytes)."""
+
+    def seal(
+        self, holder: Holder, members: Sequence[Member], body: bytes, *, tenant: bytes
+    ) -> SealedBlock:
+        """Seal the next block of a holder.
+
+        Args:
+            holder: whose; one of those that keys were drawn for.
+            members: which conversations, in the order of `body`.
+            body: the vault's bytes.
+            tenant: 16 bytes that the block is bound to.
+        """
+        block = next(self._blocks[holder])
+        secrets = [self._secrets[conversation] for conversation, _ in members]
+        envelope = seal_envelope(
+            self._keys[holder].of_block(block, self._accounts[holder.raw].salts[block]),
+            pack_block(members, secrets, body),
+            key_id=block,
+            nonce=self._entropy.draw(NONCE_BYTES),
+            associated=bind_block(tenant, holder.raw, block),
+        )
+        return SealedBlock(id=block, envelope=envelope)

@@ -74,7 +74,7 @@ class DatasetTarget:
         numbers = _numbers(items)
         for folder, manifest in self._folders(numbers):
             rows = _rows(folder)
-            gone = np.isin(rows, numbers)
+            gone = np.isin(rows, np.array(numbers, dtype=np.int64))
             if not gone.any():
                 continue
             if manifest.discloses:
@@ -86,11 +86,11 @@ class DatasetTarget:
         """Look for row numbers in every dataset."""
         return [f"datasets {one.dataset}" for one in self.reached(_numbers(items))]
 
-    def reached(self, numbers: _Rows) -> list[Reached]:
+    def reached(self, numbers: Sequence[int]) -> list[Reached]:
         """Return the datasets that hold any of the conversations in these rows."""
         found = []
         for folder, manifest in self._folders(numbers):
-            records = int(np.isin(_rows(folder), numbers).sum())
+            records = int(np.isin(_rows(folder), np.array(numbers, dtype=np.int64)).sum())
             if records:
                 found.append(
                     Reached(
@@ -102,8 +102,8 @@ class DatasetTarget:
                 )
         return found
 
-    def _folders(self, numbers: _Rows) -> Iterator[tuple[Path, Manifest]]:
-        if not len(numbers) or not self._kept.is_dir():
+    def _folders(self, numbers: Sequence[int]) -> Iterator[tuple[Path, Manifest]]:
+        if not numbers or not self._kept.is_dir():
             return
         for folder in sorted(self._kept.iterdir()):
             path = folder / MANIFEST_FILE
@@ -135,8 +135,8 @@ def removed_leaves(folder: Path) -> set[bytes]:
     return {data[at : at + LEAF_BYTES] for at in range(0, len(data), LEAF_BYTES)}
 
 
-def _numbers(items: Sequence[Item]) -> _Rows:
-    return np.array([number for item in items for number in item.numbers], dtype=np.int64)
+def _numbers(items: Sequence[Item]) -> list[int]:
+    return [number for item in items for number in item.numbers]
 
 
 def _rows(folder: Path) -> _Rows:

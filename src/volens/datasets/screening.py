@@ -10,17 +10,15 @@ data.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volens.core.errors import InvalidInput
-from volens.vault.model import MAGIC, MAX_TEXT_BYTES, MAX_TURNS, ROOT, Role, Turn, TurnFlag
+from volens.vault.blocks import Columns
+from volens.vault.model import Role, Turn, TurnFlag
 
 _DROPPED = (
     TurnFlag.THIRD_PARTY
@@ -29,7 +27,6 @@ _DROPPED = (
     | TurnFlag.OFF_PATH
     | TurnFlag.INCOMPLETE
 )
-_KNOWN_FLAGS = _DROPPED
 _ROLE_NAMES = {Role.SYSTEM: "system", Role.USER: "user", Role.ASSISTANT: "assistant"}
 
 
@@ -115,48 +112,7 @@ def _reason(
     return Exclusion.TOO_LONG if size > rules.most_text_bytes else None
 
 
-# --- the same over packed payloads --------------------------------------
-
-TURN_DTYPE = np.dtype(
-    [
-        ("role", "u1"),
-        ("flags", "u1"),
-        ("rating", "i1"),
-        ("pad", "u1"),
-        ("parent", "<i4"),
-        ("at", "<i8"),
-        ("size", "<u4"),
-    ]
-)
-"""One row of a payload's turn table: 20 bytes, as `volens.vault.model` writes it."""
-_HEADER = struct.Struct("<4sII")
-_HEAD_DTYPE = np.dtype([("magic", "S4"), ("turns", "<u4"), ("meta_bytes", "<u4")])
-_NO_ATTACHMENTS = b'{"attachments":[],'
-_ATTACHMENTS = b'{"attachments":['
-_NO_MOMENT = -(2**63)
-_FIRST_MILLI, _LAST_MILLI = -62_135_596_800_000, 253_402_300_799_999  # years 1 to 9999
-_CONTINUES, _CONTINUES_MASK = 0x80, 0xC0  # RFC 3629, 3: bytes that continue a character
-_BLANK_PROBE = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackedBatch:
-    """Many payloads as columns. `repr` shows no text."""
-
-    turns: np.ndarray = field(repr=False)
-    """All turn tables end to end, of `TURN_DTYPE`."""
-    turn_starts: NDArray[np.int64] = field(repr=False)
-    """Conversation `i` has the turns from ``turn_starts[i]`` up to ``turn_starts[i + 1]``."""
-    texts: bytes = field(repr=False)
-    """All texts end to end, valid UTF-8."""
-    text_starts: NDArray[np.int64] = field(repr=False)
-    """Turn `j` has the bytes from ``text_starts[j]`` up to ``text_starts[j + 1]``."""
-    attached: NDArray[np.bool_] = field(repr=False)
-    """Whether a conversation names attached files."""
-
-    def text(self, turn: int) -> str:
-        """Return the text of turn `turn`."""
-        return self.texts[self.text_starts[turn] : self.text_starts[turn + 1]].decode("utf-8")
+# --- the same over columns ----------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,107 +125,10 @@ class ScreenedBatch:
     """For each conversation: an index into `EXCLUSIONS`; 0 if it becomes a record."""
 
 
-def read_batch(payloads: Sequence[bytes | memoryview]) -> PackedBatch:
-    """Read payloads as columns and check every bound, without parsing metadata.
-
-    Raises:
-        InvalidInput: ``payload_form`` if one is not what `pack_payload` writes. Metadata beyond its
-            place and its first member is not looked at; `unpack_payload` does that.
-    """
-    whole = [bytes(payload) for payload in payloads]
-    sizes = np.array([len(payload) for payload in whole], dtype=np.int64)
-    heads = _heads(whole, sizes)
-    at_meta = _HEADER.size + heads["turns"].astype(np.int64) * TURN_DTYPE.itemsize
-    at_text = at_meta + heads["meta_bytes"]
-    wrong = (heads["magic"] != MAGIC) | (heads["turns"] > MAX_TURNS) | (at_text > sizes)
-    if wrong.any():
-        raise _malformed(int(np.argmax(wrong)), "has an unknown version or is cut short")
-    meta_ends = np.minimum(at_text, at_meta + len(_NO_ATTACHMENTS)).tolist()
-    metas, texts = at_meta.tolist(), at_text.tolist()
-    firsts = [one[begin:end] for one, begin, end in zip(whole, metas, meta_ends, strict=True)]
-    for index, first in enumerate(firsts):
-        if not first.startswith(_ATTACHMENTS):
-            raise _malformed(index, "has other metadata")
-    tables = [one[_HEADER.size : end] for one, end in zip(whole, metas, strict=True)]
-    turns = np.frombuffer(b"".join(tables), dtype=TURN_DTYPE)
-    batch = PackedBatch(
-        turns=turns,
-        turn_starts=_starts(heads["turns"].astype(np.int64)),
-        texts=b"".join([one[begin:] for one, begin in zip(whole, texts, strict=True)]),
-        text_starts=_starts(turns["size"].astype(np.int64)),
-        attached=np.array([first != _NO_ATTACHMENTS for first in firsts], dtype=np.bool_),
-    )
-    _check(batch, sizes - at_text)
-    return batch
+_BLANK_PROBE = 16
 
 
-def _heads(payloads: Sequence[bytes], sizes: NDArray[np.int64]) -> np.ndarray:
-    """Return the header of each payload as a row of `_HEAD_DTYPE`."""
-    short = sizes < _HEADER.size
-    if short.any():
-        raise _malformed(int(np.argmax(short)), "is shorter than its header")
-    heads = b"".join([payload[: _HEADER.size] for payload in payloads])
-    return np.frombuffer(heads, dtype=_HEAD_DTYPE)
-
-
-def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    starts = np.zeros(lengths.size + 1, dtype=np.int64)
-    np.cumsum(lengths, out=starts[1:])
-    return starts
-
-
-def _malformed(index: int, what: str) -> InvalidInput:
-    return InvalidInput("payload_form", f"payload {index} of the batch {what}")
-
-
-def _check(batch: PackedBatch, sizes: NDArray[np.int64]) -> None:
-    turns = batch.turns
-    lengths = np.diff(batch.turn_starts)
-    place = np.arange(turns.size) - np.repeat(batch.turn_starts[:-1], lengths)
-    dated = turns["at"] != _NO_MOMENT
-    wrong = (
-        (turns["role"] > Role.TOOL)
-        | ((turns["flags"] & ~np.uint8(_KNOWN_FLAGS)) != 0)
-        | (np.abs(turns["rating"].astype(np.int16)) > 1)
-        | (turns["pad"] != 0)
-        | (turns["parent"] < ROOT)
-        | (turns["parent"] >= place)
-        | (turns["size"] > MAX_TEXT_BYTES)
-        | (dated & ((turns["at"] < _FIRST_MILLI) | (turns["at"] > _LAST_MILLI)))
-    )
-    if wrong.any():
-        turn = int(np.argmax(wrong))
-        index = int(np.searchsorted(batch.turn_starts, turn, side="right")) - 1
-        raise _malformed(index, f"has turn {turn - int(batch.turn_starts[index])} out of range")
-    held = batch.text_starts[batch.turn_starts]
-    short = np.diff(held) != sizes
-    if short.any():
-        raise _malformed(int(np.argmax(short)), "has more or fewer bytes than its turns name")
-    _check_text(batch)
-
-
-def _check_text(batch: PackedBatch) -> None:
-    """Check that all texts together are UTF-8 and that none begins inside a character."""
-    if batch.texts.isascii():
-        return
-    places = batch.text_starts[batch.turn_starts].tolist()
-    for index, (begin, end) in enumerate(pairwise(places)):
-        text = batch.texts[begin:end]
-        try:
-            if not text.isascii():
-                text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise _malformed(index, "holds text that is not UTF-8") from error
-    starts = batch.text_starts[:-1][np.diff(batch.text_starts) > 0]
-    firsts = np.frombuffer(batch.texts, dtype=np.uint8)[starts]
-    inside = (firsts & _CONTINUES_MASK) == _CONTINUES
-    if inside.any():
-        turn = int(np.searchsorted(batch.text_starts, starts[np.argmax(inside)], side="right")) - 1
-        index = int(np.searchsorted(batch.turn_starts, turn, side="right")) - 1
-        raise _malformed(index, "has a text that begins inside a character")
-
-
-def screen_batch(batch: PackedBatch, *, rules: Rules = DEFAULT_RULES) -> ScreenedBatch:
+def screen_batch(batch: Columns, *, rules: Rules = DEFAULT_RULES) -> ScreenedBatch:
     """Decide as `screen` does, for all conversations of a batch at once."""
     role, flags = batch.turns["role"], batch.turns["flags"]
     keep = (role != Role.TOOL) & (flags == 0) & ~_blanks(batch)
@@ -292,9 +151,10 @@ def screen_batch(batch: PackedBatch, *, rules: Rules = DEFAULT_RULES) -> Screene
     return ScreenedBatch(keep=keep, reasons=reasons)
 
 
-def _count(batch: PackedBatch, values: np.ndarray) -> NDArray[np.int64]:
+def _count(batch: Columns, values: np.ndarray) -> NDArray[np.int64]:
     """Add up `values` (one for each turn) over each conversation."""
-    running = _starts(values.astype(np.int64))
+    running = np.zeros(values.size + 1, dtype=np.int64)
+    np.cumsum(values, out=running[1:])
     counted: NDArray[np.int64] = np.diff(running[batch.turn_starts])
     return counted
 
@@ -303,7 +163,7 @@ _MAY_BE_SPACE = np.zeros(256, dtype=np.bool_)
 _MAY_BE_SPACE[[chr(code).encode()[0] for code in range(0x3001) if chr(code).isspace()]] = True
 
 
-def _blanks(batch: PackedBatch) -> NDArray[np.bool_]:
+def _blanks(batch: Columns) -> NDArray[np.bool_]:
     """Tell which turns hold no text or only white space; decodes only those that begin like it."""
     empty: NDArray[np.bool_] = batch.turns["size"] == 0
     filled = np.flatnonzero(~empty)

@@ -16,8 +16,9 @@ from volens.datasets.deduplication import Deduplicator
 from volens.datasets.model import LEAF_BYTES, ROLE_NAMES, RecordBatch, SealedBatch, leaf_order
 from volens.datasets.redaction.profiles import NONE
 from volens.datasets.redaction.redactor import Redactor
-from volens.datasets.screening import EXCLUSIONS, PackedBatch, read_batch, screen_batch
+from volens.datasets.screening import EXCLUSIONS, screen_batch
 from volens.gate.reading import OpenedBatch
+from volens.vault.blocks import Columns
 
 DUPLICATE = "duplicate"
 _LEAF_ROW = np.dtype((np.void, LEAF_BYTES))
@@ -52,7 +53,7 @@ class _Turns:
     roles: NDArray[np.uint8] = field(repr=False)
 
     @classmethod
-    def kept_of(cls, packed: PackedBatch, kept: NDArray[np.int64]) -> Self:
+    def kept_of(cls, packed: Columns, kept: NDArray[np.int64]) -> Self:
         """Take the turns with the numbers `kept` from a batch."""
         return cls(
             data=packed.texts,
@@ -98,12 +99,8 @@ class RecordSource:
         self.redacted: Counter[str] = Counter()
 
     def prepare(self, opened: OpenedBatch) -> Prepared:
-        """Return the records of a batch; what is left out is counted in `excluded` by reason.
-
-        Raises:
-            InvalidInput: ``payload_form`` if a stored payload is malformed.
-        """
-        packed = read_batch(opened.payloads)
+        """Return the records of a batch; what is left out is counted in `excluded` by reason."""
+        packed = opened.columns
         with self._timer("screen"):
             screened = screen_batch(packed)
             reasons = np.bincount(screened.reasons, minlength=len(EXCLUSIONS))
@@ -130,8 +127,7 @@ class RecordSource:
             text=turns.joined(chosen),
             text_offsets=_running((turns.ends - turns.begins)[chosen]),
         )
-        numbers = np.array(opened.numbers, dtype=np.int64)[rows]
-        return Prepared(records=records, rows=rows, numbers=numbers)
+        return Prepared(records=records, rows=rows, numbers=opened.numbers[rows])
 
     def seal(self, opened: OpenedBatch, prepared: Prepared) -> SealedBatch:
         """Seal each record under its own conversation's key."""
@@ -173,11 +169,10 @@ class RecordSource:
     ) -> NDArray[np.bool_]:
         begins, ends = starts[rows].tolist(), starts[rows + 1].tolist()
         texts = turns.texts()
+        subjects = opened.subjects[rows].tolist()
         answers = [
-            self._deduplicator.first_time_utf8(
-                opened.subjects[row].to_bytes(8, "big"), texts[begin:end]
-            )
-            for row, begin, end in zip(rows.tolist(), begins, ends, strict=True)
+            self._deduplicator.first_time_utf8(subject.to_bytes(8, "big"), texts[begin:end])
+            for subject, begin, end in zip(subjects, begins, ends, strict=True)
         ]
         first = np.array(answers, dtype=np.bool_)
         self.excluded[DUPLICATE] += int(len(rows) - np.count_nonzero(first))

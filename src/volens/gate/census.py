@@ -24,6 +24,8 @@ class Census:
     """Subject numbers, ascending."""
     offsets: Int64s
     """First conversation (by rank) of each subject, then their count."""
+    upto: int
+    """The highest conversation number there was; later ones were not decided on."""
 
     def permitted(self) -> Iterator[Wanted]:
         """Yield what is permitted, some people at a time, without unpacking all bits at once."""
@@ -56,6 +58,7 @@ class Census:
             permitted=np.concatenate(
                 [bits[offsets[place] : offsets[place + 1]] for place in places.tolist()]
             ),
+            upto=self.upto,
         )
 
     def lost_in(self, later: Census) -> bool:

@@ -16,10 +16,11 @@ from volens.consent.store import ConsentLedger, grants_text
 from volens.core.canonical import read_strict
 from volens.core.errors import Denied, InvalidInput
 from volens.core.ids import IdKind, parse_id
-from volens.core.purposes import Purpose, Realm, Signal
+from volens.core.purposes import Purpose, Realm, Signal, SubjectStatus
 from volens.core.regions import Region
 from volens.core.time import FAR_FUTURE, from_millis, to_millis
 from volens.gate.census import Census, Int64s
+from volens.holds.erasures import ErasureLedger
 from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, ConsentBitmap, Overrides
 from volens.policy.boundaries import NEVER
 from volens.policy.classify import (
@@ -34,7 +35,7 @@ from volens.policy.decision import Policy
 from volens.policy.model import encode
 from volens.storage.engine import driver_of
 from volens.vault.subjects import Subject, SubjectStore
-from volens.vault.tables import SIGNALLED
+from volens.vault.tables import ENDED, SIGNALLED
 
 _SUBJECTS = """
 SELECT s.no, s.id, s.plan, s.region, s.tier, s.realm, s.age_band, s.status, s.organisation,
@@ -44,9 +45,15 @@ LEFT JOIN consent_state AS c ON c.purpose = ? AND c.subject = s.id
 ORDER BY s.no
 """  # consent_state has one row for each subject and purpose at most: its primary key
 _SIGNALLED = f"""
-SELECT subject_no, no, signal FROM conversation WHERE {SIGNALLED} ORDER BY subject_no, no
+SELECT subject_no, no, signal FROM conversation
+WHERE {SIGNALLED} AND ended_ms IS NULL ORDER BY subject_no, no
 """  # noqa: S608 - a constant; written out, because only so does SQLite use the index over it
-_BEFORE = "SELECT count(*) FROM conversation WHERE subject_no = ? AND no < ?"
+_BEFORE = "SELECT count(*) FROM conversation WHERE subject_no = ? AND no < ? AND ended_ms IS NULL"
+_COUNTS = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
+_ENDED_COUNTS = f"""
+SELECT subject_no, count(*) FROM conversation WHERE {ENDED} GROUP BY subject_no
+"""  # noqa: S608 - as above; counted apart, so that the count of all needs no row but an index
+_STATUS_AT = 5  # among the columns of _SUBJECTS after number and id
 _SCOPE_FIELD = {
     ScopeKind.DATASET.value: "dataset",
     ScopeKind.RUN.value: "run",
@@ -73,14 +80,16 @@ class FactSource:
         engine: Engine,
         subjects: SubjectStore,
         ledger: ConsentLedger,
+        erasures: ErasureLedger,
         *,
         region: Region,
         realm: Realm,
     ) -> None:
         """Read from `engine` and the ledgers over it."""
         self._engine = engine
-        self._subjects = subjects
+        self.subjects = subjects
         self._ledger = ledger
+        self._erasures = erasures
         self._region = region
         self._realm = realm
 
@@ -99,7 +108,7 @@ class FactSource:
     def subject_facts(self, subject: Subject, policy: Policy) -> SubjectFacts:
         """Return one person's facts, journal included."""
         states = self._ledger.states(subject.id)
-        instructions = self._subjects.instructions()
+        instructions = self.subjects.instructions()
         return SubjectFacts(
             plan=subject.plan,
             region=subject.region.value,
@@ -122,6 +131,7 @@ class FactSource:
             Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
         purpose = known_purpose(use.purpose)
+        upto = self._last_number()
         numbers, codes, ends = self._classes(policy, self.use_facts(use, at))
         each = self._conversation_counts(numbers)
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(each)])
@@ -134,11 +144,13 @@ class FactSource:
             at=at,
             overrides=self._overrides(numbers, offsets),
         )
-        return Census(bitmap=bitmap, numbers=numbers, offsets=offsets)
+        return Census(bitmap=bitmap, numbers=numbers, offsets=offsets, upto=upto)
 
     def _conversation_counts(self, numbers: Int64s) -> Int64s:
         """Return how many conversations each of the subjects `numbers` (rising) has."""
-        query = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
+        return self._counts(_COUNTS, numbers) - self._counts(_ENDED_COUNTS, numbers)
+
+    def _counts(self, query: str, numbers: Int64s) -> Int64s:
         pairs = array("q")
         with self._engine.connect() as db:
             for row in driver_of(db).execute(query):
@@ -151,19 +163,27 @@ class FactSource:
         counts[places[known]] = counted[known, 1]
         return counts
 
+    def _last_number(self) -> int:
+        with self._engine.connect() as db:
+            (found,) = driver_of(db).execute("SELECT max(no) FROM conversation").fetchone()
+        return int(found or 0)
+
     def _classes(
         self, policy: Policy, use: UseFacts
     ) -> tuple[Int64s, npt.NDArray[np.int32], Int64s]:
         """Return number, class code and end of each subject; equal facts are classified once."""
-        instructions = self._subjects.instructions()
+        instructions = self.subjects.instructions()
         notices = published_notices(policy)
         journaled = self._journaled(use.purpose)
+        leaving = self._leaving()
         seen: dict[tuple[object, ...], tuple[int, int]] = {}
         numbers, codes, ends = array("q"), array("i"), array("q")
         with self._engine.connect() as db:
             for number, raw, *key in driver_of(db).execute(_SUBJECTS, (use.purpose,)):
                 if raw in journaled:
                     key[-2:] = journaled[raw]
+                if raw in leaving:
+                    key[_STATUS_AT] = SubjectStatus.ERASING.value
                 known = seen.get(tuple(key))
                 if known is None:
                     *attributes, grants, objected = key
@@ -187,6 +207,18 @@ class FactSource:
             if event.purpose == purpose
             for state in (self._ledger.states(event.subject)[event.purpose],)
         }
+
+    def _leaving(self) -> frozenset[bytes]:
+        """Return whose account is to go, by a request that the journal still holds.
+
+        Whoever asked for some chats only is left out altogether until the request is taken in: by
+        the next process that owns the home, before it decides anything.
+        """
+        return frozenset(
+            parse_id(IdKind.SUBJECT, erasure.subject)
+            for erasure in self._erasures.pending()
+            if erasure.subject is not None
+        )
 
     def _overrides(
         self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]

@@ -2,7 +2,7 @@
 
 Order of every access:
 
-1. Choices that other processes journaled are taken in; the decision is made.
+1. Choices and requests to erase that other processes journaled are taken in; the decision is made.
 2. An ``access.intent`` entry is durable in the log: purpose, action, reason, policy, how many, and
    a commitment to exactly which.
 3. Keys are fetched and content is opened, batch by batch; before each batch the journal is looked
@@ -29,6 +29,7 @@ from volens.crypto.opening import Opener
 from volens.gate.census import Census
 from volens.gate.facts import FactSource, Use, known_purpose
 from volens.gate.reading import OpenedBatch, SealedReader
+from volens.holds.erasures import ErasureLedger
 from volens.log.fields import Value
 from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
 from volens.log.recorder import Recorder
@@ -37,7 +38,7 @@ from volens.policy.decision import Policy
 from volens.policy.model import Decision, ReasonCode
 from volens.vault.model import Payload, unpack_payload
 from volens.vault.store import Held
-from volens.vault.subjects import Subject, SubjectStore
+from volens.vault.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,8 @@ class Gate:
     def __init__(
         self,
         facts: FactSource,
-        subjects: SubjectStore,
         ledger: ConsentLedger,
+        erasures: ErasureLedger,
         reader: SealedReader,
         opener: Opener,
         recorder: Recorder,
@@ -87,9 +88,10 @@ class Gate:
     ) -> None:
         """Decide by `policy`; what can't be recorded can't be opened."""
         self._facts = facts
-        self._subjects = subjects
+        self._subjects = facts.subjects
         self._ledger = ledger
-        self._checked: tuple[int, int, tuple[int, int, int]] | None = None
+        self._erasures = erasures
+        self._checked: tuple[int, ...] | None = None
         self._reader = reader
         self._opener = opener
         self._recorder = recorder
@@ -107,6 +109,8 @@ class Gate:
         signal = "none" if held is None else held.signal.value
         try:
             _check_owner(subject, held)
+            if self._has_ended(subject, held):
+                return _denied(policy, ReasonCode.BLOCKED_ERASING)
             facts = self._facts.subject_facts(subject, policy)
             at = self._clock.now()
             return policy.decide(
@@ -115,13 +119,7 @@ class Gate:
         except Unavailable:
             raise
         except (VolensError, ValueError, ArithmeticError, LookupError, TypeError):
-            return Decision(
-                permit=False,
-                reasons=(ReasonCode.POLICY_ERROR,),
-                policy=policy.ref,
-                rules=(),
-                valid_until=policy.valid_until,
-            )
+            return _denied(policy, ReasonCode.POLICY_ERROR)
 
     def preview(self, use: Use) -> tuple[int, dict[ReasonCode, int]]:
         """Return how many conversations `use` could open now and why others not; opens nothing."""
@@ -140,7 +138,7 @@ class Gate:
         Raises:
             Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
-        self._ledger.drain()
+        self._take_in()
         mark, narrowings = self._ledger.mark(), self._recorder.narrowings
         at = self._clock.now()
         census = self._facts.census(self.policy, use, at)
@@ -211,12 +209,18 @@ class Gate:
         at = self._clock.now()
         selection.census.bitmap.require_fresh(at)
         narrowings = self._recorder.narrowings
-        checked = (selection.intent, narrowings, self._ledger.stamp())
+        stamps = (*self._ledger.stamp(), *self._erasures.stamp())
+        checked = (selection.intent, narrowings, *stamps)
         if checked == self._checked:
             return
         taken = any(
             event.purpose == selection.use.purpose and self._holds(selection, event.subject)
             for event in self._ledger.taken_back(selection.mark)
+        )
+        taken = taken or any(
+            self._holds(selection, erasure.subject)
+            for erasure in self._erasures.pending()
+            if erasure.subject is not None
         )
         if not taken and narrowings != selection.narrowings:
             later = self._facts.census(self.policy, selection.use, at)
@@ -236,6 +240,19 @@ class Gate:
             return False  # an act of somebody who has no account here
         return selection.census.permits_any(number)
 
+    def _take_in(self) -> None:
+        """Take in what other processes journaled: choices, and requests to erase."""
+        self._ledger.drain()
+        self._erasures.drain()
+
+    def _has_ended(self, subject: Subject, held: Held | None) -> bool:
+        ended = self._erasures.ended()
+        raw = subject.holder.raw
+        if held is None:
+            return raw in ended.accounts
+        conversation = parse_id(IdKind.CONVERSATION, held.id)
+        return held.ended is not None or ended.covers(raw, conversation, held.captured)
+
     def show(self, held: Held, subject: Subject, use: Use, asker: Asker) -> Payload:
         """Open one conversation for somebody to look at; logged before and after.
 
@@ -243,7 +260,7 @@ class Gate:
             Denied: with the decision's first reason.
             Unavailable: ``key_missing`` if it was erased.
         """
-        self._ledger.drain()
+        self._take_in()
         decision = self.decide(subject, use, held)
         if not decision.permit:
             raise Denied(
@@ -258,7 +275,7 @@ class Gate:
         intent = recorder.record(EntryKind.ACCESS_INTENT, fields)
         outcome = AccessOutcome.FAILED
         try:
-            payload = unpack_payload(self._reader.one(held).open_one(self._opener))
+            payload = unpack_payload(self._reader.one(held).open_one(self._opener, held))
             outcome = AccessOutcome.COMPLETED
         finally:
             self._done(intent, int(outcome is AccessOutcome.COMPLETED), started, outcome)
@@ -318,6 +335,16 @@ class Gate:
 def opener_for(keys: KeyStore, *, entropy: Entropy) -> Opener:
     """Make the opener that a gate is wired with; the wiring itself may not import it."""
     return Opener(keys, entropy=entropy)
+
+
+def _denied(policy: Policy, reason: ReasonCode) -> Decision:
+    return Decision(
+        permit=False,
+        reasons=(reason,),
+        policy=policy.ref,
+        rules=(),
+        valid_until=policy.valid_until,
+    )
 
 
 def _check_owner(subject: Subject, held: Held | None) -> None:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     bindparam,
     insert,
     select,
-    text,
     update,
 )
 
@@ -67,16 +66,7 @@ ERASURE = Table(
     Column("held_until_ms", Integer),
     Column("steps", String, nullable=False),  # canonical JSON: [store, method, moment] each
     Index("erasure_of", "subject"),
-    Index(
-        "erasure_unresumed",
-        "state",
-        sqlite_where=text("state = 'cancelled' AND former IS NOT NULL"),
-    ),
-    Index(
-        "erasure_unfinished",
-        "state",
-        sqlite_where=text("state NOT IN ('irrecoverable', 'cancelled')"),
-    ),
+    Index("erasure_in_state", "state", "cool_off_ends_ms"),
 )
 EVIDENCE = Table(
     "erasure_evidence",

@@ -9,7 +9,7 @@ is in the log and in the table, as every grant.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -44,6 +44,9 @@ from volens.log.recorder import Recorder
 from volens.storage.journal import Journal
 from volens.vault.tables import CONVERSATION, SUBJECT
 
+_Standing = dict[SubjectId | None, list[Erasure]]
+"""Open requests, by whose they are."""
+
 
 class ErasureLedger:
     """Takes requests and tells how far each erasure has come. It erases nothing itself."""
@@ -61,23 +64,36 @@ class ErasureLedger:
         self._journal = journal
         self._recorder = recorder
         self._access = access or NoAccess()
+        self._looked_back = False
+
+    def journal(self, erasure: Erasure) -> None:
+        """End access, from any process, at once; which request then stands `request` tells.
+
+        Raises:
+            InvalidInput: ``erasure_form``.
+            Unavailable: ``journal_full``, ``journal_missing``.
+        """
+        self._journal.append(encode_request(erasure))
 
     def request(self, erasure: Erasure) -> Erasure:
         """Make a request true, from any process, at once; return the one that now stands.
 
         That is another one if the same thing was asked for before, is not done yet, and nothing
-        more or sooner would come of a second. Two processes that ask at the same time are told the
-        same reference number, since both look again after the append.
+        more or sooner would come of a second. Access has ended after the append; only then it is
+        looked up which one stands, so that two processes that ask at the same time are told the
+        same reference number.
 
         Raises:
-            InvalidInput: ``erasure_form``, or ``erasure_conflict`` if the id is taken.
+            InvalidInput: ``erasure_form``.
             Unavailable: ``journal_full``, ``journal_missing``.
         """
-        body = encode_request(erasure)
-        before = self._standing(erasure)
-        if before is not None:
+        try:
+            self.journal(erasure)
+        except Unavailable:
+            before = self._standing(erasure)  # a full journal refuses nothing that holds already
+            if before is None:
+                raise
             return before
-        self._journal.append(body)
         return self._standing(erasure) or erasure
 
     def drain(self) -> int:
@@ -92,22 +108,51 @@ class ErasureLedger:
         the table. If it stops after 2 or 3, the next call finds the ids known and tells again. A
         request under an id that another has taken is not lost: it gets an id made from its bytes.
         """
-        self._resume_cancelled()
+        if not self._looked_back:
+            self._resume_cancelled()  # what another process left when it was stopped
+            self._looked_back = True
         if not self._journal.read():
             return 0
         with self._journal.drain() as bodies:
             asked = list(map(decode_request, bodies))
             known = self._of_ids([item.id for item in asked])
-            fresh: dict[ErasureId, Erasure] = {}
-            for item in asked:
-                taken = known.get(item.id) or fresh.get(item.id)
-                own = _renamed(item) if taken and _other(taken, item) else item
-                if own.id not in known | fresh and self._needless(own, fresh.values()) is None:
-                    fresh[own.id] = own
-            self._store(list(fresh.values()))
-            there = [item for item in known.values() if item.is_open]
+            fresh = {item.id: item for item in self._take_in(asked, known)}
+            there = [item for item in known.values() if item.is_open and item.id not in fresh]
             self._access.end([*there, *fresh.values()])
         return len(fresh)
+
+    def record(self, erasures: Sequence[Erasure]) -> list[Erasure]:
+        """Take in many at once, as the owner of the home; return which one stands for each.
+
+        For schedules: what they ask for holds once it is in the log and the table, as one group.
+        What a person asks for goes through `request`, which needs neither.
+
+        Raises:
+            InvalidInput: ``erasure_form``; nothing is recorded then.
+        """
+        for item in erasures:
+            encode_request(item)
+        self.drain()
+        fresh = self._take_in(erasures, self._of_ids([item.id for item in erasures]))
+        self._access.end(fresh)
+        known = self._open_of(erasures)
+        return [self._needless(item, known) or item for item in erasures]
+
+    def _take_in(
+        self, asked: Sequence[Erasure], known: Mapping[ErasureId, Erasure]
+    ) -> list[Erasure]:
+        """Log and store what is new in `asked`; return that."""
+        standing = self._open_of(asked)
+        fresh: dict[ErasureId, Erasure] = {}
+        for item in asked:
+            taken = known.get(item.id) or fresh.get(item.id)
+            own = _renamed(item) if taken and _other(taken, item) else item
+            if own.id in known or own.id in fresh or self._needless(own, standing):
+                continue
+            fresh[own.id] = own
+            standing.setdefault(own.subject, []).append(own)
+        self._store(list(fresh.values()))
+        return list(fresh.values())
 
     def pending(self) -> list[Erasure]:
         """Return the journaled requests that are not in the table yet."""
@@ -221,7 +266,8 @@ class ErasureLedger:
         }
         with self._engine.begin() as db:
             change_rows(db, {erasure.id: values}, step)
-        self._resume_cancelled()
+        self._looked_back = False
+        self.drain()
         return self.find(erasure.id)
 
     def evidence(self, erasure_id: str) -> Evidence:
@@ -255,13 +301,28 @@ class ErasureLedger:
 
     def _standing(self, wanted: Erasure) -> Erasure | None:
         """Return the first open request, journal included, that makes `wanted` needless."""
-        waiting = [item for item in self.pending() if item.subject == wanted.subject]
-        return self._needless(wanted, waiting)
-
-    def _needless(self, wanted: Erasure, waiting: Iterable[Erasure]) -> Erasure | None:
         raw = parse_id(IdKind.SUBJECT, str(wanted.subject))
-        known = self._select(ERASURE.c.subject == raw, ERASURE.c.state.in_(OPEN_STATES))
-        for other in [*known, *waiting]:
+        known = {item.id: item for item in self._select(ERASURE.c.subject == raw)}
+        waiting = [
+            item
+            for item in map(decode_request, self._journal.read())
+            if item.subject == wanted.subject and item.id not in known
+        ]
+        standing = [item for item in known.values() if item.is_open]
+        return self._needless(wanted, {wanted.subject: [*standing, *waiting]})
+
+    def _open_of(self, wanted: Iterable[Erasure]) -> _Standing:
+        """Return the open erasures in the table of the same people, oldest first."""
+        standing: _Standing = {}
+        people = sorted({parse_id(IdKind.SUBJECT, str(item.subject)) for item in wanted})
+        for some in chunks(people):
+            conditions = (ERASURE.c.subject.in_(some), ERASURE.c.state.in_(OPEN_STATES))
+            for item in self._select(*conditions):
+                standing.setdefault(item.subject, []).append(item)
+        return standing
+
+    def _needless(self, wanted: Erasure, standing: _Standing) -> Erasure | None:
+        for other in standing.get(wanted.subject, ()):
             if other.id == wanted.id or self._covers(other, wanted):
                 return other
         return None

@@ -24,11 +24,11 @@ _STATUS = ChangedField.STATUS
 class EndingAccess(Protocol):
     """What the vault does when access to some conversations ends or comes back; idempotent."""
 
-    def end_access(self, conversation_numbers: Sequence[int], at: datetime) -> None:
+    def end_access(self, numbers: Sequence[int], at: datetime) -> None:
         """Mark them as ended."""
         ...
 
-    def resume_access(self, conversation_numbers: Sequence[int]) -> None:
+    def resume_access(self, numbers: Sequence[int]) -> None:
         """Take the mark away."""
         ...
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Column, Engine, MetaData, and_, delete, select
+from sqlalchemy import Column, Engine, MetaData, delete, select
 
 from volens.consent import store as consent
-from volens.core.errors import NotFound
-from volens.core.ids import ConversationId, ErasureId, IdKind, format_id
+from volens.core.ids import ConversationId, ErasureId, IdKind, SubjectId, format_id
 from volens.crypto import keystore
 from volens.holds.erasure_tables import chunks
+from volens.holds.model import Hold
 from volens.log.kinds import ErasureScope
 from volens.vault import tables as vault
 from volens.vault.subjects import Subject
@@ -70,10 +70,8 @@ class ErasureTarget(Protocol):
 class ErasingVault(Protocol):
     """What the vault does to forget; both idempotent, keys before rows, the person's row last."""
 
-    def erase_conversations(
-        self, subject: Subject, conversation_ids: Sequence[ConversationId]
-    ) -> None:
-        """Remove keys, ciphertext and rows of one person's conversations."""
+    def erase_conversations(self, wanted: Mapping[Subject, Sequence[ConversationId]]) -> None:
+        """Remove keys, ciphertext and rows of people's conversations, all at once."""
         ...
 
     def erase_accounts(self, subjects: Sequence[Subject]) -> None:
@@ -81,15 +79,35 @@ class ErasingVault(Protocol):
         ...
 
 
+class ErasingHolds(Protocol):
+    """What the store of holds does to forget; idempotent."""
+
+    def all(self) -> Sequence[Hold]:
+        """Return every hold, ended ones included."""
+        ...
+
+    def erase_conversations(self, conversations: Iterable[ConversationId]) -> None:
+        """Forget that holds named these."""
+        ...
+
+    def erase_subject(self, subject: SubjectId) -> None:
+        """Forget the holds on a person's conversations."""
+        ...
+
+
+class Journaled(Protocol):
+    """A ledger with a journal in front of it."""
+
+    def drain(self) -> int:
+        """Take in what the journal holds."""
+        ...
+
+
 class FindingSubjects(Protocol):
     """Where people are found by id."""
 
-    def find(self, name: str) -> Subject:
-        """Return the person.
-
-        Raises:
-            NotFound: if there is none.
-        """
+    def several(self, ids: Sequence[SubjectId]) -> list[Subject]:
+        """Return those of these people who are here."""
         ...
 
 
@@ -111,16 +129,20 @@ class VaultTarget:
         return {"keys": "key_removed", "content": "resealed", "rows": "row_deleted"}
 
     def erase(self, items: Sequence[Item]) -> None:
-        """Remove accounts all at once, then single conversations person by person."""
-        accounts = [found for item in items if item.is_account for found in self._find(item)]
+        """Remove accounts all at once, then single conversations all at once."""
+        # Who is not found is gone: a person's row goes last, after all that belongs to it.
+        closing = {_person(item) for item in items if item.is_account}
+        accounts = self._subjects.several(sorted(closing))
         if accounts:
             self._erasing.erase_accounts(accounts)
-        for item in items:
-            if item.is_account or not item.conversations:
-                continue
-            for subject in self._find(item):
-                self._erasing.erase_conversations(subject, _names(item))
-        self._forget_leaves(items)
+        parts = [item for item in items if not item.is_account and item.conversations]
+        people = {one.id: one for one in self._subjects.several(sorted(set(map(_person, parts))))}
+        chats: dict[Subject, list[ConversationId]] = {}
+        for item in parts:
+            if _person(item) in people:
+                chats.setdefault(people[_person(item)], []).extend(_names(item))
+        if chats:
+            self._erasing.erase_conversations(chats)
 
     def probe(self, items: Sequence[Item]) -> list[str]:
         """Look for ids and row numbers in every table of the vault and of the key store."""
@@ -134,30 +156,17 @@ class VaultTarget:
         found.update(_values_left(self._main, vault.CONVERSATION.c.id, chats))
         numbers = [number for item in items for number in item.numbers]
         found.update(_rows_left(self._main, "main.db", vault.METADATA, "conversation_no", numbers))
+        found.update(_values_left(self._main, vault.OBSOLETE_KEY.c.key_id, chats))
         return sorted(found)
-
-    def _forget_leaves(self, items: Sequence[Item]) -> None:
-        """Drop what opens log entries about single conversations (signals)."""
-        leaf = vault.LEAF.c
-        with self._main.begin() as db:
-            for item in items:
-                for some in chunks(_names(item)):
-                    of_item = and_(leaf.subject_no == item.subject_number, leaf.opening.in_(some))
-                    db.execute(delete(vault.LEAF).where(of_item))
-
-    def _find(self, item: Item) -> Iterator[Subject]:
-        try:
-            yield self._subjects.find(format_id(IdKind.SUBJECT, item.subject))
-        except NotFound:
-            return  # the person's row goes last: nothing of them is left
 
 
 class ChoicesTarget:
     """What a person chose: it goes with the account."""
 
-    def __init__(self, main: Engine) -> None:
-        """Use the tables of the consent ledger in `main`."""
+    def __init__(self, main: Engine, journaled: Journaled | None = None) -> None:
+        """Use the tables of the consent ledger in `main`, and its journal if there is one."""
         self._main = main
+        self._journaled = journaled
 
     @property
     def stores(self) -> Mapping[str, str]:
@@ -167,6 +176,8 @@ class ChoicesTarget:
     def erase(self, items: Sequence[Item]) -> None:
         """Delete the events and states of accounts."""
         people = [item.subject for item in items if item.is_account]
+        if people and self._journaled is not None:
+            self._journaled.drain()  # or a late withdrawal would bring a row back
         with self._main.begin() as db:
             for some in chunks(people):
                 for table in (consent.EVENT, consent.STATE):
@@ -177,6 +188,49 @@ class ChoicesTarget:
         people = [item.subject for item in items if item.is_account]
         columns = (consent.EVENT.c.subject, consent.STATE.c.subject)
         return sorted({at for one in columns for at in _values_left(self._main, one, people)})
+
+
+class HoldsTarget:
+    """Which holds there were on what is gone now: they go with it."""
+
+    def __init__(self, holds: ErasingHolds) -> None:
+        """Let the store of holds do it."""
+        self._holds = holds
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """See `ErasureTarget.stores`."""
+        return {"holds": "row_deleted"}
+
+    def erase(self, items: Sequence[Item]) -> None:
+        """Forget the holds of accounts, and which single conversations holds named.
+
+        Raises:
+            Denied: ``held`` if the end of one of them is not in the log yet.
+        """
+        people, chats = self._on(items)
+        for one in sorted(people):
+            self._holds.erase_subject(one)
+        if chats:
+            self._holds.erase_conversations(sorted(chats))
+
+    def probe(self, items: Sequence[Item]) -> list[str]:
+        """Look through all holds."""
+        return ["main.db hold"] if any(self._on(items)) else []
+
+    def _on(self, items: Sequence[Item]) -> tuple[set[SubjectId], set[ConversationId]]:
+        """Return the accounts and the single conversations among `items` that holds name."""
+        holds = self._holds.all()
+        people = {_person(item) for item in items if item.is_account}
+        chats = {name for item in items if not item.is_account for name in _names(item)}
+        return (
+            people & {hold.subject for hold in holds},
+            chats & {name for hold in holds for name in hold.conversations},
+        )
+
+
+def _person(item: Item) -> SubjectId:
+    return SubjectId(format_id(IdKind.SUBJECT, item.subject))
 
 
 def _names(item: Item) -> list[ConversationId]:

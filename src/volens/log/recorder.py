@@ -16,6 +16,7 @@ _NARROWING = frozenset(
         EntryKind.SUBJECT_CHANGED,
         EntryKind.CONVERSATION_SIGNALLED,
         EntryKind.ORGANISATION_INSTRUCTED,
+        EntryKind.ERASURE_REQUESTED,
     }
 )
 """Besides negative choices, which the consent ledger itself can tell."""

@@ -9,6 +9,7 @@ content with zeros (https://sqlite.org/pragma.html#pragma_secure_delete).
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
@@ -85,6 +86,19 @@ def driver_of(connection: Connection) -> sqlite3.Connection:
     if not isinstance(driver, sqlite3.Connection):
         raise Unavailable("database_closed", "the database connection is closed")
     return driver
+
+
+def execute_many(
+    connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]
+) -> None:
+    """Run `statement` once for each of `rows`, as the driver takes it, with trouble named.
+
+    Raises:
+        Unavailable: ``database_trouble``.
+    """
+    some = list(rows)
+    if some:
+        connection.exec_driver_sql(statement, some)
 
 
 def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:

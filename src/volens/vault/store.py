@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
@@ -14,16 +14,19 @@ from volens.core.ids import ConversationId, IdKind, format_id, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.core.purposes import Signal
 from volens.core.time import from_millis, to_millis
-from volens.crypto.binding import ContentPlace
+from volens.crypto.blocks import Member
 from volens.crypto.keystore import Holder
-from volens.crypto.sealing import Sealed, Sealer, ToSeal
+from volens.crypto.sealing import Drawn, SealedBlock, Sealer
 from volens.log.fields import Value
 from volens.log.kinds import CaptureSource, EntryKind
 from volens.log.merkle import MerkleTree, leaf_hash
 from volens.log.recorder import Recorder
+from volens.vault.blocks import Entry, pack_body
+from volens.vault.changes import Change, in_blocks, row_of, update_row, with_signal
 from volens.vault.model import Conversation, pack_payload
-from volens.vault.subjects import Subject, check_word
-from volens.vault.tables import CAPTURE_BATCH, CONVERSATION, LEAF, SEALED
+from volens.vault.removal import Removal
+from volens.vault.subjects import Subject, check_word, next_number
+from volens.vault.tables import BLOCK, CAPTURE_BATCH, CONVERSATION, LEAF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,9 @@ class Held:
     sequence: int
     batch_no: int
     position: int
+    block_no: int
+    ended: datetime | None
+    """When access to it ended; its erasure follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,20 +59,6 @@ class CaptureResult:
     known: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Change:
-    """One conversation that has to be sealed: new, or new bytes of a known one."""
-
-    subject: Subject
-    conversation: Conversation
-    raw: bytes
-    payload: bytes
-    sequence: int
-    number: int | None
-    content_digest: bytes
-    source_digest: bytes
-
-
 class Vault:
     """Captures and lists sealed conversations of the subjects in the same database."""
 
@@ -74,6 +66,7 @@ class Vault:
         self,
         engine: Engine,
         sealer: Sealer,
+        removal: Removal,
         recorder: Recorder,
         *,
         tenant: bytes,
@@ -83,6 +76,7 @@ class Vault:
         """Use tables in `engine`; `tenant` (16 bytes) is bound into every ciphertext."""
         self._engine = engine
         self._sealer = sealer
+        self._removal = removal
         self._recorder = recorder
         self._tenant = tenant
         self._clock = clock
@@ -93,38 +87,49 @@ class Vault:
     ) -> CaptureResult:
         """Seal and store conversations; a second capture of the same thing changes nothing.
 
-        1. Keys of the new conversations become durable.
+        1. Keys of the new conversations, and of the blocks to hold them, become durable.
         2. One log entry commits to all of them under a Merkle root.
-        3. Rows and ciphertext are committed together.
+        3. Rows and ciphertext are committed together; former versions leave their blocks.
+        4. The keys of blocks that are not stored any more are dropped.
 
         If it stops after 1 or 2 there are keys without content, or an entry about content that
-        never came to be held; a repeated call captures it anew. Nothing here grants a use.
+        never came to be held; a repeated call captures it anew. If it stops after 3, the next start
+        does 4. Nothing here grants a use.
 
         Raises:
             InvalidInput: if a conversation is over a limit; nothing of the call is stored.
         """
         for conversation in itertools.chain.from_iterable(wanted.values()):
             check_word("source", conversation.source)
-        changes: list[_Change] = []
+        changes: list[Change] = []
         known = 0
         with self._engine.connect() as db:
+            next_no = next_number(db, CONVERSATION)
             for subject, conversations in wanted.items():
                 latest: dict[bytes, Conversation] = {}
                 for conversation in conversations:
                     digest = self._source_digest(conversation)
                     known += digest in latest
-                    latest[digest] = _with_signal(conversation, latest.get(digest))
-                found, unchanged = self._changes(db, subject, latest)
+                    latest[digest] = with_signal(conversation, latest.get(digest))
+                found, unchanged = self._changes(db, subject, latest, next_no)
+                next_no += sum(change.old_block is None for change in found)
                 changes += found
                 known += unchanged
         if not changes:
             return CaptureResult(added=0, updated=0, known=known)
-        sealed = self._sealer.seal(self._to_seal(changes))
-        commitments = b"".join(sealed[change.raw].commitment for change in changes)
+        blocks = in_blocks(changes)
+        wanted_keys: dict[Holder, list[bytes]] = {}
+        counts: dict[Holder, int] = {}
+        for holder, some in blocks:
+            wanted_keys.setdefault(holder, []).extend(change.raw for change in some)
+            counts[holder] = counts.get(holder, 0) + 1
+        drawn = self._sealer.draw(wanted_keys, counts)
+        commitments = b"".join(
+            drawn.commitments[change.raw] for _, some in blocks for change in some
+        )
         index = self._log_capture(commitments, source)
-        with self._engine.begin() as db:
-            self._store(db, changes, sealed, commitments, index)
-        added = sum(change.number is None for change in changes)
+        self._store(blocks, drawn, commitments, index)
+        added = sum(change.old_block is None for change in changes)
         return CaptureResult(added=added, updated=len(changes) - added, known=known)
 
     def find(self, name: str) -> Held:
@@ -132,8 +137,15 @@ class Vault:
 
         Raises:
             InvalidInput: if `name` is not a conversation id.
-            NotFound: if it is not here.
+            NotFound: if it is not here, or access to it has ended.
         """
+        held = self.find_ended(name)
+        if held.ended is not None:
+            raise NotFound("conversation_unknown", f"no conversation {name} here")
+        return held
+
+    def find_ended(self, name: str) -> Held:
+        """Do as `find`, also for what only waits for its erasure."""
         raw = parse_id(IdKind.CONVERSATION, name)
         with self._engine.connect() as db:
             row = db.execute(select(CONVERSATION).where(CONVERSATION.c.id == raw)).first()
@@ -141,9 +153,16 @@ class Vault:
             raise NotFound("conversation_unknown", f"no conversation {name} here")
         return _held(row)
 
-    def of_subject(self, subject: Subject) -> Iterator[Held]:
-        """Yield a person's conversations, in the order they were captured."""
+    def of_subject(self, subject: Subject, *, ended: bool = False) -> Iterator[Held]:
+        """Yield a person's conversations, in the order they were captured.
+
+        Args:
+            subject: whose.
+            ended: also what only waits for its erasure.
+        """
         query = select(CONVERSATION).where(CONVERSATION.c.subject_no == subject.number)
+        if not ended:
+            query = query.where(CONVERSATION.c.ended_ms.is_(None))
         with self._engine.connect() as db:
             for row in db.execute(query.order_by(CONVERSATION.c.no)).yield_per(1000):
                 yield _held(row)
@@ -179,16 +198,18 @@ class Vault:
         return row.log_index, [data[at : at + 32] for at in range(0, len(data), 32)]
 
     def _changes(
-        self, db: Connection, subject: Subject, latest: Mapping[bytes, Conversation]
-    ) -> tuple[list[_Change], int]:
+        self, db: Connection, subject: Subject, latest: Mapping[bytes, Conversation], next_no: int
+    ) -> tuple[list[Change], int]:
         columns = select(
             CONVERSATION.c.source_digest,
             CONVERSATION.c.no,
             CONVERSATION.c.id,
             CONVERSATION.c.content_digest,
             CONVERSATION.c.sequence,
+            CONVERSATION.c.block_no,
+            CONVERSATION.c.ended_ms,
         ).where(CONVERSATION.c.subject_no == subject.number)
-        there: dict[bytes, Row[tuple[bytes, int, bytes, bytes, int]]] = {}
+        there: dict[bytes, Row[tuple[object, ...]]] = {}
         digests = list(latest)
         for start in range(0, len(digests), 900):  # SQLite's least limit is 999 variables
             some = digests[start : start + 900]
@@ -199,34 +220,24 @@ class Vault:
             payload = pack_payload(conversation)
             content = self._sealer.lookup(b"content", payload + conversation.signal.value.encode())
             row = there.get(digest)
-            if row is not None and row.content_digest == content:
+            # What waits for its erasure is not brought back by another copy of it.
+            if row is not None and (row.content_digest == content or row.ended_ms is not None):
                 continue
             changes.append(
-                _Change(
+                Change(
                     subject=subject,
                     conversation=conversation,
                     raw=self._entropy.draw(16) if row is None else row.id,
                     payload=payload,
                     sequence=0 if row is None else row.sequence + 1,
-                    number=None if row is None else row.no,
+                    number=next_no if row is None else row.no,
+                    old_block=None if row is None else row.block_no,
                     content_digest=content,
                     source_digest=digest,
                 )
             )
+            next_no += row is None
         return changes, len(latest) - len(changes)
-
-    def _to_seal(self, changes: Sequence[_Change]) -> dict[Holder, list[ToSeal]]:
-        items: dict[Holder, list[ToSeal]] = {}
-        for change in changes:
-            holder = change.subject.holder
-            place = ContentPlace(
-                tenant=self._tenant,
-                subject=holder.raw,
-                conversation=change.raw,
-                sequence=change.sequence,
-            )
-            items.setdefault(holder, []).append(ToSeal(place=place, payload=change.payload))
-        return items
 
     def _log_capture(self, commitments: bytes, source: CaptureSource) -> int:
         hashes = [leaf_hash(commitments[at : at + 32]) for at in range(0, len(commitments), 32)]
@@ -239,68 +250,73 @@ class Vault:
 
     def _store(
         self,
-        db: Connection,
-        changes: Sequence[_Change],
-        sealed: Mapping[bytes, Sealed],
+        blocks: Sequence[tuple[Holder, list[Change]]],
+        drawn: Drawn,
         commitments: bytes,
         log_index: int,
     ) -> None:
-        batch = db.execute(
-            insert(CAPTURE_BATCH).values(log_index=log_index, commitments=commitments)
-        )
-        (batch_no,) = batch.inserted_primary_key or (0,)
-        next_no = (db.execute(select(func.max(CONVERSATION.c.no))).scalar() or 0) + 1
         now = to_millis(self._clock.now())
-        rows, envelopes = [], []
-        for position, change in enumerate(changes):
-            number = change.number
-            row = _row(change, now, batch_no, position)
-            if number is None:
-                number, next_no = next_no, next_no + 1
-                rows.append({"no": number, **row})
-            else:
-                row.pop("captured_ms")
-                # A signal once given is never lost by a later copy that lacks it.
-                if row["signal"] == Signal.NONE.value:
-                    row.pop("signal")
-                db.execute(update(CONVERSATION).where(CONVERSATION.c.no == number).values(row))
-            envelope = sealed[change.raw].envelope
-            envelopes.append({"conversation_no": number, "envelope": envelope})
-        if rows:
-            db.execute(insert(CONVERSATION), rows)
-        db.execute(insert(SEALED).prefix_with("OR REPLACE"), envelopes)
+        with self._engine.begin() as db:
+            batch_no = next_number(db, CAPTURE_BATCH)
+            batch = {"no": batch_no, "log_index": log_index, "commitments": commitments}
+            db.execute(insert(CAPTURE_BATCH).values(batch))
+            first_block, position = next_number(db, BLOCK), 0
+            new: list[dict[str, object]] = []
+            changed: list[dict[str, object]] = []
+            sealed: list[dict[str, object]] = []
+            former: list[tuple[Holder, int, Member]] = []
+            for block_no, (holder, changes) in enumerate(blocks, first_block):
+                block = self._seal(holder, changes, drawn, batch_no, position)
+                sealed.append(
+                    {
+                        "no": block_no,
+                        "subject_no": holder.number,
+                        "id": block.id,
+                        "envelope": block.envelope,
+                    }
+                )
+                for place, change in enumerate(changes, position):
+                    row = row_of(change, now, batch_no, place, block_no)
+                    (new if change.old_block is None else changed).append(row)
+                former += [
+                    (holder, change.old_block, (change.raw, change.sequence - 1))
+                    for change in changes
+                    if change.old_block is not None
+                ]
+                position += len(changes)
+            self._removal.former_versions(db, former)
+            db.execute(insert(BLOCK), sealed)
+            if new:
+                db.execute(insert(CONVERSATION), new)
+            for row in changed:
+                update_row(db, row)
+        self._removal.finish()
+
+    def _seal(
+        self,
+        holder: Holder,
+        changes: Sequence[Change],
+        drawn: Drawn,
+        batch_no: int,
+        position: int,
+    ) -> SealedBlock:
+        body = pack_body(
+            [
+                Entry(
+                    number=change.number,
+                    batch=batch_no,
+                    position=position + place,
+                    payload=change.payload,
+                )
+                for place, change in enumerate(changes)
+            ]
+        )
+        members = [(change.raw, change.sequence) for change in changes]
+        return drawn.seal(holder, members, body, tenant=self._tenant)
 
     def _source_digest(self, conversation: Conversation) -> bytes:
         name = f"{conversation.source}\x00{conversation.source_id}"
         return self._sealer.lookup(b"source", name.encode("utf-8", "surrogatepass"))
-
-
-def _with_signal(conversation: Conversation, before: Conversation | None) -> Conversation:
-    """Keep the signal of an earlier copy in the same capture that the later one lacks."""
-    if before is None or conversation.signal is not Signal.NONE:
-        return conversation
-    return replace(conversation, signal=before.signal)
-
-
-def _row(change: _Change, now_ms: int, batch_no: int, position: int) -> dict[str, object]:
-    conversation = change.conversation
-    created, updated = conversation.created, conversation.updated
-    return {
-        "id": change.raw,
-        "subject_no": change.subject.number,
-        "source": conversation.source,
-        "source_digest": change.source_digest,
-        "content_digest": change.content_digest,
-        "created_ms": None if created is None else to_millis(created),
-        "updated_ms": None if updated is None else to_millis(updated),
-        "captured_ms": now_ms,
-        "signal": conversation.signal.value,
-        "turns": len(conversation.turns),
-        "size_bytes": len(change.payload),
-        "sequence": change.sequence,
-        "batch_no": batch_no,
-        "position": position,
-    }
 
 
 def _held(row: Row[tuple[object, ...]]) -> Held:
@@ -317,4 +333,6 @@ def _held(row: Row[tuple[object, ...]]) -> Held:
         sequence=row.sequence,
         batch_no=row.batch_no,
         position=row.position,
+        block_no=row.block_no,
+        ended=None if row.ended_ms is None else from_millis(row.ended_ms),
     )

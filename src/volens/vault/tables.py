@@ -17,6 +17,8 @@ from sqlalchemy import (
 METADATA = MetaData()
 SIGNALLED = "signal <> 'none'"
 """The few conversations with a signal; in these very words, so that the index over them is used."""
+ENDED = "ended_ms IS NOT NULL"
+"""The few conversations that wait for their erasure; in these words, for the same reason."""
 
 SUBJECT = Table(
     "subject",
@@ -33,6 +35,7 @@ SUBJECT = Table(
     Column("organisation", String),
     Column("status", String, nullable=False),
     Column("created_ms", Integer, nullable=False),
+    sqlite_autoincrement=True,
 )
 ORGANISATION = Table(
     "organisation",
@@ -57,6 +60,7 @@ CAPTURE_BATCH = Table(
     Column("no", Integer, primary_key=True),
     Column("log_index", Integer, nullable=False),
     Column("commitments", LargeBinary, nullable=False),  # 32 bytes each, in order
+    sqlite_autoincrement=True,
 )
 CONVERSATION = Table(
     "conversation",
@@ -76,12 +80,27 @@ CONVERSATION = Table(
     Column("sequence", Integer, nullable=False),
     Column("batch_no", Integer, nullable=False),
     Column("position", Integer, nullable=False),
+    Column("block_no", Integer, nullable=False),
+    Column("ended_ms", Integer),  # when access ended; its erasure follows
     UniqueConstraint("subject_no", "source_digest"),
     Index("conversation_signalled", "subject_no", "signal", sqlite_where=text(SIGNALLED)),
+    Index("conversation_ended", "subject_no", "no", sqlite_where=text(ENDED)),
+    sqlite_autoincrement=True,  # a number that was erased never names another conversation
 )
-SEALED = Table(
-    "sealed",
+BLOCK = Table(  # ciphertext: conversations of one person under one key
+    "block",
     METADATA,
-    Column("conversation_no", Integer, primary_key=True, autoincrement=False),
+    Column("no", Integer, primary_key=True),
+    Column("subject_no", Integer, nullable=False),
+    Column("id", LargeBinary, nullable=False),
     Column("envelope", LargeBinary, nullable=False),
+    Index("block_of", "subject_no"),
+    sqlite_autoincrement=True,
+)
+OBSOLETE_KEY = Table(  # keys of what is not stored any more; dropped next, and at every start
+    "obsolete_key",
+    METADATA,
+    Column("subject_no", Integer, primary_key=True, autoincrement=False),
+    Column("key_id", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
 )

@@ -1,0 +1,216 @@
+"""Taking conversations and people out of the vault: keys, ciphertext, rows, in an order that holds.
+
+A block is never changed in place: the one without what goes is sealed under a new key and stored
+in one transaction with the list of keys that nothing needs any more (`obsolete_key`); those are
+dropped right after, and by `finish` at the next start if the process died in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+
+from volens.core.ids import ConversationId, IdKind, parse_id
+from volens.core.ports import Entropy
+from volens.core.time import to_millis
+from volens.crypto.blocks import Member
+from volens.crypto.keystore import Holder, KeyStore
+from volens.crypto.shredding import Rewrite, Shredder
+from volens.storage.engine import driver_of, execute_many
+from volens.vault.blocks import merge_bodies
+from volens.vault.subjects import Subject
+from volens.vault.tables import BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY, SUBJECT
+
+_AT_ONCE = 900  # SQLite's least limit is 999 variables
+_SMALL_BYTES = 16 * 1024
+_MERGED_BYTES = 64 * 1024
+
+
+class Removal:
+    """Ends access, erases, and keeps blocks whole. The caller has logged why."""
+
+    def __init__(self, engine: Engine, shredder: Shredder) -> None:
+        """Use tables in `engine`."""
+        self._engine = engine
+        self._shredder = shredder
+
+    def end_access(self, numbers: Sequence[int], at: datetime) -> None:
+        """Make conversations unreadable for everybody; what ended before keeps its moment."""
+        self._set_ended(numbers, to_millis(at))
+
+    def resume_access(self, numbers: Sequence[int]) -> None:
+        """Take that back."""
+        self._set_ended(numbers, None)
+
+    def erase_conversations(self, wanted: Mapping[Subject, Sequence[ConversationId]]) -> None:
+        """Erase conversations; those that are gone already are no error.
+
+        1. Each block that holds one of them is sealed anew without it, under a new key.
+        2. In one transaction: the new blocks take the place of the old, the rows go, and the keys
+           of what went are put on the list of obsolete ones.
+        3. Those keys are dropped; from here on nothing in the home opens what went.
+
+        If it stops after 1, there are keys that open nothing. If it stops after 2, the next start
+        does 3. Repeating the call leads to the same state.
+        """
+        with self._engine.begin() as db:
+            found = [
+                (subject, row)
+                for subject, names in wanted.items()
+                for row in _rows(db, subject, names)
+            ]
+            self.former_versions(
+                db, [(one.holder, row.block_no, (row.id, row.sequence)) for one, row in found]
+            )
+            _obsolete(db, [(one.number, row.id) for one, row in found])
+            execute_many(
+                db, "DELETE FROM conversation WHERE no = ?", [(row.no,) for _, row in found]
+            )
+            execute_many(
+                db,
+                "DELETE FROM leaf WHERE subject_no = ? AND opening = ?",
+                [(one.number, name) for one, names in wanted.items() for name in names],
+            )
+        self.finish()
+
+    def erase_accounts(self, subjects: Sequence[Subject]) -> None:
+        """Erase people with everything the vault holds of them; twice is no error.
+
+        1. All their keys are dropped, in one transaction: nothing opens any more.
+        2. Rows and ciphertext go.
+
+        If it stops after 1, repeating the call does 2.
+        """
+        self.drop_account_keys(subjects)
+        numbers = [(subject.number,) for subject in subjects]
+        with self._engine.begin() as db:
+            for table in (BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY):
+                execute_many(db, f"DELETE FROM {table.name} WHERE subject_no = ?", numbers)  # noqa: S608 - a constant name
+            execute_many(db, f"DELETE FROM {SUBJECT.name} WHERE no = ?", numbers)  # noqa: S608 - a constant name
+
+    def drop_account_keys(self, subjects: Sequence[Subject]) -> None:
+        """Do the first step of `erase_accounts` alone: from here on nothing of them opens."""
+        self._shredder.drop_accounts([subject.holder for subject in subjects])
+
+    def former_versions(self, db: Connection, going: Sequence[tuple[Holder, int, Member]]) -> None:
+        """Within `db`'s transaction, rewrite the blocks that hold versions which are to go.
+
+        Args:
+            db: an open transaction.
+            going: (whose, number of the block, conversation and sequence); `finish` follows it.
+        """
+        by_block: dict[tuple[Holder, int], list[Member]] = {}
+        for holder, block_no, member in going:
+            by_block.setdefault((holder, block_no), []).append(member)
+        self._rewrite(db, [(holder, [no], gone) for (holder, no), gone in by_block.items()])
+
+    def compact(self, subject: Subject) -> int:
+        """Merge a person's small blocks; return how many blocks are fewer now."""
+        with self._engine.begin() as db:
+            runs = _small_runs(db, subject)
+            self._rewrite(db, [(subject.holder, run, []) for run in runs])
+        self.finish()
+        return sum(len(run) - 1 for run in runs)
+
+    def finish(self) -> None:
+        """Drop the keys that nothing needs any more, if a stop left some."""
+        with self._engine.connect() as db:
+            rows = db.execute(
+                select(OBSOLETE_KEY.c.subject_no, OBSOLETE_KEY.c.key_id, SUBJECT.c.id).join(
+                    SUBJECT, SUBJECT.c.no == OBSOLETE_KEY.c.subject_no
+                )
+            ).all()
+        if not rows:
+            return
+        unwanted: dict[Holder, list[bytes]] = {}
+        for row in rows:
+            holder = Holder(number=row.subject_no, raw=row.id)
+            unwanted.setdefault(holder, []).append(row.key_id)
+        self._shredder.drop(unwanted)
+        with self._engine.begin() as db:
+            execute_many(
+                db,
+                "DELETE FROM obsolete_key WHERE subject_no = ? AND key_id = ?",
+                [(row.subject_no, row.key_id) for row in rows],
+            )
+
+    def _rewrite(
+        self, db: Connection, wanted: Sequence[tuple[Holder, list[int], list[Member]]]
+    ) -> None:
+        """Merge the blocks of each (whose, block numbers, what goes) into the first of them."""
+        if not wanted:
+            return
+        stored = _blocks(db, [no for _, numbers, _ in wanted for no in numbers])
+        rewrites = [
+            Rewrite(holder=holder, blocks=[stored[no] for no in numbers], without=gone)
+            for holder, numbers, gone in wanted
+        ]
+        for (holder, numbers, _), new in zip(wanted, self._shredder.rewrite(rewrites), strict=True):
+            first, others = numbers[0], numbers[1:]
+            _obsolete(db, [(holder.number, stored[no][0]) for no in numbers])
+            if new is None:
+                others = numbers
+            else:
+                values = {"id": new.id, "envelope": new.envelope}
+                db.execute(update(BLOCK).where(BLOCK.c.no == first).values(values))
+            if others:
+                db.execute(delete(BLOCK).where(BLOCK.c.no.in_(others)))
+                moved = update(CONVERSATION).where(CONVERSATION.c.block_no.in_(others))
+                db.execute(moved.values(block_no=first))
+
+    def _set_ended(self, numbers: Sequence[int], moment_ms: int | None) -> None:
+        with self._engine.begin() as db:
+            only = "" if moment_ms is None else " AND ended_ms IS NULL"
+            execute_many(
+                db,
+                f"UPDATE conversation SET ended_ms = ? WHERE no = ?{only}",  # noqa: S608 - constants
+                [(moment_ms, number) for number in numbers],
+            )
+
+
+def shredder_for(keys: KeyStore, *, tenant: bytes, entropy: Entropy) -> Shredder:
+    """Make the shredder that a vault is wired with; the wiring itself may not import it."""
+    return Shredder(keys, merge_bodies, tenant=tenant, entropy=entropy)
+
+
+def _rows(
+    db: Connection, subject: Subject, names: Sequence[ConversationId]
+) -> Iterator[Row[tuple[object, ...]]]:
+    """Yield the rows of a person's conversations that are still there."""
+    raws = [parse_id(IdKind.CONVERSATION, name) for name in names]
+    theirs = select(CONVERSATION).where(CONVERSATION.c.subject_no == subject.number)
+    for start in range(0, len(raws), _AT_ONCE):
+        yield from db.execute(theirs.where(CONVERSATION.c.id.in_(raws[start : start + _AT_ONCE])))
+
+
+def _blocks(db: Connection, numbers: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+    """Return (id, envelope) of each block."""
+    found: dict[int, tuple[bytes, bytes]] = {}
+    for start in range(0, len(numbers), _AT_ONCE):
+        query = select(BLOCK).where(BLOCK.c.no.in_(numbers[start : start + _AT_ONCE]))
+        found.update({row.no: (row.id, row.envelope) for row in db.execute(query)})
+    return found
+
+
+def _small_runs(db: Connection, subject: Subject) -> list[list[int]]:
+    """Return runs of two and more small blocks of a person that fit into one."""
+    query = "SELECT no, length(envelope) FROM block WHERE subject_no = ? ORDER BY no"
+    runs: list[list[int]] = [[]]
+    size = 0
+    for number, length in driver_of(db).execute(query, (subject.number,)):
+        if length >= _SMALL_BYTES:
+            continue
+        if size + length > _MERGED_BYTES:
+            runs.append([])
+            size = 0
+        runs[-1].append(number)
+        size += length
+    return [run for run in runs if len(run) > 1]
+
+
+def _obsolete(db: Connection, keys: Sequence[tuple[int, bytes]]) -> None:
+    if keys:
+        rows = [{"subject_no": number, "key_id": key} for number, key in keys]
+        db.execute(insert(OBSOLETE_KEY).prefix_with("OR IGNORE"), rows)
