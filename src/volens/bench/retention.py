@@ -40,7 +40,7 @@ def run(
     *,
     subjects: int = 100_000,
     days: int = 365,
-    chats: int = 90,
+    chats: int = 60,
     requests: int = 18,
     holds: int = 1,
     cool_off: timedelta = COOL_OFF,

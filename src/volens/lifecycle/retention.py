@@ -24,7 +24,7 @@ EVERY = timedelta(days=1)
 """The longest time between two runs with which every promise is kept."""
 _EARLY = timedelta(hours=12)
 """So much before its time an epoch ends: a daily run that comes minutes early is not a day late."""
-_JOURNALED = 32
+_JOURNALED = 8
 """How many requests are journaled before they are taken in: each looks through the journal."""
 
 
