@@ -60,6 +60,7 @@ def chat(
         "sequence": sequence,
         "batch_no": 1,
         "position": 0,
+        "block_no": 1,
     }
     with stores.main.begin() as db:
         db.execute(insert(CONVERSATION).values(columns))

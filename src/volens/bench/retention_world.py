@@ -25,6 +25,7 @@ from volens.vault.model import Conversation, Role, Turn
 from volens.vault.subjects import NewSubject, Subject
 
 _DAY = timedelta(days=1)
+_TICK = timedelta(milliseconds=1)
 GROUP = 5_000
 ORGANISATIONS = {f"org{number:02}": (number % 9 + 2) * 10 for number in range(20)}
 """Each keeps chats for so many days: 20 to 100."""
@@ -44,13 +45,14 @@ _SHARE = 10
 
 
 class SteppedClock:
-    """A clock that stands where it was put."""
+    """A clock that is put somewhere and goes on by a millisecond each time it is read."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
 
     def now(self) -> datetime:
-        """Return where it stands."""
+        """Return where it stands, and let it go on."""
+        self.moment += _TICK
         return self.moment
 
 
