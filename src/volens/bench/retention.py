@@ -40,8 +40,8 @@ def run(
     *,
     subjects: int = 100_000,
     days: int = 365,
-    chats: int = 60,
-    requests: int = 18,
+    chats: int = 30,
+    requests: int = 12,
     holds: int = 1,
     cool_off: timedelta = COOL_OFF,
 ) -> dict[str, float]:
