@@ -54,6 +54,7 @@ GROUPS = {
     "erase": ("conversation", "history", "subject"),
     "hold": ("place", "list", "show", "extend", "review", "release"),
     "receipt": ("list", "show", "send"),
+    "retention": ("preview", "run", "confirm-clock"),
     "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
     "keys": ("status", "rotate", "destroy-expired"),
@@ -114,6 +115,7 @@ def test_what_changes_something_can_be_tried_first(
         "send",
         "rotate", "destroy-expired", "backup", "restore",
         "audit", "processing", "impact", "inventory", "transparency",
+        "run", "confirm-clock",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

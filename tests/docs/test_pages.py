@@ -129,7 +129,7 @@ def test_every_named_command_exists() -> None:
     known = {name: entry.group for name, entry in COMMANDS.items()}
     for page in pages():
         text = (ROOT / page).read_text(encoding="utf-8")
-        for name, second in re.findall(r"`volens ([a-z]+)(?: ([a-z]+))?", text):
+        for name, second in re.findall(r"`volens ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", text):
             assert name in known, f"{page}: volens {name}"
             if known[name] and second:
                 module = import_module(f"volens.cli.{COMMANDS[name].module}")

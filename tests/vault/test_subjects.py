@@ -10,6 +10,7 @@ from volens.core.purposes import CONSENT_PURPOSES, Purpose, SubjectStatus, Tier
 from volens.core.regions import Region
 from volens.gate.facts import Use
 from volens.log.kinds import EntryKind
+from volens.policy.retention import RetentionClass
 from volens.vault.subjects import NewSubject
 
 PLANS = ["free", "pro", "business", "enterprise", "api", "gov"]
@@ -140,6 +141,29 @@ def test_an_instruction_replaces_the_former_one_and_grants_nobody_anything(store
     assert stores.subjects.instructions() == {"acme": frozenset({"safety_training"})}
     assert not stores.gate.decide(ada, Use(purpose="safety_training")).permit
     assert stores.ledger.states(ada.id) == {}
+
+
+def test_of_an_instruction_only_the_part_given_is_replaced(stores: Stores) -> None:
+    times = {RetentionClass.ACTIVE_CONVERSATIONS: 90, RetentionClass.DELETED_CHATS: 25}
+    stores.subjects.instruct("acme", [Purpose.SAFETY_TRAINING])
+    stores.subjects.instruct("acme", None, keeping=times)
+    assert stores.subjects.instructions() == {"acme": frozenset({"safety_training"})}
+    assert stores.subjects.keeping() == {"acme": times}
+    stores.subjects.instruct("acme", [])
+    assert stores.subjects.keeping() == {"acme": times}
+    stores.subjects.instruct("acme", None, keeping={})
+    assert stores.subjects.keeping() == {}
+    stores.subjects.instruct("zeta", None, keeping={RetentionClass.CLOSED_ACCOUNTS: 30})
+    assert stores.subjects.instructions() == {"acme": frozenset(), "zeta": frozenset()}
+    assert stores.log.kinds().count(EntryKind.ORGANISATION_INSTRUCTED) == 5
+
+
+def test_a_changed_row_of_times_is_refused(stores: Stores) -> None:
+    stores.subjects.instruct("acme", None, keeping={RetentionClass.DELETED_CHATS: 25})
+    with stores.main.begin() as db:
+        db.exec_driver_sql("UPDATE organisation SET keeping = 'deleted_chats=-1'")
+    with pytest.raises(InvalidInput):
+        stores.subjects.keeping()
 
 
 def test_repr_of_a_person_shows_no_name(stores: Stores) -> None:

@@ -35,7 +35,7 @@ from volens.crypto import keystore
 from volens.holds import erasure_tables
 from volens.holds import reports as report_store
 from volens.holds import tables as hold_tables
-from volens.lifecycle import sent
+from volens.lifecycle import sent, trusted_time
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
@@ -67,6 +67,7 @@ ROOMS_WITH_TABLES = (
     rights_store,
     report_store,
     sent,
+    trusted_time,
     audit_register,
 )
 """What has tables in the main database."""

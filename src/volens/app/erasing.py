@@ -8,6 +8,7 @@ from volens.datasets.erasing import DatasetTarget
 from volens.holds.carving import Carver
 from volens.holds.progress import ErasureProgress
 from volens.holds.target import HoldTarget, ReportTarget
+from volens.lifecycle.carving import VaultCarver
 from volens.lifecycle.erasing import Eraser, HoldReader
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
@@ -27,7 +28,7 @@ def eraser_of(
         home: the home.
         vault: what forgets conversations and accounts, if not the home's own vault.
         holds: what keeps erasures from going on, if not the home's own holds.
-        carver: leaves of a held conversation only its held turns; without one all of it stays.
+        carver: leaves of a held conversation only its held turns, if not the home's own vault.
     """
     return Eraser(
         home.erasures,
@@ -45,7 +46,7 @@ def eraser_of(
         ],
         clock=home.clock,
         holds=home.holds if holds is None else holds,
-        carver=carver,
+        carver=carver or VaultCarver(home.subjects, home.removal),
     )
 
 

@@ -20,6 +20,7 @@ NAMES = {
     "build": "a dataset build beside the same store without keys",
     "log": "durable appends and proofs beside a bare fdatasync",
     "redaction": "what is found and missed, and how fast",
+    "retention": "a simulated year: what goes when, and what it costs",
     "ledger": "choices of many people, one and all at once",
     "cli": "how long commands take to start",
 }

@@ -8,9 +8,11 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from volens.app.home import Home
+from volens.app.retention import clock_of, late_in
 from volens.app.witnesses import WITNESSES, remembered
 from volens.audit.register import overdue_since
 from volens.audit.run import every_days
@@ -72,6 +74,7 @@ def examine(home: Home, tell: Tell) -> Iterator[Finding]:
         _databases,
         _epochs,
         _register,
+        _retention,
         _journal,
         _log,
         _witnesses,
@@ -160,6 +163,24 @@ def _epochs(home: Home) -> Iterator[Finding]:
 def _register(home: Home) -> Iterator[Finding]:
     count = len(home.register.read())
     yield _fine("register", f"{count:,} entries of what people took back, for restored backups")
+
+
+def _retention(home: Home) -> Iterator[Finding]:
+    now = home.clock.now()
+    judged = clock_of(home).look(now)
+    seen = judged.state.seen
+    if late := late_in(home, judged):
+        text = f"{len(late):,} erasures are late, the oldest since {_day(late[0].promised_by)}"
+        yield _bad("retention", text, "volens retention run; volens retention preview lists them")
+    if judged.paused:
+        text = f"destruction is paused: the clock ({judged.paused.value}); last run {_day(seen)}"
+        hint = "volens retention confirm-clock, or have a witness cosign; then run it every day"
+        yield _warn("retention clock", text, hint)
+    elif judged.witness_ahead:
+        text = "a witness's clock is more than 36 hours ahead of this one"
+        yield _warn("retention clock", text, "see which of the two is wrong")
+    elif not late:
+        yield _fine("retention", f"nothing is late; last run or start {_day(seen)}")
 
 
 def _journal(home: Home) -> Iterator[Finding]:
@@ -262,6 +283,10 @@ def _disk(home: Home) -> Iterator[Finding]:
         yield _fine("disk", text)
     if not os.access(home.folder, os.W_OK):
         yield _bad("home access", "it can't be written", "check who owns it")
+
+
+def _day(moment: datetime) -> str:
+    return format_moment(moment)[: len("2026-01-31")]
 
 
 def _fine(name: str, text: str) -> Finding:

@@ -54,6 +54,9 @@ COMMANDS = {
     "receipt": _Entry(
         module="receipt", text="Erasures: how far each has come, with proof.", group=True
     ),
+    "retention": _Entry(
+        module="retention", text="What goes when, and the run that lets it go.", group=True
+    ),
     "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
     "build": _Entry(module="build", text="Build a dataset of what may be used."),
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),

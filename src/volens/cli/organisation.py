@@ -1,7 +1,8 @@
-"""``volens organisation``: the documented instructions of organisations (R16, R20)."""
+"""``volens organisation``: the documented instructions of organisations (R14, R16, R20, R37)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,27 +10,49 @@ import typer
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import DIM, GOOD, Answer, line, table
+from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.gate.facts import known_purpose
+from volens.policy.retention import Days, RetentionClass, check_shorter, days_of
 from volens.vault.subjects import check_word
 
 GROUP = new_group("What organisations have instructed.")
 
 
+_TIMES = {
+    "keep_days": RetentionClass.ACTIVE_CONVERSATIONS,
+    "deleted_days": RetentionClass.DELETED_CHATS,
+    "closed_days": RetentionClass.CLOSED_ACCOUNTS,
+    "safety_days": RetentionClass.SAFETY_INVESTIGATIONS,
+}
+"""Options and what each shortens."""
+_TOLD = {
+    RetentionClass.ACTIVE_CONVERSATIONS: "chats {} days after their last message",
+    RetentionClass.DELETED_CHATS: "deleted chats {} days after the request",
+    RetentionClass.CLOSED_ACCOUNTS: "closed accounts {} days after the request",
+    RetentionClass.SAFETY_INVESTIGATIONS: "turns under a safety hold after {} days",
+}
+
+
 @command(GROUP, "list")
 def list_organisations(session: Session) -> Answer:
-    """List organisations and the purposes each has instructed."""
+    """List organisations, the purposes each has instructed, and the times it has shortened."""
     with read_home(session) as home:
         found = {name: sorted(words) for name, words in home.subjects.instructions().items()}
+        keeping = home.subjects.keeping()
+    document: dict[str, Json] = {
+        "organisations": {name: [*words] for name, words in found.items()},
+        "keeping": {
+            name: {one.value: n for one, n in days.items()} for name, days in keeping.items()
+        },
+    }
     if not found:
-        return Answer(
-            document={"organisations": {}},
-            shown=(line("No organisation has instructed anything."),),
-        )
-    rows = [(name, ", ".join(words) or "nothing") for name, words in sorted(found.items())]
-    return Answer(
-        document={"organisations": found}, shown=(table(("organisation", "instructed"), rows),)
-    )
+        return Answer(document=document, shown=(line("No organisation has instructed anything."),))
+    rows = [
+        (name, ", ".join(words) or "nothing", _said(keeping.get(name, {})) or "as the policy says")
+        for name, words in sorted(found.items())
+    ]
+    return Answer(document=document, shown=(table(("organisation", "instructed", "gone"), rows),))
 
 
 @command(GROUP, "instruct", writes=True)
@@ -40,29 +63,75 @@ def instruct(
         list[str] | None,
         typer.Argument(metavar="PURPOSE...", help="All purposes it allows from now on."),
     ] = None,
-    nothing: Annotated[
-        bool, typer.Option("--nothing", help="Take every instruction back.")
+    nothing: Annotated[bool, typer.Option("--nothing", help="Take every purpose back.")] = False,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Chats go N days after their last message."),
+    ] = None,
+    deleted_days: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Deleted chats are gone within N days.")
+    ] = None,
+    closed_days: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Closed accounts are gone within N days."),
+    ] = None,
+    safety_days: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Safety holds end within N days.")
+    ] = None,
+    usual_times: Annotated[
+        bool, typer.Option("--usual-times", help="Take all times back: the policy's hold.")
     ] = False,
 ) -> Answer:
-    """Record an organisation's instruction; it replaces the former one.
+    """Record an organisation's instruction: purposes it allows, times it shortens.
 
-    It only opens the door: each person's own yes is needed as well.
+    What is not given stays as it was. Purposes only open the door: each person's own yes is needed
+    as well. Times can only be shorter than the policy's.
     """
-    if bool(purposes) == nothing:
-        hint = "name purposes, or give --nothing"
-        raise InvalidInput("nothing_given", "no purpose was given", hint=hint)
+    given = dict(
+        zip(_TIMES.values(), (keep_days, deleted_days, closed_days, safety_days), strict=True)
+    )
+    times = {one: days for one, days in given.items() if days is not None}
+    if bool(purposes) and nothing:
+        raise InvalidInput("nothing_given", "purposes and --nothing", hint="give one of the two")
+    if times and usual_times:
+        raise InvalidInput("nothing_given", "times and --usual-times", hint="give one of the two")
+    if not (purposes or nothing or times or usual_times):
+        hint = "name purposes, give --nothing, or a time such as --keep-days 90"
+        raise InvalidInput("nothing_given", "no purpose and no time was given", hint=hint)
     check_word("organisation", name)
     wanted = sorted({known_purpose(word) for word in purposes or []})
-    said = ", ".join(wanted) or "nothing"
     with write_home(session) as home:
         before = sorted(home.subjects.instructions().get(name, frozenset()))
-        document = {"organisation": name, "purposes": [*wanted], "before": before}
+        kept = home.subjects.keeping().get(name, {})
+        check_shorter(times, days_of(home.policy.pack.tables["retention"]))
+        after = {} if usual_times else {**kept, **times}
+        allowed = [*wanted] if purposes or nothing else before
+        document: dict[str, Json] = {
+            "organisation": name,
+            "purposes": [*allowed],
+            "before": [*before],
+            "keeping": {one.value: days for one, days in after.items()},
+        }
+        said = _instructed(allowed, after, purposes=bool(purposes or nothing))
         if session.dry_run:
             would = line(f"would record that {name} instructs: {said}")
             return Answer(document={"dry_run": True, **document}, shown=(would,))
-        home.subjects.instruct(name, wanted)
-    shown = (
-        line(f"Recorded: {name} instructs {said}.", GOOD),
-        line("Each person's own yes is needed as well.", DIM),
-    )
-    return Answer(document=document, shown=shown)
+        home.subjects.instruct(name, wanted if purposes or nothing else None, keeping=after)
+    shown = [line(f"Recorded: {name} instructs {said}.", GOOD)]
+    if purposes:
+        shown.append(line("Each person's own yes is needed as well.", DIM))
+    if times:
+        shown.append(line("See what goes when: volens retention preview", DIM))
+    return Answer(document=document, shown=tuple(shown))
+
+
+def _instructed(allowed: Sequence[str], keeping: Days, *, purposes: bool) -> str:
+    parts = [", ".join(allowed) or "nothing"] if purposes else []
+    times = _said(keeping)
+    if times or not parts:
+        parts.append(f"to erase {times}" if times else "no times of its own")
+    return "; ".join(parts)
+
+
+def _said(keeping: Days) -> str:
+    return ", ".join(_TOLD[one].format(days) for one, days in sorted(keeping.items()))

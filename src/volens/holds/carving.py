@@ -13,15 +13,15 @@ EMPTY_TURN = Turn(role=Role.SYSTEM, text="")
 
 
 class Carver(Protocol):
-    """Rewrites conversations of which only some turns are held. Implemented over the gate."""
+    """Rewrites conversations of which only some turns are held. Implemented in the vault."""
 
     def carve(self, subject: SubjectId, conversation: ConversationId, kept: Sequence[int]) -> None:
         """Leave of a conversation only the turns `kept`, sealed under a key of its own.
 
         When it returns, durably:
 
-        1. The log holds an access intent for the purpose of the hold, then the end of it: content
-           is opened to be rewritten, by the gate and nowhere else.
+        1. Nobody was handed content: it is rewritten where it is sealed, by a pure function. The
+           log names the erasure that it belongs to.
         2. What is stored is `carve_payload` of what was: no byte of another turn, of the title or
            of the names of attachments is left, in no table, file, journal or temporary file.
         3. The key that opened it before is gone, so that a copy of the ciphertext opens as little

@@ -39,6 +39,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         {
             "name": "an organisation's short name",
             "instructions": "purposes it allows",
+            "keeping": "times it has shortened",
             "changed_ms": "since when",
         },
     ),
@@ -307,6 +308,20 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "state": "how far it had come",
             "sent_ms": "when the mail server took the receipt; never to whom",
             "salt": "opens what the log says about it",
+        },
+    ),
+    *table_rows(
+        "main.db clock",
+        "",
+        Method.KEPT,
+        When.NEVER,
+        {
+            "no": "always 1",
+            "seen_ms": "the last time that counted",
+            "trusted_ms": "the newest time that somebody vouched for",
+            "source": "a witness or an officer",
+            "paused": "why nothing is destroyed at present",
+            "paused_at_ms": "since when",
         },
     ),
     *table_rows(

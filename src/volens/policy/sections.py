@@ -25,6 +25,7 @@ from volens.policy.pack import (
     Text,
     TierInfo,
 )
+from volens.policy.retention import section_fault
 
 PROHIBITING_RULE = {
     Purpose.FACE_RECOGNITION: "base-no-biometrics (R49-R50)",
@@ -262,7 +263,7 @@ def read_notices(
     return tuple(notices)
 
 
-def read_tables(manifest: Table) -> dict[str, tuple[Row, ...]]:
+def read_tables(manifest: Table, kind: PackKind) -> dict[str, tuple[Row, ...]]:
     """Read [tables]: stages, sources, terms, retention, roles, exceptions."""
     outer = manifest.table("tables", needed=False)
     tables: dict[str, tuple[Row, ...]] = {}
@@ -286,6 +287,11 @@ def read_tables(manifest: Table) -> dict[str, tuple[Row, ...]]:
         assert isinstance(named, tuple)
         if set(named) - known:
             raise outer.error(f"stages.{row.key}.purposes", "names an unknown purpose", "see R07")
+    for row in tables["retention"]:
+        days = row.values["days"]
+        assert isinstance(days, int)
+        if fault := section_fault(row.key, days, describing=kind is PackKind.COMPARISON):
+            raise outer.error(f"retention.{row.key}.days", *fault)
     return tables
 
 

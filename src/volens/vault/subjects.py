@@ -22,6 +22,7 @@ from volens.crypto.sealing import Sealer
 from volens.log.fields import Value
 from volens.log.kinds import ChangedField, EntryKind
 from volens.log.recorder import Recorder
+from volens.policy.retention import Days, read_days, write_days
 from volens.vault.tables import LEAF, ORGANISATION, SUBJECT
 
 MAX_REFERENCE_CHARACTERS = 256
@@ -209,30 +210,59 @@ class SubjectStore:
             db.execute(insert(LEAF), entries)
         return self.by_number(subject.number)
 
-    def instruct(self, organisation: str, purposes: Sequence[Purpose]) -> None:
-        """Record an organisation's documented instruction: the purposes it allows (R16, R20).
+    def instruct(
+        self,
+        organisation: str,
+        purposes: Sequence[Purpose] | None,
+        *,
+        keeping: Days | None = None,
+    ) -> None:
+        """Record an organisation's documented instruction: purposes it allows, times it shortens.
 
-        It replaces the former one. An instruction never stands in for a person's grant.
+        Each part replaces the former one; None leaves it as it is (R14, R16, R20). An instruction
+        never stands in for a person's grant, and never keeps anything longer: where the policy has
+        the shorter time, the policy's holds.
         """
         check_word("organisation", organisation)
         salt, commitment = self._recorder.commit(organisation.encode())
         del salt  # nobody needs to open this one: the entry shows that an instruction changed
-        allowed = tuple(sorted(set(purposes)))
+        with self._engine.connect() as db:
+            query = select(ORGANISATION).where(ORGANISATION.c.name == organisation)
+            before = db.execute(query).first()
+        former = "" if before is None else before.instructions
+        words = former if purposes is None else " ".join(sorted(set(purposes)))
         fields: dict[str, Value] = {"commitment": commitment}
-        if allowed:
-            fields["purposes"] = allowed
+        if words:
+            fields["purposes"] = tuple(Purpose(word) for word in words.split())
         self._recorder.record(EntryKind.ORGANISATION_INSTRUCTED, fields)
-        values = {"instructions": " ".join(allowed), "changed_ms": to_millis(self._clock.now())}
+        kept = "" if before is None else before.keeping
+        values = {
+            "instructions": words,
+            "keeping": kept if keeping is None else write_days(keeping),
+            "changed_ms": to_millis(self._clock.now()),
+        }
         with self._engine.begin() as db:
-            known = update(ORGANISATION).where(ORGANISATION.c.name == organisation).values(values)
-            if db.execute(known).rowcount == 0:
+            if before is None:
                 db.execute(insert(ORGANISATION).values(name=organisation, **values))
+            else:
+                known = update(ORGANISATION).where(ORGANISATION.c.name == organisation)
+                db.execute(known.values(values))
 
     def instructions(self) -> dict[str, frozenset[str]]:
         """Return each organisation's purposes."""
         with self._engine.connect() as db:
             rows = db.execute(select(ORGANISATION.c.name, ORGANISATION.c.instructions)).all()
         return {name: frozenset(words.split()) for name, words in rows}
+
+    def keeping(self) -> dict[str, Days]:
+        """Return the times that each organisation has shortened; nothing for one that has not.
+
+        Raises:
+            InvalidInput: ``retention_form`` if a row was changed.
+        """
+        with self._engine.connect() as db:
+            rows = db.execute(select(ORGANISATION.c.name, ORGANISATION.c.keeping)).all()
+        return {name: read_days(words) for name, words in rows if words}
 
     def _check_new(self, db: Connection, item: NewSubject, digest: bytes) -> None:
         if item.organisation is not None:

@@ -42,6 +42,7 @@ ORGANISATION = Table(
     METADATA,
     Column("name", String, primary_key=True),
     Column("instructions", String, nullable=False),  # purposes, space-separated, sorted
+    Column("keeping", String, nullable=False),  # class=days, space-separated, sorted
     Column("changed_ms", Integer, nullable=False),
 )
 LEAF = Table(  # which log entries are about whom; erasable, unlike the entries
