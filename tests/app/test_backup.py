@@ -1,6 +1,5 @@
 """A backup holds no keys and brings nobody back, whatever else of the home is lost."""
 
-import json
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +11,7 @@ from tests.support.homes import Place, add
 from tests.support.stores import BATCH, BUILDER, TRAINING, act, talk
 from volens.app.backup import DATABASES, FILES, FOLDERS, LIFETIME, MANIFEST, make_backup
 from volens.app.creation import UNFINISHED
+from volens.app.erasing import eraser_of
 from volens.app.home import Home
 from volens.app.identity import IDENTITY
 from volens.app.manifest import verify_manifest
@@ -20,6 +20,7 @@ from volens.consent.model import Act, encode_event
 from volens.core.errors import InvalidInput, NotFound, Unavailable, VerificationFailed, VolensError
 from volens.core.purposes import ConsentStatus, Signal
 from volens.crypto.epochs import EpochState
+from volens.holds.erasure import COOL_OFF, new_erasure
 from volens.log.entries import parse_entry
 from volens.log.kinds import CaptureSource, EntryKind, ErasureCause, ErasureScope
 from volens.log.verify import verify_directory
@@ -79,11 +80,6 @@ def withdraw(where: Place, name: str, number: int) -> None:
 def kinds(home: Home) -> list[EntryKind]:
     log = home.owned_log()
     return [parse_entry(entry).kind for entry in log.entries(0, log.size)]
-
-
-def erasure(name: str, subject: str = "") -> bytes:
-    """Return the body of a request as its journal has it: canonical JSON with an id."""
-    return json.dumps({"id": name, "subject": subject, "v": 1}, separators=(",", ":")).encode()
 
 
 class TestMaking:
@@ -243,13 +239,44 @@ class TestRestoring:
         self, lived_in: Place, backup: Path
     ) -> None:
         with lived_in.open() as home:
-            home.register.add("erasures", [erasure("era_a"), erasure("era_b")])
-            home.register.add_cancelled("era_b")
+            ada, bo = (home.subjects.find(name) for name in ("ada", "bo"))
+            asked = [
+                home.erasures.request(
+                    new_erasure(raw * 16, ErasureScope.ACCOUNT, one.id, home.clock.now())
+                )
+                for raw, one in ((b"a", ada), (b"b", bo))
+            ]
+            home.erasures.cancel(asked[1].id, home.clock.now())
         shutil.rmtree(lived_in.folder)
         what = plan(lived_in, backup)
         assert (what.withdrawn, what.erased) == (0, 1)
         to = put(lived_in, what)
-        assert Journal(to.folder / "journal" / "erasures").read() == [erasure("era_a")]
+        with to.open() as home:
+            assert texts(home) == ["hello from bo a"]
+            assert [one.id for one in home.erasures.all()] == [asked[0].id]
+            assert eraser_of(home).run(home.clock.now()).erased == 0
+            lived_in.clock.step(COOL_OFF)
+            assert eraser_of(home).run(home.clock.now()).erased == 1
+            with pytest.raises(NotFound):
+                home.subjects.find("ada")
+            assert texts(home) == ["hello from bo a"]
+
+    def test_an_erasure_that_was_done_since_is_done_again(
+        self, lived_in: Place, backup: Path
+    ) -> None:
+        with lived_in.open() as home:
+            wanted = new_erasure(
+                b"a" * 16, ErasureScope.ACCOUNT, home.subjects.find("ada").id, home.clock.now()
+            )
+            home.erasures.request(wanted)
+            lived_in.clock.step(COOL_OFF)
+            assert eraser_of(home).run(home.clock.now()).erased == 1
+        shutil.rmtree(lived_in.folder)
+        with put(lived_in, plan(lived_in, backup)).open() as home:
+            assert texts(home) == ["hello from bo a"]
+            assert eraser_of(home).run(home.clock.now()).erased == 1
+            with pytest.raises(NotFound):
+                home.subjects.find("ada")
 
     def test_the_journals_of_the_old_home_count_where_the_register_has_nothing(
         self, lived_in: Place, backup: Path, tmp_path: Path

@@ -42,7 +42,7 @@ def cosign(home: Home, at: datetime, *, by: Signer = WITNESS, under: Signer = WI
 
 
 def run(home: Home) -> RetentionRun:
-    return retention_of(home, eraser_of(home, home.removal, home.holds)).run(home.clock.now())
+    return retention_of(home, eraser_of(home)).run(home.clock.now())
 
 
 def settle(home: Home) -> str:

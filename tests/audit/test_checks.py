@@ -102,14 +102,25 @@ def no_instruction(where: Place) -> None:
 
 
 def set_back(where: Place) -> None:
-    """Put yesterday's database in place; the log went on."""
-    kept = where.folder.parent / "kept.db"
-    shutil.copy(where.folder / "main.db", kept)
+    """Put yesterday's database in place, and what custody remembers of it; the log went on."""
+    put_back = keeping(where)
     with where.open() as home:
         for name in ("eve", "fay"):
             add(home, name)
             where.clock.step(timedelta(minutes=1))
-    shutil.copy(kept, where.folder / "main.db")
+    put_back()
+
+
+def keeping(where: Place) -> Callable[[], None]:
+    """Keep the database and its stamp as they are; return what puts them back."""
+    (custody,) = where.kek.iterdir()
+    kept = {path: path.read_bytes() for path in (where.folder / "main.db", custody / "main.stamp")}
+
+    def put_back() -> None:
+        for path, data in kept.items():
+            path.write_bytes(data)
+
+    return put_back
 
 
 def long_ago(where: Place) -> None:
@@ -659,11 +670,10 @@ def test_a_hold_that_is_kept_is_in_order(here: Place) -> None:
 
 
 def test_one_act_that_was_stopped_before_its_rows_is_a_remark(here: Place) -> None:
-    kept = here.folder.parent / "kept.db"
-    shutil.copy(here.folder / "main.db", kept)
+    put_back = keeping(here)
     with here.open() as home:
         add(home, "eve", "fay")
-    shutil.copy(kept, here.folder / "main.db")
+    put_back()
     report = look(here)
     assert report.failed == 0
     assert remarks(report, "log.entries_have_rows") == [

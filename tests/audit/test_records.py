@@ -101,12 +101,11 @@ def test_what_is_held_of_one_person_is_theirs_alone(here: Place) -> None:
             shares = held_of(home.main, home.keys_database, number=holder.number, raw=holder.raw)
             counts[name] = {one.table: one.count for one in shares}
         nobody = held_of(home.main, home.keys_database, number=999, raw=bytes(16))
-    assert counts["ada"] == {
+    assert {table: count for table, count in counts["ada"].items() if count} == {
         "subject": 1,
         "leaf": 1,
         "conversation": 2,
         "block": 1,
-        "obsolete_key": 0,
         "consent_event": 1,
         "consent_state": 1,
         "key_page": 1,

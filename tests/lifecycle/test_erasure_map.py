@@ -23,6 +23,7 @@ from volens.lifecycle.erasure_map import (
 )
 from volens.lifecycle.map_rows import Method, When
 from volens.log.kinds import ErasureScope
+from volens.storage import stamps
 
 NOT_OURS = ("volens.bench", "volens.cli")
 """Rooms that keep nothing: benches make their own tables in folders of their own."""
@@ -38,9 +39,10 @@ def real_columns() -> Iterator[tuple[str, str]]:
             if not isinstance(found, MetaData) or id(found) in seen:
                 continue
             seen.add(id(found))
-            database = "keys.db" if found is keystore.METADATA else "main.db"
-            for table in found.sorted_tables:
-                yield from ((f"{database} {table.name}", column.name) for column in table.columns)
+            databases = {keystore.METADATA: ["keys.db"], stamps.METADATA: ["main.db", "keys.db"]}
+            for database in databases.get(found, ["main.db"]):
+                for table in found.sorted_tables:
+                    yield from ((f"{database} {table.name}", one.name) for one in table.columns)
 
 
 def test_every_column_of_every_table_is_on_the_map_and_no_other() -> None:

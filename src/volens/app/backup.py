@@ -39,6 +39,7 @@ DATABASES = {f"{MAIN}/main.db": "main.db", f"{KEYS}/keys.db": "keys/keys.db"}
 FOLDERS = {
     f"{MAIN}/policy": "policy",
     f"{MAIN}/datasets": "datasets",
+    f"{MAIN}/audits": "audits",
     LOG: "log",
 }
 FILES = {f"{MAIN}/{IDENTITY}": IDENTITY, f"{MAIN}/{WITNESSES}": WITNESSES}

@@ -17,6 +17,7 @@ from volens.app.identity import (
     load_signer,
     stamps_of,
 )
+from volens.app.keyroll import KeysAsRoll
 from volens.app.policies import load_in_force
 from volens.app.register import RegisteredJournal, open_register
 from volens.audit.register import AuditRegister
@@ -91,12 +92,13 @@ class Home:
         self.log = self._open_log() if writing else None
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
         service = FileKeyService(custody, entropy=entropy)
-        self.keys = keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
+        keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
         self.rotation = KeyRotation(
             KeyEpochs(self.keys_database, service, keys, entropy=entropy),
             self.recorder,
             clock=clock,
         )
+        self.roll = KeysAsRoll(keys)
         self.sealer = Sealer(keys, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
         tenant = parse_id(IdKind.TENANT, identity.tenant)

@@ -213,6 +213,22 @@ DUTIES: tuple[TableClass, ...] = (
         ),
     ),
     TableClass(
+        name="clock",
+        held=rows_of(
+            {
+                "no": ("always 1", "there is one clock"),
+                "seen_ms": ("the last time that counted", "a clock that leaps destroys nothing"),
+                "trusted_ms": ("the newest time vouched for", "as above"),
+                "source": ("a witness or an officer", "as above"),
+                "paused": ("why nothing is destroyed", "as above"),
+                "paused_at_ms": ("since when", "as above"),
+            },
+            basis=NOBODY,
+            kept=HOUSE,
+            seen_by=OPERATOR,
+        ),
+    ),
+    TableClass(
         name="audit",
         held=rows_of(
             {

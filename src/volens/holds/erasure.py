@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput
-from volens.core.ids import ConversationId, ErasureId, IdKind, SubjectId, format_id, parse_id
+from volens.core.ids import (
+    ID_BYTES,
+    ConversationId,
+    ErasureId,
+    IdKind,
+    SubjectId,
+    format_id,
+    parse_id,
+)
 from volens.core.time import format_moment, parse_moment
 from volens.log.kinds import ErasureCause, ErasureScope
 
@@ -208,3 +217,15 @@ def _check_request(erasure: Erasure) -> None:
         raise InvalidInput("erasure_form", "conversations are named twice or out of order")
     if not erasure.requested <= erasure.cool_off_ends <= erasure.promised_by:
         raise InvalidInput("erasure_form", "the moments of an erasure are out of order")
+
+
+def is_another(one: Erasure, two: Erasure) -> bool:
+    """Say whether two of the same id are different requests."""
+    same = (one.scope, one.cause, one.requested, one.cool_off_ends, one.promised_by)
+    return same != (two.scope, two.cause, two.requested, two.cool_off_ends, two.promised_by)
+
+
+def renamed(erasure: Erasure) -> Erasure:
+    """Return a request under an id made from its bytes, for one whose id was taken."""
+    digest = hashlib.sha256(b"volens/erasure/v1\x00" + encode_request(erasure)).digest()
+    return replace(erasure, id=ErasureId(format_id(IdKind.ERASURE, digest[:ID_BYTES])))

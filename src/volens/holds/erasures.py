@@ -8,16 +8,14 @@ is in the log and in the table, as every grant.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Engine, and_, insert, select, update
 
 from volens.core.errors import Denied, NotFound, Unavailable
-from volens.core.ids import ID_BYTES, ErasureId, IdKind, SubjectId, format_id, parse_id
+from volens.core.ids import ErasureId, IdKind, SubjectId, parse_id
 from volens.core.time import from_millis, to_millis
 from volens.holds.access import Access, Blocked, Ended, NoAccess, add_up, blocked_by
 from volens.holds.erasure import (
@@ -25,6 +23,8 @@ from volens.holds.erasure import (
     ErasureState,
     decode_request,
     encode_request,
+    is_another,
+    renamed,
 )
 from volens.holds.erasure_tables import (
     ERASURE,
@@ -62,15 +62,10 @@ class ErasureLedger:
         access: Access | None = None,
         cancelled: Callable[[ErasureId], None] | None = None,
     ) -> None:
-        """Use tables in `engine`.
+        """Use tables in `engine`; what the recorder can't log can't be recorded.
 
-        Args:
-            engine: the main database.
-            journal: where requests are made true.
-            recorder: the log.
-            access: is told when a request is taken in or taken back.
-            cancelled: is told, before it counts, of a request that is taken back: what keeps
-                requests beyond this home must not repeat it.
+        `access` is told when a request is taken in or taken back, `cancelled` of one that is taken
+        back, before it counts.
         """
         self._cancelled = cancelled
         self._engine = engine
@@ -159,7 +154,7 @@ class ErasureLedger:
         fresh: dict[ErasureId, Erasure] = {}
         for item in asked:
             taken = known.get(item.id) or fresh.get(item.id)
-            own = _renamed(item) if taken and _other(taken, item) else item
+            own = renamed(item) if taken and is_another(taken, item) else item
             if own.id in known or own.id in fresh or self._needless(own, standing):
                 continue
             fresh[own.id] = own
@@ -173,7 +168,7 @@ class ErasureLedger:
         if not asked:
             return []
         known = self._of_ids([item.id for item in asked])
-        return [item for item in asked if item.id not in known or _other(known[item.id], item)]
+        return [item for item in asked if item.id not in known or is_another(known[item.id], item)]
 
     def stamp(self) -> tuple[int, int, int]:
         """Return a value that changes whenever somebody journals a request."""
@@ -400,14 +395,3 @@ class ErasureLedger:
             values = {"conversations": b"", "former": None}
             with self._engine.begin() as db:
                 db.execute(update(ERASURE).where(ERASURE.c.no == row.no).values(values))
-
-
-def _other(one: Erasure, two: Erasure) -> bool:
-    """Say whether two of the same id are different requests."""
-    same = (one.scope, one.cause, one.requested, one.cool_off_ends, one.promised_by)
-    return same != (two.scope, two.cause, two.requested, two.cool_off_ends, two.promised_by)
-
-
-def _renamed(erasure: Erasure) -> Erasure:
-    digest = hashlib.sha256(b"volens/erasure/v1\x00" + encode_request(erasure)).digest()
-    return replace(erasure, id=ErasureId(format_id(IdKind.ERASURE, digest[:ID_BYTES])))

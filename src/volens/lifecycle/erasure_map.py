@@ -90,12 +90,23 @@ _FILES: Final = (
         method=Method.EPOCH_DESTROYED,
         when=When.EPOCH,
     ),
+    file_row("audits/*", "signed reports; they name nobody"),
+    file_row("*.stamp", "how far each database is, outside the home"),
+    file_row("register.key", "what the register below is sealed with, outside the home"),
+    file_row(
+        "taken-back",
+        "what people took back, sealed, so that a restored backup does not undo it; 35 days",
+        store="register",
+        method=Method.FILE_REPLACED,
+        when=When.DONE,
+    ),
     file_row("log.seed", "signs the log, outside the home"),
     file_row("lookup.key", "finds equal names and sources, outside the home"),
 )
 ERASURE_MAP: Final[tuple[MapRow, ...]] = (*TABLE_ROWS, *_FILES)
-OF_THEIR_OWN: Final = frozenset({"erasures", "epochs"})
-"""Stores that no target clears: the ledger of erasures forgets by itself, and so do key epochs."""
+OF_THEIR_OWN: Final = frozenset({"erasures", "epochs", "register"})
+"""Stores that no target clears: the ledger of erasures, key epochs and the register of what was
+taken back forget by themselves."""
 
 
 def inventory() -> tuple[MapRow, ...]:

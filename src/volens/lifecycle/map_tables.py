@@ -339,6 +339,36 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         },
     ),
     *table_rows(
+        "main.db audit",
+        "",
+        Method.KEPT,
+        When.NEVER,
+        {
+            "no": "number of the audit",
+            "at_ms": "when it was",
+            "log_index": _LOG_INDEX,
+            "salt": "opens that entry",
+            "report_digest": "shows that the report was not changed",
+            "checks": "how many checks",
+            "failed": "how many failed",
+        },
+    ),
+    *(
+        row
+        for place in ("main.db applied", "keys.db applied")
+        for row in table_rows(
+            place,
+            "",
+            Method.KEPT,
+            When.NEVER,
+            {
+                "id": "always 1",
+                "number": "how often the database was written",
+                "log_size": "how far the log was then",
+            },
+        )
+    ),
+    *table_rows(
         "keys.db epoch_root",
         "epochs",
         Method.EPOCH_DESTROYED,
@@ -347,6 +377,9 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "scope": "region and realm",
             "epoch": "generation of the key",
             "wrapped": "the key of that generation, encrypted",
+            "created_ms": "when it was made",
+            "retired_ms": "when nothing was under it any more",
+            "destroyed_ms": "when it was destroyed",
         },
     ),
     *table_rows(
