@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from sqlalchemy import MetaData
@@ -40,9 +41,9 @@ def real_columns() -> Iterator[tuple[str, str]]:
                 continue
             seen.add(id(found))
             databases = {keystore.METADATA: ["keys.db"], stamps.METADATA: ["main.db", "keys.db"]}
-            for database in databases.get(found, ["main.db"]):
-                for table in found.sorted_tables:
-                    yield from ((f"{database} {table.name}", one.name) for one in table.columns)
+            kept_in = product(databases.get(found, ["main.db"]), found.sorted_tables)
+            for database, table in kept_in:
+                yield from ((f"{database} {table.name}", one.name) for one in table.columns)
 
 
 def test_every_column_of_every_table_is_on_the_map_and_no_other() -> None:
