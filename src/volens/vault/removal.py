@@ -31,6 +31,11 @@ Change = Callable[[bytes], bytes]
 """From one payload to another; pure."""
 _AT_ONCE = 900  # SQLite's least limit is 999 variables
 _SMALL_BYTES = 16 * 1024
+_MANY_BLOCKS = 8
+_SCATTERED = """
+SELECT subject_no FROM block WHERE length(envelope) < ?
+GROUP BY subject_no HAVING count(*) >= ? ORDER BY subject_no
+"""  # the length of a blob is read without the blob
 _MERGED_BYTES = 64 * 1024
 
 
@@ -157,6 +162,12 @@ class Removal:
             self._rewrite(db, [(subject.holder, run, []) for run in runs])
         self.finish()
         return sum(len(run) - 1 for run in runs)
+
+    def scattered(self) -> list[int]:
+        """Return the numbers of people who have many small blocks, which are worth merging."""
+        with self._engine.connect() as db:
+            rows = driver_of(db).execute(_SCATTERED, (_SMALL_BYTES, _MANY_BLOCKS)).fetchall()
+        return [number for (number,) in rows]
 
     def finish(self) -> None:
         """Drop the keys that nothing needs any more, if a stop left some."""
