@@ -97,6 +97,14 @@ def test_everything_of_an_account_is_gone_and_of_nobody_else(world: World) -> No
     assert world.home.ledger.history(bo.id)
 
 
+def test_a_step_is_told_only_of_stores_that_held_something_of_the_kind(world: World) -> None:
+    ada = world.person("ada", willing=True)
+    asked = world.request(CONVERSATION, ada, world.chats(ada)[0], cool_off=timedelta(0))
+    world.eraser.run(world.now)
+    stores = {step.store for step in world.home.erasures.find(asked.id).steps}
+    assert stores == {"holds", "reports", "keys", "content", "rows", "datasets"}
+
+
 def test_a_single_chat_goes_alone(world: World) -> None:
     ada = world.person("ada", 3)
     first, second, third = world.home.vault.of_subject(ada)

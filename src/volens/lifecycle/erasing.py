@@ -16,7 +16,7 @@ from volens.holds.erasures import ErasureLedger
 from volens.holds.evidence import log_group
 from volens.holds.model import Hold
 from volens.holds.progress import ErasureProgress, Plan, Removed
-from volens.lifecycle.erasure_map import stores_to_clear
+from volens.lifecycle.erasure_map import stores_of, stores_to_clear
 from volens.lifecycle.planning import Keeping, Planner, without
 from volens.lifecycle.targets import ErasureTarget, Item
 from volens.log.kinds import EntryKind, ErasureScope
@@ -228,7 +228,11 @@ class Eraser:
                 {"started": index},
             )
             done = [
-                Removed(erasure=item.erasure, steps=steps, evidence=evidence[item.erasure])
+                Removed(
+                    erasure=item.erasure,
+                    steps=tuple(one for one in steps if one.store in stores_of(item.scope)),
+                    evidence=evidence[item.erasure],
+                )
                 for item in items
             ]
             self._progress.mark_keys_removed(done, self._clock.now())

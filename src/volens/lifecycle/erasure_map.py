@@ -12,6 +12,7 @@ from typing import Final
 
 from volens.lifecycle.map_rows import MapRow, Method, When, file_row
 from volens.lifecycle.map_tables import TABLE_ROWS
+from volens.log.kinds import ErasureScope
 
 _FILES: Final = (
     file_row("volens.json", "which home this is"),
@@ -117,6 +118,13 @@ def inventory() -> tuple[MapRow, ...]:
 def stores_to_clear() -> frozenset[str]:
     """Return every store that needs a target."""
     return frozenset(row.store for row in ERASURE_MAP if row.store) - OF_THEIR_OWN
+
+
+def stores_of(scope: ErasureScope) -> frozenset[str]:
+    """Return the stores that hold anything which an erasure of this scope removes."""
+    if scope is ErasureScope.ACCOUNT:
+        return stores_to_clear()
+    return frozenset(row.store for row in ERASURE_MAP if row.when is When.CONVERSATION)
 
 
 def row_of_column(place: str, column: str) -> MapRow | None:
