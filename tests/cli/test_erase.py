@@ -140,6 +140,8 @@ def test_erasing_works_while_somebody_else_owns_the_home(shell: Shell) -> None:
         assert (asked["new"], asked["logged"]) == (True, False)
         again = shell.json("erase", "subject", "ann", "--yes")
         assert (again["reference"], again["new"]) == (asked["reference"], False)
+        (listed,) = shell.json("receipt", "list")["erasures"]
+        assert listed["reference"] == asked["reference"]
         refused = shell.json("erase", "subject", "ann", "--cancel", code=5)
         assert refused["error"]["code"] == "home_in_use"
     shell.ok("subject", "add", "bob")  # any owner takes it in

@@ -150,6 +150,12 @@ class ErasureLedger:
         self, asked: Sequence[Erasure], known: Mapping[ErasureId, Erasure]
     ) -> list[Erasure]:
         """Log and store what is new in `asked`; return that."""
+        fresh = self._fresh(asked, known)
+        self._store(fresh)
+        return fresh
+
+    def _fresh(self, asked: Sequence[Erasure], known: Mapping[ErasureId, Erasure]) -> list[Erasure]:
+        """Return what is new in `asked`, less what others of it or before it make needless."""
         standing = self._open_of(asked)
         fresh: dict[ErasureId, Erasure] = {}
         for item in asked:
@@ -159,8 +165,12 @@ class ErasureLedger:
                 continue
             fresh[own.id] = own
             standing.setdefault(own.subject, []).append(own)
-        self._store(list(fresh.values()))
         return list(fresh.values())
+
+    def _waiting(self) -> list[Erasure]:
+        """Return what the next `drain` will take in as new."""
+        asked = list(map(_decoded, self._journal.read()))
+        return self._fresh(asked, self._of_ids([item.id for item in asked])) if asked else []
 
     def pending(self) -> list[Erasure]:
         """Return the journaled requests that are not in the table yet."""
@@ -191,12 +201,12 @@ class ErasureLedger:
     def of_subject(self, subject: SubjectId) -> list[Erasure]:
         """Return a person's erasures, oldest first, journal included."""
         raw = parse_id(IdKind.SUBJECT, subject)
-        waiting = [item for item in self.pending() if item.subject == subject]
+        waiting = [item for item in self._waiting() if item.subject == subject]
         return self._select(ERASURE.c.subject == raw) + waiting
 
     def all(self) -> list[Erasure]:
         """Return every erasure, oldest first, journal included."""
-        waiting = self.pending()
+        waiting = self._waiting()
         return self._select() + waiting
 
     def due(self, at: datetime) -> list[Erasure]:
