@@ -188,7 +188,7 @@ def test_a_killed_run_says_only_what_was_done_and_the_next_does_the_rest(
 
 @pytest.mark.slow
 def test_a_run_killed_at_many_calls_says_only_what_was_done(lived: Lived, tmp_path: Path) -> None:
-    try_points(run_trial(lived, tmp_path), every=8, both=False)
+    try_points(run_trial(lived, tmp_path), every=11, both=False)
 
 
 # --- commands, as a shell runs them ---------------------------------------------------------------
@@ -301,7 +301,7 @@ def sent(box: "Box") -> Callable[[Stage, bool], None]:
     return look_at
 
 
-SOME_OR_MORE = pytest.mark.parametrize("every", [40, pytest.param(4, marks=pytest.mark.slow)])
+SOME_OR_MORE = pytest.mark.parametrize("every", [40, pytest.param(6, marks=pytest.mark.slow)])
 
 
 @SOME_OR_MORE
