@@ -89,6 +89,22 @@ def test_chats_are_taken_back_by_themselves(shell: Shell) -> None:
     assert taken == {"cancelled": [history["reference"]]}
 
 
+@pytest.mark.parametrize("first", ["history", "subject"])
+def test_whatever_is_taken_back_first_all_is_as_before_when_all_is(
+    shell: Shell, first: str
+) -> None:
+    chats = shell.chats("ann")
+    second = "subject" if first == "history" else "history"
+    for what in ("history", "subject"):
+        shell.ok("erase", what, "ann", "--yes")
+    shell.ok("erase", first, "ann", "--cancel")
+    assert shell.run("conversation", "show", chats[0], "--show-content").code != 0
+    shell.ok("erase", second, "ann", "--cancel")
+    found = shell.json("conversation", "list", "ann")["conversations"]
+    assert [one["id"] for one in found] == chats
+    assert HELLO in shell.ok("conversation", "show", chats[0], "--show-content").out
+
+
 def test_chats_of_two_people_are_two_requests(shell: Shell) -> None:
     first, second = shell.chats("ann", 1) + shell.chats("bob", 1)
     refused = shell.json("erase", "conversation", first, second, "--yes", code=2)
@@ -124,6 +140,8 @@ def test_erasing_works_while_somebody_else_owns_the_home(shell: Shell) -> None:
         assert (asked["new"], asked["logged"]) == (True, False)
         again = shell.json("erase", "subject", "ann", "--yes")
         assert (again["reference"], again["new"]) == (asked["reference"], False)
+        (listed,) = shell.json("receipt", "list")["erasures"]
+        assert listed["reference"] == asked["reference"]
         refused = shell.json("erase", "subject", "ann", "--cancel", code=5)
         assert refused["error"]["code"] == "home_in_use"
     shell.ok("subject", "add", "bob")  # any owner takes it in

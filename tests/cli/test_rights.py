@@ -131,7 +131,7 @@ def test_somebody_elses_or_no_request_reads_the_same(shell: Shell) -> None:
         assert (said.code, "no rights request" in said.err) == (2, True)
 
 
-def message(where: Path) -> tuple[Path, tuple[str, ...]]:
+def message(where: Path, email: str = "ann@example.org") -> tuple[Path, tuple[str, ...]]:
     """Write a signed message and a directory; return the message and the options."""
     now = SystemClock().now()
     body = {
@@ -141,7 +141,7 @@ def message(where: Path) -> tuple[Path, tuple[str, ...]]:
         "expires-at": (now + timedelta(minutes=9)).isoformat(),
         "drp.version": "1.0",
         "exercise": "deletion",
-        "email": "ann@example.org",
+        "email": email,
         "email_verified": True,
     }
     data = json.dumps(body).encode()

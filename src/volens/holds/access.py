@@ -25,12 +25,12 @@ class Ended:
 
     def covers(self, subject: bytes, conversation: bytes, captured: datetime) -> bool:
         """Say whether access to one conversation has ended."""
+        return subject in self.accounts or self.names(subject, conversation, captured)
+
+    def names(self, subject: bytes, conversation: bytes, captured: datetime) -> bool:
+        """Say whether access to one conversation has ended by itself, not with its account."""
         moment = self.histories.get(subject)
-        return (
-            subject in self.accounts
-            or conversation in self.conversations
-            or (moment is not None and captured <= moment)
-        )
+        return conversation in self.conversations or (moment is not None and captured <= moment)
 
 
 class Access(Protocol):
@@ -49,7 +49,11 @@ class Access(Protocol):
         ...
 
     def resume(self, erasure: Erasure, former: str | None, still: Ended) -> None:
-        """Give access back, but to nothing that `still` covers."""
+        """Give access back, but to nothing that `still` covers.
+
+        A closed account keeps its conversations out of reach by itself: those of an erasure that
+        was taken back lose their mark then too, or nothing would take it away later.
+        """
         ...
 
 

@@ -46,6 +46,7 @@ from volens.storage.journal import Journal
 from volens.vault.tables import CONVERSATION, SUBJECT
 
 _decoded = lru_cache(maxsize=1024)(decode_request)  # readers look at the journal at each question
+_Known = Mapping[ErasureId, Erasure]
 _Standing = dict[SubjectId | None, list[Erasure]]
 """Open requests, by whose they are."""
 
@@ -141,15 +142,18 @@ class ErasureLedger:
         for item in erasures:
             encode_request(item)
         self.drain()
-        fresh = self._take_in(erasures, self._of_ids([item.id for item in erasures]))
-        self._access.end(fresh)
+        self._access.end(self._take_in(erasures, self._of_ids([item.id for item in erasures])))
         known = self._open_of(erasures)
         return [self._needless(item, known) or item for item in erasures]
 
-    def _take_in(
-        self, asked: Sequence[Erasure], known: Mapping[ErasureId, Erasure]
-    ) -> list[Erasure]:
+    def _take_in(self, asked: Sequence[Erasure], known: _Known) -> list[Erasure]:
         """Log and store what is new in `asked`; return that."""
+        fresh = self._fresh(asked, known)
+        self._store(fresh)
+        return fresh
+
+    def _fresh(self, asked: Sequence[Erasure], known: Mapping[ErasureId, Erasure]) -> list[Erasure]:
+        """Return what is new in `asked`, less what others of it or before it make needless."""
         standing = self._open_of(asked)
         fresh: dict[ErasureId, Erasure] = {}
         for item in asked:
@@ -159,14 +163,16 @@ class ErasureLedger:
                 continue
             fresh[own.id] = own
             standing.setdefault(own.subject, []).append(own)
-        self._store(list(fresh.values()))
         return list(fresh.values())
+
+    def _waiting(self) -> list[Erasure]:
+        """Return what the next `drain` will take in as new."""
+        asked = list(map(_decoded, self._journal.read()))
+        return self._fresh(asked, self._of_ids([item.id for item in asked]))
 
     def pending(self) -> list[Erasure]:
         """Return the journaled requests that are not in the table yet."""
         asked = list(map(_decoded, self._journal.read()))
-        if not asked:
-            return []
         known = self._of_ids([item.id for item in asked])
         return [item for item in asked if item.id not in known or is_another(known[item.id], item)]
 
@@ -190,13 +196,12 @@ class ErasureLedger:
 
     def of_subject(self, subject: SubjectId) -> list[Erasure]:
         """Return a person's erasures, oldest first, journal included."""
-        raw = parse_id(IdKind.SUBJECT, subject)
-        waiting = [item for item in self.pending() if item.subject == subject]
-        return self._select(ERASURE.c.subject == raw) + waiting
+        waiting = [item for item in self._waiting() if item.subject == subject]
+        return self._select(ERASURE.c.subject == parse_id(IdKind.SUBJECT, subject)) + waiting
 
     def all(self) -> list[Erasure]:
         """Return every erasure, oldest first, journal included."""
-        waiting = self.pending()
+        waiting = self._waiting()
         return self._select() + waiting
 
     def due(self, at: datetime) -> list[Erasure]:
@@ -287,11 +292,10 @@ class ErasureLedger:
             NotFound: ``erasure_unknown``.
         """
         found = self.find(erasure_id)
-        raw = parse_id(IdKind.ERASURE, found.id)
         query = (
             select(EVIDENCE)
             .join(ERASURE, EVIDENCE.c.erasure_no == ERASURE.c.no)
-            .where(ERASURE.c.id == raw)
+            .where(ERASURE.c.id == parse_id(IdKind.ERASURE, found.id))
             .order_by(EVIDENCE.c.log_index)
         )
         with self._engine.connect() as db:
@@ -304,10 +308,9 @@ class ErasureLedger:
             return [read_erasure(row) for row in db.execute(query)]
 
     def _of_ids(self, names: Sequence[ErasureId]) -> dict[ErasureId, Erasure]:
-        found: dict[ErasureId, Erasure] = {}
-        for some in chunks([parse_id(IdKind.ERASURE, name) for name in names]):
-            found.update((item.id, item) for item in self._select(ERASURE.c.id.in_(some)))
-        return found
+        raws = [parse_id(IdKind.ERASURE, name) for name in names]
+        found = (self._select(ERASURE.c.id.in_(some)) for some in chunks(raws))
+        return {item.id: item for some in found for item in some}
 
     def _standing(self, wanted: Erasure) -> Erasure | None:
         """Return the first open request, journal included, that makes `wanted` needless."""

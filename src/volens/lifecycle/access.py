@@ -73,7 +73,7 @@ class VaultAccess:
         freed = [
             number
             for number, raw, captured in self._numbers(item)
-            if not still.covers(item.subject, raw, captured)
+            if not still.names(item.subject, raw, captured)
         ]
         if freed:
             self._vault.resume_access(freed)
