@@ -13,7 +13,7 @@ from volens.core.ids import ErasureId
 from volens.holds.erasure import COOL_OFF, DESTRUCTION, PROMISE, ROTATION, ErasureState
 from volens.holds.promises import Promise
 from volens.lifecycle.retention import EVERY
-from volens.lifecycle.schedule import Schedule, is_overdue, last_message, overdue
+from volens.lifecycle.schedule import Schedule, is_overdue, overdue
 from volens.log.kinds import ErasureCause, ErasureScope
 from volens.policy.pack import PackKind
 from volens.policy.packs import list_packs, load_pack
@@ -28,6 +28,7 @@ from volens.policy.retention import (
     strictest,
     write_days,
 )
+from volens.vault.aging import last_message
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK = timedelta(milliseconds=1)

@@ -16,7 +16,6 @@ from volens.lifecycle.schedule import Schedule, overdue
 from volens.lifecycle.trusted_time import Judgement, TrustedClock
 from volens.log.checkpoint import open_checkpoint
 from volens.log.note import parse_vkey
-from volens.policy.retention import days_of
 
 _LAST_MS = to_millis(FAR_FUTURE)  # a cosignature may state any number
 
@@ -54,8 +53,7 @@ def late_in(home: Home, judged: Judgement) -> tuple[Promise, ...]:
 
 def schedule_of(home: Home) -> Schedule:
     """Return the times in force in a home."""
-    pack = days_of(home.policy.pack.tables["retention"])
-    return Schedule(pack=pack, overlays=home.subjects.keeping())
+    return home.schedule
 
 
 def clock_of(home: Home) -> TrustedClock:

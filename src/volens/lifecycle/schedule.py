@@ -98,23 +98,6 @@ class Schedule:
         )
 
 
-def last_message(
-    *, told: datetime | None, captured: datetime, recaptured: bool, at: datetime
-) -> datetime:
-    """Return from when a chat's time counts: its last message.
-
-    Args:
-        told: when that was, as the chat's source tells; None if it does not.
-        captured: when the chat first came here, by our own clock.
-        recaptured: whether it grew since. Only then can a message be later than the capture; and a
-            moment that has not come yet is nobody's last message.
-        at: now.
-    """
-    if told is None or told > (at if recaptured else captured):
-        return captured
-    return told
-
-
 def class_of(scope: ErasureScope) -> RetentionClass:
     """Return the class whose time an erasure of this scope has."""
     return _CLASS_OF[scope]

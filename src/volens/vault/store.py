@@ -38,6 +38,7 @@ class Held:
     subject_no: int
     source: str
     created: datetime | None
+    updated: datetime | None
     captured: datetime
     signal: Signal
     turns: int
@@ -326,6 +327,7 @@ def _held(row: Row[tuple[object, ...]]) -> Held:
         subject_no=row.subject_no,
         source=row.source,
         created=None if row.created_ms is None else from_millis(row.created_ms),
+        updated=None if row.updated_ms is None else from_millis(row.updated_ms),
         captured=from_millis(row.captured_ms),
         signal=Signal(row.signal),
         turns=row.turns,
