@@ -282,3 +282,24 @@ def _row(key: str, old: int, new: int) -> tuple[str, str]:
     whole = text[start : text.index("\n\n", start)]
     assert f"days = {old}\n" in whole
     return whole, whole.replace(f"days = {old}\n", f"days = {new}\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "cool_off", "promise"),
+    [(15, 0, 22), (21, 0, 22), (22, 0, 22), (23, 1, 23), (28, 6, 28), (29, 7, 29), (45, 7, 30)],
+)
+def test_the_cool_off_gives_way_to_the_answer_that_the_law_wants(
+    answer: int, cool_off: int, promise: int
+) -> None:
+    """And what is promised can be kept: not before the 22 days that erasing takes."""
+    schedule = Schedule(pack=LONGEST)
+    found = schedule.terms(
+        ErasureScope.ACCOUNT,
+        ErasureCause.REQUEST,
+        organisation=None,
+        answer=timedelta(days=answer),
+    )
+    assert (found.cool_off, found.promise) == (
+        timedelta(days=cool_off),
+        timedelta(days=promise),
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 from volens.app.home import Home
+from volens.app.retention import new_request
 from volens.rights.agents import AgentDoor
 from volens.rights.desk import RightsDesk
 from volens.rights.effects import Effects
@@ -20,7 +23,14 @@ def rights_desk(home: Home) -> RightsDesk:
     return RightsDesk(
         request_store(home),
         home.subjects,
-        Effects(home.subjects, home.ledger, home.vault, home.erasures, pack),
+        Effects(
+            home.subjects,
+            home.ledger,
+            home.vault,
+            home.erasures,
+            pack,
+            asked=functools.partial(new_request, home),
+        ),
         profiles=pack.regions,
         home=home.identity.region,
         clock=home.clock,

@@ -25,6 +25,7 @@ from volens.cli.rights_words import (
     said_moment,
     say_deadline,
     say_ending,
+    say_promise,
     table_row,
 )
 from volens.cli.subject import SubjectArgument
@@ -32,6 +33,7 @@ from volens.core.canonical import Json
 from volens.core.errors import InvalidInput, Unavailable
 from volens.core.ids import ConversationId
 from volens.core.purposes import Purpose
+from volens.core.time import format_moment
 from volens.gate.facts import known_purpose
 from volens.log.kinds import ErasureScope, RequestKind, RequestOutcome
 from volens.rights.effects import Wish
@@ -372,7 +374,10 @@ def _answer(home: Home, request: RightsRequest, first: str) -> Answer:
     if request.subject is not None:
         account = home.subjects.find(request.subject).region
     until = desk.deadline(request.kind, account, request.opened)
-    document = {**request_document(request, now), "deadline": deadline_document(until)}
+    document: dict[str, Json] = {
+        **request_document(request, now),
+        "deadline": deadline_document(until),
+    }
     shown: list[RenderableType] = [line(first, GOOD)]
     shown.append(line(f"What happens: {HAPPENS[request.kind]}."))
     if request.closing is None:
@@ -386,6 +391,13 @@ def _answer(home: Home, request: RightsRequest, first: str) -> Answer:
         if request.late(now):
             shown.append(line(f"It is {said_left(request.due, now)}.", BAD))
     shown += say_ending(request)
+    if request.closing is None and request.erasure is not None:
+        erasure = home.erasures.find(request.erasure)
+        document["promise"] = {
+            "cool_off_ends": format_moment(erasure.cool_off_ends),
+            "promised_by": format_moment(erasure.promised_by),
+        }
+        shown += say_promise(erasure, request)
     return Answer(document=document, shown=tuple(shown))
 
 

@@ -64,16 +64,33 @@ class Schedule:
         overlay = self.overlays.get(organisation, {}) if organisation is not None else {}
         return strictest(self.pack, overlay)
 
-    def terms(self, scope: ErasureScope, cause: ErasureCause, *, organisation: str | None) -> Terms:
+    def terms(
+        self,
+        scope: ErasureScope,
+        cause: ErasureCause,
+        *,
+        organisation: str | None,
+        answer: timedelta | None = None,
+    ) -> Terms:
         """Return what an erasure is promised.
 
         A cool-off is for somebody who may think again: an account's person, or who closed it by
         mistake. Nobody does where chats are past their time, a hold ended or a backup was restored.
-        Where an organisation wants it gone sooner, the cool-off gives way first, since the end of a
-        key epoch takes its time.
+        Where an organisation wants it gone sooner, or the law wants an answer, the cool-off gives
+        way first, since the end of a key epoch takes its time. What is promised can be kept: an
+        answer that is due before that is late, unless the epoch ends early.
+
+        Args:
+            scope: how much goes.
+            cause: what made it due.
+            organisation: of the account; None if it has none.
+            answer: within which time a person who asks must be answered; None if nobody asked.
         """
+        takes = ERASURE_DAYS * _DAY
         promise = min(PROMISE, self.days(organisation)[_CLASS_OF[scope]] * _DAY)
-        spare = promise - ERASURE_DAYS * _DAY
+        if answer is not None:
+            promise = min(promise, max(answer, takes))
+        spare = promise - takes
         thinks_again = cause is ErasureCause.REQUEST or (
             cause is ErasureCause.SCHEDULE and scope is ErasureScope.ACCOUNT
         )

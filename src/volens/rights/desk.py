@@ -347,7 +347,7 @@ class RightsDesk:
             case RequestKind.RESTRICTION:
                 return start(request, now), self._effects.restrict(subject)
             case RequestKind.ERASURE:
-                erasure = self._effects.erase(subject, wish, request=request.id, at=now)
+                erasure = self._effects.erase(subject, wish, request=request.id)
                 return start(request, now, erasure=erasure), None
             case RequestKind.ACCESS | RequestKind.PORTABILITY | RequestKind.RECTIFICATION:
                 return request, None
