@@ -67,7 +67,7 @@ class Desk:
                 home.vault,
                 self.erasures,
                 pack,
-                asked=asking(where.clock),
+                asked=asking(),
             ),
             profiles=pack.regions,
             home=Region.EU,

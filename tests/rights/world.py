@@ -1,12 +1,12 @@
 """A rights desk over small real stores."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from tests.support.stores import Stores
 from volens.core.errors import Unavailable
 from volens.core.ids import ConversationId, ErasureId
-from volens.core.ports import Clock
 from volens.core.regions import Region
 from volens.holds import erasure_tables
 from volens.holds.erasure import Erasure, new_erasure
@@ -45,7 +45,7 @@ class World:
             self.stores.vault,
             self.erasures,
             self.stores.policy.pack,
-            asked=asking(self.stores.clock),
+            asked=asking(),
         )
         self.desk = RightsDesk(
             self.requests,
@@ -70,7 +70,7 @@ class World:
         self.progress.mark_irrecoverable([erasure], self.stores.clock.now())
 
 
-def asking(clock: Clock) -> Asked:
+def asking() -> Asked:
     """Return what promises everybody the same."""
 
     def asked(
@@ -78,9 +78,10 @@ def asking(clock: Clock) -> Asked:
         scope: ErasureScope,
         subject: Subject,
         *,
+        at: datetime,
         conversations: Sequence[ConversationId] = (),
     ) -> Erasure:
-        return new_erasure(raw, scope, subject.id, clock.now(), conversations=conversations)
+        return new_erasure(raw, scope, subject.id, at, conversations=conversations)
 
     return asked
 

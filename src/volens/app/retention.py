@@ -68,6 +68,7 @@ def new_request(
     scope: ErasureScope,
     subject: Subject,
     *,
+    at: datetime | None = None,
     conversations: Sequence[ConversationId] = (),
     at_once: bool = False,
 ) -> Erasure:
@@ -78,13 +79,14 @@ def new_request(
         raw: 16 random bytes for the reference number.
         scope: how much goes.
         subject: who asks.
+        at: when, by this machine's clock; now by default.
         conversations: which ones, for the scope ``conversation`` only.
         at_once: without a cool-off.
 
     Raises:
         InvalidInput: ``erasure_form``.
     """
-    at = request_moment(clock_of(home).state(), home.clock.now())
+    at = request_moment(clock_of(home).state(), at or home.clock.now())
     answer = deadline(
         RequestKind.ERASURE,
         at,

@@ -335,7 +335,7 @@ class RightsDesk:
         Returns:
             The request, and why it can be closed at once; None if it can't.
         """
-        now = self._clock.now()
+        now = request.verified or self._clock.now()
         match request.kind:
             case RequestKind.OBJECTION | RequestKind.DO_NOT_SELL:
                 fresh = self._effects.object_to(
@@ -347,7 +347,7 @@ class RightsDesk:
             case RequestKind.RESTRICTION:
                 return start(request, now), self._effects.restrict(subject)
             case RequestKind.ERASURE:
-                erasure = self._effects.erase(subject, wish, request=request.id)
+                erasure = self._effects.erase(subject, wish, request=request.id, at=now)
                 return start(request, now, erasure=erasure), None
             case RequestKind.ACCESS | RequestKind.PORTABILITY | RequestKind.RECTIFICATION:
                 return request, None

@@ -64,6 +64,7 @@ class Asked(Protocol):
         scope: ErasureScope,
         subject: Subject,
         *,
+        at: datetime,
         conversations: Sequence[ConversationId] = (),
     ) -> Erasure:
         """Return the request; `raw` is 16 bytes, for its reference number."""
@@ -148,7 +149,7 @@ class Effects:
             Unavailable: ``journal_full``, ``journal_missing``.
         """
         if wish.kind is RequestKind.ERASURE:
-            return self._erasures.request(self._erasure(subject, wish, request)).id
+            return self._erasures.request(self._erasure(subject, wish, request, at)).id
         if wish.kind not in UNVERIFIED:
             raise InvalidInput("request_kind", f"no journal takes a request for {wish.kind}")
         for event in self._objections(subject, wish, request=request, channel=channel, at=at):
@@ -167,7 +168,7 @@ class Effects:
         self._subjects.change(subject, {"status": SubjectStatus.RESTRICTED.value})
         return Reason.DONE
 
-    def erase(self, subject: Subject, wish: Wish, *, request: RequestId) -> ErasureId:
+    def erase(self, subject: Subject, wish: Wish, *, request: RequestId, at: datetime) -> ErasureId:
         """Ask the erasure ledger: true at once, also on a full disk; return the reference number.
 
         That is the one of an earlier request if the same is under way.
@@ -175,13 +176,13 @@ class Effects:
         Raises:
             Unavailable: if it can't be logged now; it holds all the same.
         """
-        standing = self._erasures.request(self._erasure(subject, wish, request))
+        standing = self._erasures.request(self._erasure(subject, wish, request, at))
         self._erasures.drain()
         return standing.id
 
-    def _erasure(self, subject: Subject, wish: Wish, request: RequestId) -> Erasure:
+    def _erasure(self, subject: Subject, wish: Wish, request: RequestId, at: datetime) -> Erasure:
         raw = derived(request, "erasure")
-        return self._asked(raw, wish.scope, subject, conversations=wish.conversations)
+        return self._asked(raw, wish.scope, subject, at=at, conversations=wish.conversations)
 
     def _objections(
         self, subject: Subject, wish: Wish, *, request: RequestId, channel: Channel, at: datetime
