@@ -15,6 +15,7 @@ from volens.holds.erasure import Erasure, ErasureState
 from volens.log.kinds import RequestKind, RequestOutcome
 from volens.policy.pack import RegionProfile
 from volens.rights.deadlines import Deadline
+from volens.rights.desk import COPIES
 from volens.rights.requests import Reason, RequestState, RightsRequest, request_facts
 
 HAPPENS = {
@@ -102,7 +103,10 @@ def say_ending(request: RightsRequest) -> list[RenderableType]:
     if request.erasure is not None:
         first = line(f"Access has ended. The erasure's reference number: {request.erasure}")
         return [first, line("The request closes by itself when the erasure is done.", DIM)]
-    return [line(f"Next: {_NEXT[request.state].format(id=request.id)}", DIM)]
+    step = _NEXT[request.state]
+    if request.kind in COPIES and request.state is not RequestState.OPEN:
+        step = "volens rights hand-over {id} --out FILE.zip"
+    return [line(f"Next: {step.format(id=request.id)}", DIM)]
 
 
 def say_promise(erasure: Erasure, request: RightsRequest) -> list[RenderableType]:
