@@ -323,3 +323,19 @@ def test_an_organisation_may_shorten_safety_holds(shell: Shell) -> None:
     again = ("--class", "safety", "--hold-id", hold["id"])
     shell.ok("organisation", "instruct", "acme", "--safety-days", 10)
     assert place(shell, first, *again, until=soon)["placed"] == hold["placed"]
+
+
+def test_an_import_leaves_what_is_held_as_it_is_and_says_so(shell: Shell) -> None:
+    path = shell.folder.parent / "own.jsonl"
+    text = '{"id": "1", "turns": [{"role": "user", "text": "hi"}]}\n'
+    path.write_text(text + text.replace('"1"', '"2"'), "utf-8")
+    shell.ok("import", path, "--subject", "ann")
+    first, _ = shell.json("conversation", "list", "ann")["conversations"]
+    hold = place(shell, first["id"])
+    path.write_text(path.read_text("utf-8").replace("hi", "hi there"), "utf-8")
+    said = " ".join(shell.ok("import", path, "--subject", "ann").out.split())
+    assert "1 changed" in said
+    assert "1 stayed as they are: a hold keeps them. Import them again later." in said
+    shell.ok("hold", "release", hold["id"])
+    again = shell.json("import", path, "--subject", "ann")
+    assert (again["updated"], again["known"], again["held"]) == (1, 1, 0)

@@ -36,6 +36,7 @@ from volens.gate.gate import Gate, opener_for
 from volens.gate.own_copy import OwnCopy
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
+from volens.holds.register import HoldRegister
 from volens.holds.reports import ReportStore
 from volens.holds.store import HoldStore
 from volens.lifecycle.access import VaultAccess
@@ -117,6 +118,7 @@ class Home:
             tenant=tenant,
             clock=clock,
             entropy=entropy,
+            holding=HoldRegister(self.main),
         )
         self.erasures = ErasureLedger(
             self.main,
