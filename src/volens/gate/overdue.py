@@ -98,7 +98,8 @@ def overdue_places(engine: Engine, cutoffs: Cutoffs, at: datetime) -> Iterator[t
         )
         query = select(ranked.c.subject_no, ranked.c.place - 1).where(ranked.c.aged)
         with engine.connect() as db:
-            yield from ((number, place) for number, place in db.execute(query).all())
+            rows = db.execute(query).all()
+        yield from ((number, place) for number, place in rows)
 
 
 def _groups(cutoffs: Cutoffs) -> Iterator[tuple[ColumnElement[bool], datetime]]:

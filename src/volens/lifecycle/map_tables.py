@@ -108,7 +108,10 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         "keys",
         Method.ROW_DELETED,
         When.DONE,
-        {"subject_no": "number of the account", "key_id": "which of its keys is dropped next"},
+        {
+            "subject_no": "number of the account",
+            "key_id": "which of its keys is dropped next; empty while some are drawn",
+        },
     ),
     *table_rows(
         "main.db consent_event",

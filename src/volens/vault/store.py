@@ -122,9 +122,9 @@ class Vault:
         3. Rows and ciphertext are committed together; former versions leave their blocks.
         4. The keys of blocks that are not stored any more are dropped.
 
-        If it stops after 1 or 2 there are keys without content, or an entry about content that
-        never came to be held; a repeated call captures it anew. If it stops after 3, the next start
-        does 4. Nothing here grants a use.
+        If it stops after 1 or 2 there are keys without content, which the next start drops, or an
+        entry about content that never came to be held; a repeated call captures it anew. If it
+        stops after 3, the next start does 4. Nothing here grants a use.
 
         What a hold keeps stays as it is, turn for turn, until the hold ends; a repeated call takes
         the new version in then. A negative signal that comes with it counts at once.
@@ -157,6 +157,7 @@ class Vault:
         for holder, some in blocks:
             wanted_keys.setdefault(holder, []).extend(change.raw for change in some)
             counts[holder] = counts.get(holder, 0) + 1
+        self._removal.begin({change.subject.number for change in changes})
         drawn = self._sealer.draw(wanted_keys, counts)
         commitments = b"".join(
             drawn.commitments[change.raw] for _, some in blocks for change in some
@@ -308,6 +309,7 @@ class Vault:
     ) -> None:
         now = to_millis(self._clock.now())
         with self._engine.begin() as db:
+            self._removal.stored(db, {holder.number for holder, _ in blocks})
             batch_no = next_number(db, CAPTURE_BATCH)
             batch = {"no": batch_no, "log_index": log_index, "commitments": commitments}
             db.execute(insert(CAPTURE_BATCH).values(batch))
