@@ -178,6 +178,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "irrecoverable_ms": "when no copy could be opened any more",
             "cancelled_ms": "when it was taken back",
             "held_until_ms": "until when a hold keeps it",
+            "freed_ms": "when its last hold ended",
             "steps": "what was done where, how and when",
         },
     ),

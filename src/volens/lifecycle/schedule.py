@@ -121,15 +121,8 @@ def class_of(scope: ErasureScope) -> RetentionClass:
 
 
 def is_overdue(promise: Promise, at: datetime) -> bool:
-    """Say whether it should be irrecoverable and is not.
-
-    What a hold kept beyond the promise has, from the removal of its keys, the time that erasing
-    takes; so has what was erased late, which was told as late until then.
-    """
-    by = promise.promised_by
-    if promise.keys_removed is not None:
-        by = max(by, promise.keys_removed + ERASURE_DAYS * _DAY)
-    return at >= by
+    """Say whether it should be irrecoverable and is not; what is erased late is late till then."""
+    return at >= promise.promised_by
 
 
 def overdue(promises: Iterable[Promise], at: datetime) -> tuple[Promise, ...]:
