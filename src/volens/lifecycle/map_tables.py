@@ -108,10 +108,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         "keys",
         Method.ROW_DELETED,
         When.DONE,
-        {
-            "subject_no": "number of the account",
-            "key_id": "which of its keys is dropped next; empty while some are drawn",
-        },
+        {"subject_no": "number of the account", "key_id": "the key to drop; empty: being drawn"},
     ),
     *table_rows(
         "main.db consent_event",
