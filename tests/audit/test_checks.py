@@ -47,7 +47,7 @@ from volens.core.ids import (
     parse_id,
 )
 from volens.core.purposes import SubjectStatus
-from volens.holds.erasure import COOL_OFF, PROMISE, ROTATION, Erasure, ErasureState
+from volens.holds.erasure import AFTER_HOLD, COOL_OFF, PROMISE, ROTATION, Erasure, ErasureState
 from volens.holds.model import Hold
 from volens.log.checkpoint import Checkpoint, sign_checkpoint
 from volens.log.kinds import (
@@ -558,6 +558,17 @@ SOON = T0 + timedelta(days=8)
         (erasure(ErasureState.ACCESS_ENDED), COOL_OFF + ROTATION, True),
         (erasure(ErasureState.ACCESS_ENDED), PROMISE, True),
         (erasure(ErasureState.HELD), PROMISE * 9, False),
+        (
+            erasure(ErasureState.KEYS_REMOVED, keys_removed=SOON, freed=T0 + PROMISE),
+            PROMISE + AFTER_HOLD - INSTANT,
+            False,
+        ),
+        (
+            erasure(ErasureState.KEYS_REMOVED, keys_removed=SOON, freed=T0 + PROMISE),
+            PROMISE + AFTER_HOLD,
+            True,
+        ),
+        (erasure(ErasureState.ACCESS_ENDED, freed=T0 + PROMISE), PROMISE + ROTATION, True),
         (erasure(ErasureState.CANCELLED, cancelled=SOON), PROMISE * 9, False),
         (
             erasure(ErasureState.IRRECOVERABLE, keys_removed=SOON, irrecoverable=SOON + COOL_OFF),

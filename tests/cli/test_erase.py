@@ -174,3 +174,19 @@ def test_promises_are_in_words_and_in_utc(shell: Shell) -> None:
     day = moment(asked["promised_by"]).strftime("by %Y-%m-%d")
     later = (moment(asked["promised_by"]) + timedelta(days=1)).strftime("by %Y-%m-%d")
     assert day in said or later in said  # the second call may be past midnight
+
+
+def test_who_must_be_answered_soon_has_no_days_to_think_again_and_is_told(shell: Shell) -> None:
+    shell.add("mei", "--region", "cn")
+    said = " ".join(shell.ok("erase", "subject", "mei", "--yes").out.split())
+    assert "it is due: it can't be taken back" in said
+    assert "--cancel" not in said
+    shell.add("lin", "--region", "cn")
+    asked = shell.ok("rights", "open", "lin", "erasure", "--verified-by", "signed_in").out
+    words = " ".join(asked.split())
+    assert "It can't be taken back: it is due at once." in words
+    assert "That can be after the answer is due: tell the person so in time." in words
+    shell.add("eve")
+    asked = shell.ok("rights", "open", "eve", "erasure", "--verified-by", "signed_in").out
+    assert "it can be taken back." in asked
+    assert "after the answer is due" not in asked

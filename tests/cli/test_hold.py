@@ -1,5 +1,6 @@
 """Holds as people place, see and end them at a shell."""
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -276,3 +277,65 @@ def test_trying_an_act_on_a_hold_changes_no_byte(shell: Shell) -> None:
     assert shell.bytes() == before
     refused = shell.json("hold", "extend", hold, "--until", "2030-01-31", "--dry-run", code=2)
     assert refused["error"]["code"] == "hold_not_longer"
+
+
+def test_what_waited_for_a_hold_goes_when_it_is_released(shell: Shell) -> None:
+    first, second, _ = shell.chats("ann")
+    hold = place(shell, first)
+    shell.ok("erase", "conversation", first, "--no-cool-off", "--yes")
+    assert shell.json("retention", "run")["held"] == 1
+    said = shell.ok("hold", "release", hold["id"])
+    assert "1 erasure that waited for it or was due: done" in said.out
+    assert shell.run("erase", "conversation", first, "--probe").code == 0
+    other = place(shell, second)
+    released = shell.json("hold", "release", other["id"])
+    assert (released["erased"], released["held"]) == (0, 0)
+    assert shell.json("conversation", "show", second)["id"] == second
+
+
+def test_while_the_clock_is_not_trusted_a_released_hold_says_when_it_goes(shell: Shell) -> None:
+    first, *_ = shell.chats("ann")
+    hold = place(shell, first)
+    shell.ok("erase", "conversation", first, "--no-cool-off", "--yes")
+    shell.ok("retention", "run")
+    with sqlite3.connect(shell.folder / "main.db") as db:
+        db.execute("UPDATE clock SET seen_ms = seen_ms - ?", (40 * 3_600_000,))
+    db.close()
+    said = " ".join(shell.ok("hold", "release", hold["id"]).out.split())
+    assert "goes with the first run that can trust the clock" in said
+    now = f"{today():%Y-%m-%dT%H:%M}Z"
+    shell.ok("retention", "confirm-clock", "--time", now, "--yes")
+    assert shell.json("retention", "run")["erased"] == 1
+
+
+def test_an_organisation_may_shorten_safety_holds(shell: Shell) -> None:
+    shell.ok("organisation", "instruct", "acme", "--safety-days", 30)
+    shell.add("ann", "--organisation", "acme")
+    first, *_ = shell.chats("ann")
+    late, soon = f"{today(40):%Y-%m-%d}", f"{today(20):%Y-%m-%d}"
+    refused = place(shell, first, "--class", "safety", until=late, code=2)["error"]
+    assert refused["code"] == "hold_too_long"
+    assert abs(parse_moment(refused["hint"].split()[-1]) - today(30)) < timedelta(minutes=1)
+    hold = place(shell, first, "--class", "safety", until=soon)
+    words = ("hold", "extend", hold["id"], "--until", late)
+    assert shell.json(*words, code=2)["error"]["code"] == "hold_too_long"
+    place(shell, first, until=late)  # a legal hold is not the organisation's to shorten
+    again = ("--class", "safety", "--hold-id", hold["id"])
+    shell.ok("organisation", "instruct", "acme", "--safety-days", 10)
+    assert place(shell, first, *again, until=soon)["placed"] == hold["placed"]
+
+
+def test_an_import_leaves_what_is_held_as_it_is_and_says_so(shell: Shell) -> None:
+    path = shell.folder.parent / "own.jsonl"
+    text = '{"id": "1", "turns": [{"role": "user", "text": "hi"}]}\n'
+    path.write_text(text + text.replace('"1"', '"2"'), "utf-8")
+    shell.ok("import", path, "--subject", "ann")
+    first, _ = shell.json("conversation", "list", "ann")["conversations"]
+    hold = place(shell, first["id"])
+    path.write_text(path.read_text("utf-8").replace("hi", "hi there"), "utf-8")
+    said = " ".join(shell.ok("import", path, "--subject", "ann").out.split())
+    assert "1 changed" in said
+    assert "1 stayed as they are: a hold keeps them. Import them again later." in said
+    shell.ok("hold", "release", hold["id"])
+    again = shell.json("import", path, "--subject", "ann")
+    assert (again["updated"], again["known"], again["held"]) == (1, 1, 0)

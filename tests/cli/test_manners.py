@@ -49,6 +49,7 @@ GROUPS = {
         "extend",
         "queue",
         "settle",
+        "hand-over",
         "law",
     ),
     "erase": ("conversation", "history", "subject"),
@@ -108,7 +109,7 @@ def test_what_changes_something_can_be_tried_first(
     writes = {
         "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
-        "open", "confirm", "start", "close", "extend", "settle", "receive",
+        "open", "confirm", "start", "close", "extend", "settle", "receive", "hand-over",
         "conversation", "history", "subject",
         "place", "review", "release",
         "export", "report",

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.cli.driving import Shell
+from volens.app.home import open_home
 from volens.core.ids import SubjectId
 from volens.core.time import format_moment, to_millis
 from volens.holds.erasure import Erasure, encode_request, new_erasure
+from volens.holds.progress import ErasureProgress
 from volens.log.kinds import ErasureScope
 from volens.storage.journal import Journal
 from volens.storage.system import SystemClock
@@ -180,3 +182,17 @@ def test_times_are_utc(shell: Shell) -> None:
     here = now().astimezone(UTC)
     found = shell.json("retention", "preview", "--at", format_moment(here + 3 * DAY)[:10])
     assert found["until"] == f"{format_moment(here + 3 * DAY)[:10]}T23:59:59.000Z"
+
+
+def test_a_run_closes_the_requests_whose_erasure_is_done(shell: Shell) -> None:
+    shell.add("ann")
+    request = shell.json("rights", "open", "ann", "erasure", "--verified-by", "signed_in")["id"]
+    assert shell.json("retention", "run")["requests_closed"] == []
+    with open_home(shell.folder, writing=True) as home:
+        (erasure,) = home.erasures.of_subject(home.subjects.find("ann").id)
+        progress = ErasureProgress(home.main, home.recorder)
+        progress.mark_irrecoverable([erasure.id], home.clock.now())
+    said = shell.ok("retention", "run")
+    assert "1 request of people answered by that: closed." in said.out
+    assert shell.json("rights", "show", request)["state"] == "closed"
+    assert shell.json("retention", "run")["requests_closed"] == []

@@ -242,3 +242,39 @@ def test_what_takes_away_holds_while_somebody_else_owns_the_home(shell: Shell, a
     later = open_request(shell, ann, "erasure", *SHOWN)
     assert later["erasure"] == erasing["erasure"]
     assert open_request(shell, ann, "objection")["reason"] == "already_so"
+
+
+@pytest.mark.parametrize("kind", ["access", "portability"])
+def test_a_request_for_a_copy_goes_from_the_first_word_to_a_file_that_verifies(
+    shell: Shell, tmp_path: Path, kind: str
+) -> None:
+    shell.chats("ann", 3)
+    key = shell.json("log", "show")["verifier_key"]
+    request = shell.json("rights", "open", "ann", kind)["id"]
+    words = ("rights", "hand-over", request, "--out", "ann.zip")
+    assert shell.json(*words, code=2)["error"]["code"] == "request_state"
+    assert not (tmp_path / "ann.zip").exists()
+    confirmed = shell.ok("rights", "confirm", request, "--by", "documents").out
+    assert f"volens rights hand-over {request} --out" in " ".join(confirmed.split())
+    would = shell.json(*words, "--dry-run")
+    assert (would["conversations"], (tmp_path / "ann.zip").exists()) == (3, False)
+    done = shell.json(*words)
+    assert (done["state"], done["conversations"], done["left_out"]) == ("closed", 3, {})
+    checked = shell.json("verify", "ann.zip", "--key", key)["items"][0]
+    assert (checked["kind"], checked["facts"]["whose"]) == ("export", done["subject"])
+    assert shell.json("rights", "list", "ann")["requests"][0]["state"] == "closed"
+    assert shell.json(*words, code=2)["error"]["code"] == "out_exists"
+    again = ("rights", "hand-over", request, "--out", "again.zip")
+    assert shell.json(*again, code=2)["error"]["code"] == "request_state"
+    assert not (tmp_path / "again.zip").exists()
+
+
+def test_what_is_no_request_for_a_copy_is_not_answered_with_one(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.add("ann")
+    wanted = ("rectification", "--about", "region", "--verified-by", "signed_in")
+    request = shell.json("rights", "open", "ann", *wanted)
+    words = ("rights", "hand-over", request["id"], "--out", "ann.zip")
+    assert shell.json(*words, code=2)["error"]["code"] == "request_kind"
+    assert not (tmp_path / "ann.zip").exists()

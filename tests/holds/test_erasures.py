@@ -27,6 +27,8 @@ from volens.holds.erasure import (
 from volens.holds.erasures import ErasureLedger
 from volens.holds.evidence import log_group, verify_step
 from volens.holds.progress import ErasureProgress, Removed
+from volens.holds.promises import Promises
+from volens.lifecycle.schedule import is_overdue
 from volens.log.kinds import EntryKind, ErasureCause, ErasureScope
 from volens.storage.engine import create_tables, open_database
 from volens.storage.journal import MAX_BODY_BYTES, Journal
@@ -411,7 +413,7 @@ def test_held_is_not_due_and_is_again_when_freed(world: World) -> None:
     assert world.ledger.ended().histories
     world.progress.mark_held({request.id: None})
     assert [item.held_until for item in world.ledger.held()] == [None]
-    world.progress.mark_freed([request.id])
+    world.progress.mark_freed({request.id: late})
     assert world.ledger.held() == []
     assert [item.id for item in world.ledger.due(late)] == [request.id]
 
@@ -469,3 +471,24 @@ def test_entries_about_one_erasure_do_not_link(world: World) -> None:
         if entry.kind.value.startswith("erasure.")
     ]
     assert len(seen) == len(set(seen)) == 3
+
+
+@pytest.mark.parametrize(
+    ("days", "owed"),
+    [(0, 30), (8, 30), (9, 31), (100, 122)],
+)
+def test_after_a_hold_the_promise_counts_again_from_its_end(
+    world: World, days: int, owed: int
+) -> None:
+    """And what was promised at first stays as the log has it."""
+    request = world.ledger.request(world.asked(HISTORY))
+    world.ledger.drain()
+    world.progress.mark_held({request.id: None})
+    assert Promises(world.stores.main).owed() == []
+    world.progress.mark_freed({request.id: START + timedelta(days=days)})
+    (promise,) = Promises(world.stores.main).owed()
+    found = world.ledger.find(request.id)
+    assert promise.promised_by == found.owed_by == START + timedelta(days=owed)
+    assert found.promised_by == START + PROMISE
+    assert not is_overdue(promise, START + timedelta(days=owed) - MS)
+    assert is_overdue(promise, START + timedelta(days=owed))

@@ -191,7 +191,7 @@ class Owing:
             Promise(
                 id=one.id,
                 state=one.state,
-                promised_by=one.promised_by,
+                promised_by=one.owed_by,
                 keys_removed=one.keys_removed,
             )
             for one in self.world.erasures.values()
@@ -207,7 +207,7 @@ class Eraser:
         asked = Asked(self.world)
         for one in asked.held():
             if not self.world.holding(one, at):
-                self._set(one, state=ErasureState.ACCESS_ENDED)
+                self._set(one, state=ErasureState.ACCESS_ENDED, freed=at)
         due, erased = asked.due(at), 0
         for one in due:
             if self.world.holding(one, at):

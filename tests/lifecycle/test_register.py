@@ -13,7 +13,8 @@ from volens.core.purposes import SubjectStatus
 from volens.core.regions import Region
 from volens.core.time import to_millis
 from volens.lifecycle.register import Account, VaultRegister
-from volens.lifecycle.schedule import Cutoffs, last_message
+from volens.lifecycle.schedule import Cutoffs
+from volens.vault.aging import last_message
 from volens.vault.subjects import NewSubject, Subject
 from volens.vault.tables import CONVERSATION
 

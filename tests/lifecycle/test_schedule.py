@@ -13,7 +13,7 @@ from volens.core.ids import ErasureId
 from volens.holds.erasure import COOL_OFF, DESTRUCTION, PROMISE, ROTATION, ErasureState
 from volens.holds.promises import Promise
 from volens.lifecycle.retention import EVERY
-from volens.lifecycle.schedule import Schedule, is_overdue, last_message, overdue
+from volens.lifecycle.schedule import Schedule, is_overdue, overdue
 from volens.log.kinds import ErasureCause, ErasureScope
 from volens.policy.pack import PackKind
 from volens.policy.packs import list_packs, load_pack
@@ -28,6 +28,7 @@ from volens.policy.retention import (
     strictest,
     write_days,
 )
+from volens.vault.aging import last_message
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK = timedelta(milliseconds=1)
@@ -223,10 +224,8 @@ class TestLate:
         assert not is_overdue(promise(removed), T0 + 30 * DAY - TICK)
         assert is_overdue(promise(removed), T0 + 30 * DAY)
 
-    def test_what_was_held_beyond_the_promise_has_the_time_that_erasing_takes(self) -> None:
-        freed = T0 + 100 * DAY
-        assert not is_overdue(promise(freed), freed + 22 * DAY - TICK)
-        assert is_overdue(promise(freed), freed + 22 * DAY)
+    def test_what_is_erased_late_is_late_until_it_is_irrecoverable(self) -> None:
+        assert is_overdue(promise(T0 + 40 * DAY), T0 + 40 * DAY + TICK)
 
     def test_the_oldest_promise_is_told_first(self) -> None:
         one = promise()
@@ -281,3 +280,24 @@ def _row(key: str, old: int, new: int) -> tuple[str, str]:
     whole = text[start : text.index("\n\n", start)]
     assert f"days = {old}\n" in whole
     return whole, whole.replace(f"days = {old}\n", f"days = {new}\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "cool_off", "promise"),
+    [(15, 0, 22), (21, 0, 22), (22, 0, 22), (23, 1, 23), (28, 6, 28), (29, 7, 29), (45, 7, 30)],
+)
+def test_the_cool_off_gives_way_to_the_answer_that_the_law_wants(
+    answer: int, cool_off: int, promise: int
+) -> None:
+    """And what is promised can be kept: not before the 22 days that erasing takes."""
+    schedule = Schedule(pack=LONGEST)
+    found = schedule.terms(
+        ErasureScope.ACCOUNT,
+        ErasureCause.REQUEST,
+        organisation=None,
+        answer=timedelta(days=answer),
+    )
+    assert (found.cool_off, found.promise) == (
+        timedelta(days=cool_off),
+        timedelta(days=promise),
+    )

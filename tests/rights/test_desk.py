@@ -211,7 +211,7 @@ def test_an_erasure_is_answered_when_it_is_irrecoverable_and_not_before(
         assert error.value.code == "erasure_runs"
     world.progress.mark_held({request.erasure: None})
     assert world.desk.settle() == []
-    world.progress.mark_freed([request.erasure])
+    world.progress.mark_freed({request.erasure: world.stores.clock.now()})
     world.finish(request.erasure)
     (closed,) = world.desk.settle()
     assert closed.closing is not None

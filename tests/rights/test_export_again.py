@@ -73,6 +73,7 @@ def held(created: datetime | None, signal: Signal) -> Held:
         subject_no=1,
         source="api",
         created=created,
+        updated=None,
         captured=datetime(2026, 1, 1, tzinfo=UTC),
         signal=signal,
         turns=1,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rights.world import wish
+from tests.rights.world import asking, wish
 from tests.support.homes import Parts, Place, add, place
 from tests.support.stores import policy
 from tests.support.tracing import Operation, can_trace, run_traced
@@ -61,7 +61,14 @@ class Desk:
         self.desk = RightsDesk(
             self.store,
             home.subjects,
-            Effects(home.subjects, home.ledger, home.vault, self.erasures, pack),
+            Effects(
+                home.subjects,
+                home.ledger,
+                home.vault,
+                self.erasures,
+                pack,
+                asked=asking(),
+            ),
             profiles=pack.regions,
             home=Region.EU,
             clock=where.clock,

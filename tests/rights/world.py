@@ -1,19 +1,22 @@
 """A rights desk over small real stores."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from tests.support.stores import Stores
 from volens.core.errors import Unavailable
-from volens.core.ids import ErasureId
+from volens.core.ids import ConversationId, ErasureId
 from volens.core.regions import Region
 from volens.holds import erasure_tables
+from volens.holds.erasure import Erasure, new_erasure
 from volens.holds.erasures import ErasureLedger
 from volens.holds.progress import ErasureProgress
-from volens.log.kinds import RequestKind
+from volens.log.kinds import ErasureScope, RequestKind
 from volens.rights import store as rights_store
 from volens.rights.agents import AgentDoor
 from volens.rights.desk import RightsDesk
-from volens.rights.effects import Effects, Wish
+from volens.rights.effects import Asked, Effects, Wish
 from volens.rights.requests import About, RightsRequest
 from volens.rights.store import RequestStore
 from volens.storage.engine import create_tables
@@ -42,6 +45,7 @@ class World:
             self.stores.vault,
             self.erasures,
             self.stores.policy.pack,
+            asked=asking(),
         )
         self.desk = RightsDesk(
             self.requests,
@@ -64,6 +68,22 @@ class World:
     def finish(self, erasure: ErasureId) -> None:
         """Say that no copy opens it any more."""
         self.progress.mark_irrecoverable([erasure], self.stores.clock.now())
+
+
+def asking() -> Asked:
+    """Return what promises everybody the same."""
+
+    def asked(
+        raw: bytes,
+        scope: ErasureScope,
+        subject: Subject,
+        *,
+        at: datetime,
+        conversations: Sequence[ConversationId] = (),
+    ) -> Erasure:
+        return new_erasure(raw, scope, subject.id, at, conversations=conversations)
+
+    return asked
 
 
 class CopyMaker:

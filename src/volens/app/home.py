@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -35,13 +36,16 @@ from volens.gate.gate import Gate, opener_for
 from volens.gate.own_copy import OwnCopy
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
+from volens.holds.register import HoldRegister
 from volens.holds.reports import ReportStore
 from volens.holds.store import HoldStore
 from volens.lifecycle.access import VaultAccess
 from volens.lifecycle.epochs import KeyRotation
+from volens.lifecycle.schedule import Cutoffs, Schedule
 from volens.lifecycle.sent import SentReceipts
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
+from volens.policy.retention import days_of
 from volens.storage.engine import open_database
 from volens.storage.files import read_private, storage_errors
 from volens.storage.lock import HomeLock
@@ -114,6 +118,7 @@ class Home:
             tenant=tenant,
             clock=clock,
             entropy=entropy,
+            holding=HoldRegister(self.main),
         )
         self.erasures = ErasureLedger(
             self.main,
@@ -135,6 +140,7 @@ class Home:
             self.erasures,
             region=self.identity.region,
             realm=self.identity.realm,
+            cutoffs=self._cutoffs,
         )
         reader = SealedReader(self.main, tenant=tenant)
         opener = opener_for(keys, entropy=self.entropy)
@@ -158,6 +164,9 @@ class Home:
             clock=self.clock,
         )
 
+    def _cutoffs(self, at: datetime) -> Cutoffs:
+        return self.schedule.overdue_cutoffs(at)  # anew each time: an instruction may come
+
     def _open_log(self) -> TransparencyLog:
         log = TransparencyLog.open(
             self.folder / "log", signer=self.signer, origin=self.identity.origin
@@ -180,6 +189,12 @@ class Home:
         with self._opened:
             if self.log is not None:
                 self.log.publish()
+
+    @property
+    def schedule(self) -> Schedule:
+        """The times in force: the policy's, and what each organisation has shortened."""
+        pack = days_of(self.policy.pack.tables["retention"])
+        return Schedule(pack=pack, overlays=self.subjects.keeping())
 
     @property
     def holds(self) -> HoldStore:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from volens.app.home import Home
 from volens.app.witnesses import remembered
+from volens.core.ids import ConversationId
 from volens.core.time import FAR_FUTURE, from_millis, parse_moment, to_millis
+from volens.holds.erasure import Erasure, new_erasure
 from volens.holds.promises import Promise, Promises
 from volens.lifecycle.forecast import Forecast, forecast
 from volens.lifecycle.hands import Erasing, Hands
 from volens.lifecycle.register import VaultRegister
 from volens.lifecycle.retention import Retention
 from volens.lifecycle.schedule import Schedule, overdue
-from volens.lifecycle.trusted_time import Judgement, TrustedClock
+from volens.lifecycle.trusted_time import Judgement, TrustedClock, request_moment
 from volens.log.checkpoint import open_checkpoint
+from volens.log.kinds import ErasureCause, ErasureScope, RequestKind
 from volens.log.note import parse_vkey
-from volens.policy.retention import days_of
+from volens.rights.deadlines import deadline
+from volens.vault.subjects import Subject
 
 _LAST_MS = to_millis(FAR_FUTURE)  # a cosignature may state any number
 
@@ -54,8 +59,56 @@ def late_in(home: Home, judged: Judgement) -> tuple[Promise, ...]:
 
 def schedule_of(home: Home) -> Schedule:
     """Return the times in force in a home."""
-    pack = days_of(home.policy.pack.tables["retention"])
-    return Schedule(pack=pack, overlays=home.subjects.keeping())
+    return home.schedule
+
+
+def new_request(
+    home: Home,
+    raw: bytes,
+    scope: ErasureScope,
+    subject: Subject,
+    *,
+    at: datetime | None = None,
+    conversations: Sequence[ConversationId] = (),
+    at_once: bool = False,
+) -> Erasure:
+    """Return the erasure that a person asks for now, with what the times in force promise them.
+
+    Args:
+        home: the home, opened for reading or writing.
+        raw: 16 random bytes for the reference number.
+        scope: how much goes.
+        subject: who asks.
+        at: when, by this machine's clock; now by default.
+        conversations: which ones, for the scope ``conversation`` only.
+        at_once: without a cool-off.
+
+    Raises:
+        InvalidInput: ``erasure_form``.
+    """
+    at = request_moment(clock_of(home).state(), at or home.clock.now())
+    answer = deadline(
+        RequestKind.ERASURE,
+        at,
+        account=subject.region,
+        home=home.identity.region,
+        profiles=home.policy.pack.regions,
+    )
+    terms = home.schedule.terms(
+        scope,
+        ErasureCause.REQUEST,
+        organisation=subject.organisation,
+        answer=answer.due - at,
+    )
+    return new_erasure(
+        raw,
+        scope,
+        subject.id,
+        at,
+        conversations=conversations,
+        cool_off=timedelta(0) if at_once else terms.cool_off,
+        promise=terms.promise,
+    )
 
 
 def clock_of(home: Home) -> TrustedClock:

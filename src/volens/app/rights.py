@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from volens.app.home import Home
+from volens.app.retention import new_request
+from volens.core.errors import NotFound
 from volens.rights.agents import AgentDoor
 from volens.rights.desk import RightsDesk
 from volens.rights.effects import Effects
+from volens.rights.requests import RightsRequest
 from volens.rights.store import RequestStore
+from volens.vault.subjects import Subject
+
+if TYPE_CHECKING:
+    from volens.rights.export import ExportResult, OnProgress
 
 
 def request_store(home: Home) -> RequestStore:
@@ -20,12 +31,56 @@ def rights_desk(home: Home) -> RightsDesk:
     return RightsDesk(
         request_store(home),
         home.subjects,
-        Effects(home.subjects, home.ledger, home.vault, home.erasures, pack),
+        Effects(
+            home.subjects,
+            home.ledger,
+            home.vault,
+            home.erasures,
+            pack,
+            asked=functools.partial(new_request, home),
+        ),
         profiles=pack.regions,
         home=home.identity.region,
         clock=home.clock,
         entropy=home.entropy,
     )
+
+
+class CopyAsFile:
+    """Makes the copy that a request asks for as a file (`volens.rights.desk.Exporter`).
+
+    The file comes first, then the closing of the request: if it stops in between, the file is there
+    and logged, the request stays open, and the copy is made again into another file.
+    """
+
+    def __init__(self, home: Home, out: Path, *, on_progress: OnProgress | None = None) -> None:
+        """Write to `out`, a file that does not exist yet."""
+        self._home = home
+        self._out = out
+        self._on_progress = on_progress
+        self._written: ExportResult | None = None
+
+    def hand_over(self, subject: Subject, request: RightsRequest) -> None:
+        """Write the copy; done and logged when it returns.
+
+        Raises:
+            InvalidInput, NotFound, Unavailable: as `volens.rights.export.Exporter.write`.
+        """
+        del request  # what is handed over is the same whatever was asked with
+        self._written = self._home.exporter().write(
+            subject, self._out, on_progress=self._on_progress
+        )
+
+    @property
+    def written(self) -> ExportResult:
+        """What was written.
+
+        Raises:
+            NotFound: ``copy_missing`` if nothing was handed over.
+        """
+        if self._written is None:
+            raise NotFound("copy_missing", "nothing was handed over")
+        return self._written
 
 
 def agent_door(home: Home, business: str) -> AgentDoor:

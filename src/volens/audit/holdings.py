@@ -22,9 +22,9 @@ _PEOPLE_AT_ONCE = 900
 def keys_match_rows(survey: Survey) -> Look:
     """Compare each person's keys with their conversations, and rows with ciphertext, both ways.
 
-    A stopped capture leaves keys without a conversation; so would an erasure that forgot keys.
-    They can't be told apart, so such keys are a remark until keys have been removed here, and a
-    violation from then on.
+    A stopped capture leaves keys without a conversation, and a note about whose they are until the
+    next start drops them. Without a note they are a remark until keys have been removed here, and
+    a violation from then on: an erasure that forgot keys would leave the same.
     """
     own: dict[int, set[bytes]] = defaultdict(set)
     numbers = {}
@@ -40,7 +40,8 @@ def keys_match_rows(survey: Survey) -> Look:
         keys = keyed or frozenset()
         keyless += [numbers[raw] for raw in chats - keys]
         closed += [person.number] * len(blocks - keys)
-        rest = keys - chats - blocks - kept.obsolete.get(person.number, set())
+        obsolete = kept.obsolete.get(person.number, set())
+        rest = frozenset() if b"" in obsolete else keys - chats - blocks - obsolete
         left_over += [person.number] * len(rest)
     strangers, unborn = _pages_of_nobody(survey)
     ghosts = [one.number for one in survey.chats.values() if one.subject_no not in survey.people]

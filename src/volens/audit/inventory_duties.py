@@ -47,6 +47,7 @@ DUTIES: tuple[TableClass, ...] = (
                 "irrecoverable_ms": ("when nothing could open it any more", "the receipt"),
                 "cancelled_ms": ("when it was taken back", "the receipt"),
                 "held_until_ms": ("until when a hold keeps it", "the receipt"),
+                "freed_ms": ("when its last hold ended", "deadlines count from here"),
                 "steps": ("what was done in which store", "the receipt"),
             },
             basis=DUTY,

@@ -172,7 +172,11 @@ HOLDINGS: tuple[TableClass, ...] = (
         held=rows_of(
             {
                 "subject_no": ("whose key", "drops it"),
-                "key_id": ("which key is to be dropped next", "drops it", RANDOM),
+                "key_id": (
+                    "which key is to be dropped next; empty while some are drawn",
+                    "drops it",
+                    RANDOM,
+                ),
             },
             basis=DUTY,
             kept="until the key is dropped, at the next start at the latest",

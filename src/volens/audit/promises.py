@@ -19,9 +19,7 @@ def erasures_in_time(survey: Survey) -> Look:
     if register is None:
         return _without(logged, "erasures")
     erasures, at = register.all(), survey.evidence.at
-    late = [
-        no for no, one in enumerate(erasures, 1) if one.state in _OPEN and at >= one.promised_by
-    ]
+    late = [no for no, one in enumerate(erasures, 1) if one.state in _OPEN and at >= one.owed_by]
     keys = [no for no, one in enumerate(erasures, 1) if _keys_late(one, at)]
     early = [no for no, one in enumerate(erasures, 1) if _too_early(one)]
     missing = logged - len(erasures)
@@ -39,7 +37,8 @@ def erasures_in_time(survey: Survey) -> Look:
 def _keys_late(one: Erasure, at: datetime) -> bool:
     # Keys that go later than this can't be irrecoverable in time: rotation comes after them.
     waiting = one.state is ErasureState.ACCESS_ENDED and one.keys_removed is None
-    return waiting and one.cool_off_ends + ROTATION <= at < one.promised_by
+    due = max(one.cool_off_ends, one.freed or one.cool_off_ends)
+    return waiting and due + ROTATION <= at < one.owed_by
 
 
 def _too_early(one: Erasure) -> bool:

@@ -23,7 +23,6 @@ from volens.bench.retention_world import SteppedClock, World
 from volens.core.errors import VerificationFailed
 from volens.holds.erasure import COOL_OFF, ErasureState
 from volens.lifecycle.retention import RetentionRun
-from volens.policy.retention import ERASURE_DAYS
 
 GOAL_SECONDS = 60.0
 """A year of 10^5 people, CPU time, is to take less."""
@@ -138,6 +137,5 @@ def _check_promises(home: Home) -> None:
         if one.state is ErasureState.IRRECOVERABLE:
             assert one.irrecoverable is not None
             assert one.keys_removed is not None
-            by = max(one.promised_by, one.keys_removed + ERASURE_DAYS * _DAY)
-            if one.irrecoverable >= by:
+            if one.irrecoverable >= one.owed_by:
                 raise VerificationFailed("retention_wrong", f"{one.id} was irrecoverable late")

@@ -46,6 +46,8 @@ class IntakeReport:
     updated: int = 0
     known: int = 0
     """Held already, with the same content."""
+    held: int = 0
+    """Grew elsewhere, but a hold keeps them as they are here."""
     accounts_created: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     """Conversations that were read but not captured, by reason."""
@@ -55,14 +57,14 @@ class IntakeReport:
     @property
     def captured(self) -> int:
         """The number of conversations that are held now because of this file or before."""
-        return self.added + self.updated + self.known
+        return self.added + self.updated + self.known + self.held
 
 
 class _Tally:
     """Counts for the report of one file while its batches are captured."""
 
     def __init__(self) -> None:
-        self.added = self.updated = self.known = self.created = 0
+        self.added = self.updated = self.known = self.held = self.created = 0
         self.refused: Counter[str] = Counter()
         self.examples: list[Skipped] = []
 
@@ -70,6 +72,7 @@ class _Tally:
         self.added += result.added
         self.updated += result.updated
         self.known += result.known
+        self.held += result.held
 
     def refuse(self, item: Captured, reason: str, message: str) -> None:
         self.refused[reason] += 1
@@ -82,6 +85,7 @@ class _Tally:
             added=self.added,
             updated=self.updated,
             known=self.known,
+            held=self.held,
             accounts_created=self.created,
             refused=dict(self.refused),
             examples=tuple(self.examples),

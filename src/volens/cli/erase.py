@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rich.console import RenderableType
 
 from volens.app.erasing import dataset_target
 from volens.app.home import Home
+from volens.app.retention import new_request
 from volens.cli.choices import apply_journal
 from volens.cli.commands import ForceYes, Session, command, new_group
 from volens.cli.homes import read_home, write_home
@@ -21,7 +21,7 @@ from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import ConversationId, IdKind, parse_id
 from volens.core.time import format_moment
 from volens.datasets.erasing import Reached
-from volens.holds.erasure import COOL_OFF, Erasure, new_erasure
+from volens.holds.erasure import Erasure
 from volens.holds.progress import Plan
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.probe import Finding, probe
@@ -123,13 +123,13 @@ def _answer(
 ) -> Answer:
     if wanted.take_back:
         return _take_back(session, home, wanted, subject, frozenset(chats))
-    erasure = new_erasure(
+    erasure = new_request(
+        home,
         home.entropy.draw(16),
         wanted.scope,
-        subject.id,
-        home.clock.now(),
+        subject,
         conversations=chats,
-        cool_off=timedelta(0) if wanted.at_once else COOL_OFF,
+        at_once=wanted.at_once,
     )
     plan = Planner(home.main).plan([erasure])[erasure.id]
     reached = _reached(home, plan)
@@ -244,6 +244,8 @@ def _timeline(erasure: Erasure) -> tuple[RenderableType, ...]:
     rows = [(f"from {asked}", "nobody can use it: not for answers, training or reading")]
     if erasure.cool_off_ends > erasure.requested:
         rows.append((f"until {removed}", "it can be taken back, with --cancel"))
+    else:
+        rows.append(("at once", "it is due: it can't be taken back"))
     rows += [
         (f"after {removed}", "its keys and rows are removed: nothing here opens it"),
         (

@@ -47,7 +47,7 @@ def export(
                 "left_out": dict(left),
             }
             text = f"would write {conversations:,} conversations of {found.id} to {out}"
-            return Answer(document=document, shown=(line(text), *_left_out(left)))
+            return Answer(document=document, shown=(line(text), *left_out_lines(left)))
         with session.output.progress("exporting") as tell:
             result = home.exporter().write(found, out, language=language, on_progress=tell)
     facts = result.manifest.facts
@@ -63,14 +63,15 @@ def export(
     }
     shown = (
         line(f"Wrote {facts.conversations:,} conversations of {found.id} to {out}.", GOOD),
-        *_left_out(facts.left_out),
+        *left_out_lines(facts.left_out),
         line("Give it to its person only: whoever has the file can read it.", DIM),
         line(f"Check it anywhere: volens verify {out} --key VKEY", DIM),
     )
     return Answer(document=document, shown=shown)
 
 
-def _left_out(counts: Mapping[str, int]) -> tuple[RenderableType, ...]:
+def left_out_lines(counts: Mapping[str, int]) -> tuple[RenderableType, ...]:
+    """Say what a copy does not hold, and why."""
     if not counts:
         return ()
     rows = [indented(line(f"{count:,}: {_words(name)}")) for name, count in sorted(counts.items())]

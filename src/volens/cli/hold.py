@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from volens.app.holding import check_span, erase_freed
 from volens.app.home import Home
 from volens.cli.commands import Session, command, new_group
 from volens.cli.holding import (
@@ -28,6 +29,7 @@ from volens.core.ids import ConversationId, HoldId, IdKind, format_id, parse_id
 from volens.core.time import format_moment
 from volens.holds.model import Hold, end_hold, extend_hold, review_hold
 from volens.holds.register import unknown
+from volens.lifecycle.erasing import RunResult
 from volens.log.kinds import HoldClass
 
 GROUP = new_group("What is kept from being erased, and why.")
@@ -79,6 +81,7 @@ def place(
     scope = _scope(conversations, turns)
     with write_home(session) as home:
         now = home.clock.now()
+        asked = _placed(home, hold_id, now)
         hold = Hold(
             id=_own_id(home, hold_id),
             hold_class=hold_class,
@@ -86,12 +89,15 @@ def place(
             conversations=scope,
             authority=authority,
             reviewer=reviewer,
-            placed=_placed(home, hold_id, now),
+            placed=asked,
             until=parse_end(until, now),
             gag_until=parse_end(gag_until, now) if gag_until else None,
         )
+        prepared = home.holds.prepare(hold, now)
+        if asked == now:
+            check_span(home, prepared)
         if session.dry_run:
-            would = home.holds.prepare(hold, now)
+            would = prepared
             text = f"would keep {scope_words(would)} until {format_moment(would.until)}"
             document: dict[str, Json] = {"dry_run": True, **hold_document(would, now)}
             del document["id"]
@@ -200,8 +206,10 @@ def extend(
         now = home.clock.now()
         end = parse_end(until, now) if until else None
         gag_end = parse_end(gag_until, now) if gag_until else None
+        changed = extend_hold(home.holds.find(hold), now, until=end, gag_until=gag_end)
+        if end is not None:
+            check_span(home, changed)
         if session.dry_run:
-            changed = extend_hold(home.holds.find(hold), now, until=end, gag_until=gag_end)
             return _would(changed, now, f"would keep it until {format_moment(changed.until)}")
         changed = home.holds.extend(hold, now, until=end, gag_until=gag_end)
     text = f"{changed.id} holds until {format_moment(changed.until)}."
@@ -230,12 +238,25 @@ def release(session: Session, hold: HoldArgument) -> Answer:
         if session.dry_run:
             return _would(end_hold(before, now), now, f"would end {before.id}")
         released = home.holds.release(hold, now)
+        done = erase_freed(home, now)
     words = "was over already" if before.end else "has ended"
-    shown = (
-        line(f"{released.id} {words}.", GOOD),
-        line("What is not held otherwise and waits to be erased goes from now on.", DIM),
-    )
-    return Answer(document=hold_document(released, now), shown=shown)
+    document: dict[str, Json] = {
+        **hold_document(released, now),
+        "erased": None if done is None else done.erased,
+        "held": None if done is None else done.held,
+    }
+    shown = (line(f"{released.id} {words}.", GOOD), _what_went(done))
+    return Answer(document=document, shown=shown)
+
+
+def _what_went(done: RunResult | None) -> RenderableType:
+    if done is None:
+        text = "What waited for it goes with the first run that can trust the clock; none does now."
+        return line(f"{text} -> volens retention run", WARN)
+    if not done.erased:
+        return line("Nothing that is due waited for it alone.", DIM)
+    count = f"{done.erased:,} {'erasure' if done.erased == 1 else 'erasures'}"
+    return line(f"{count} that waited for it or was due: done, nothing here opens it.")
 
 
 def _asked(home: Home, subject: str | None, *, as_subject: bool, now: datetime) -> list[Hold]:

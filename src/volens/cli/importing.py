@@ -107,7 +107,7 @@ def _preview(paths: Sequence[Path], subject: str | None, tell: Tell) -> Answer:
 def _answer(reports: list[IntakeReport]) -> Answer:
     total = {
         name: sum(getattr(report, name) for report in reports)
-        for name in ("added", "updated", "known", "accounts_created")
+        for name in ("added", "updated", "known", "held", "accounts_created")
     }
     refused: dict[str, int] = {}
     for report in reports:
@@ -119,6 +119,7 @@ def _answer(reports: list[IntakeReport]) -> Answer:
             "added": report.added,
             "updated": report.updated,
             "known": report.known,
+            "held": report.held,
             "refused": dict(report.refused),
         }
         for report in reports
@@ -138,6 +139,9 @@ def _answer(reports: list[IntakeReport]) -> Answer:
         shown += _told(report)
     if len(told) > _FILES:
         shown.append(line(f"and {len(told) - _FILES:,} more files; --json lists all", DIM))
+    if total["held"]:
+        text = f"{total['held']:,} stayed as they are: a hold keeps them. Import them again later."
+        shown.append(line(text, WARN))
     if total["added"]:
         shown.append(line("Nothing of it may be used for training until its person says yes.", DIM))
     return Answer(document=document, shown=tuple(shown), code=USAGE if nothing else 0)
@@ -167,7 +171,12 @@ def _told(report: IntakeReport) -> list[RenderableType]:
     shown: list[RenderableType] = [heading(file.path)]
     if not file.read:
         return [*shown, indented(line(f"not read: {file.why}"))]
-    counts = (("new", report.added), ("changed", report.updated), ("here already", report.known))
+    counts = (
+        ("new", report.added),
+        ("changed", report.updated),
+        ("here already", report.known),
+        ("held", report.held),
+    )
     said = ", ".join(f"{count:,} {word}" for word, count in counts if count) or "none taken in"
     shown.append(indented(line(f"{said} (read as {file.format.value})")))
     left: dict[str, str] = {}

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from volens.app.erasing import eraser_of
 from volens.app.home import Home
 from volens.app.retention import clock_of, forecast_of, late_in, retention_of
+from volens.app.rights import rights_desk
 from volens.cli.commands import ForceYes, Session, command, new_group
 from volens.cli.failures import UNAVAILABLE, UNVERIFIED
 from volens.cli.homes import parse_end, read_home, write_home
@@ -24,6 +25,7 @@ from volens.lifecycle.forecast import Forecast, Tally
 from volens.lifecycle.retention import RetentionRun
 from volens.lifecycle.trusted_time import Judgement, Pause, confirm
 from volens.policy.retention import RetentionClass
+from volens.rights.requests import RightsRequest
 
 GROUP = new_group("What goes when, and the run that lets it go.")
 _AHEAD = timedelta(days=30)
@@ -84,6 +86,7 @@ def run(session: Session) -> Answer:
         erasing = eraser_of(home)
         done = retention_of(home, erasing).run(now)
         judged = clock_of(home).look(now)
+        closed = rights_desk(home).settle()
     document: dict[str, Json] = {
         "at": format_moment(done.at),
         "paused": done.paused.value if done.paused else None,
@@ -95,10 +98,11 @@ def run(session: Session) -> Answer:
         "rotated": [*done.rotated],
         "destroyed": done.destroyed,
         "irrecoverable": done.irrecoverable,
+        "requests_closed": [one.id for one in closed],
         "overdue": _overdue_documents(done.overdue),
         "alarms": _alarms(judged, done.overdue),
     }
-    shown = [*_run_lines(done), *_alarm_lines(judged, done.overdue)]
+    shown = [*_run_lines(done), *_closed_lines(closed), *_alarm_lines(judged, done.overdue)]
     return Answer(document=document, shown=tuple(shown), code=_code(judged, done.overdue))
 
 
@@ -178,6 +182,12 @@ def _run_lines(done: RetentionRun) -> list[RenderableType]:
     if done.taken_in:
         shown.append(line(f"{_count(done.taken_in, 'request')} taken in; access had ended.", DIM))
     return shown
+
+
+def _closed_lines(closed: Sequence[RightsRequest]) -> list[RenderableType]:
+    if not closed:
+        return []
+    return [line(f"{_count(len(closed), 'request')} of people answered by that: closed.", GOOD)]
 
 
 def _pictured(found: Forecast) -> list[RenderableType]:

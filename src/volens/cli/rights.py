@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
 
-from volens.app.home import Home
 from volens.app.rights import request_store, rights_desk
 from volens.cli.choices import BUSY_WAIT_SECONDS
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import BAD, DIM, GOOD, WARN, Answer, line, table
+from volens.cli.rights_answer import request_answer
+from volens.cli.rights_copy import hand_over
 from volens.cli.rights_drp import GROUP as DRP
 from volens.cli.rights_law import law
 from volens.cli.rights_words import (
@@ -24,7 +24,6 @@ from volens.cli.rights_words import (
     said_left,
     said_moment,
     say_deadline,
-    say_ending,
     table_row,
 )
 from volens.cli.subject import SubjectArgument
@@ -53,6 +52,7 @@ from volens.rights.requests import (
 GROUP = new_group("What people ask for under the law, and by when.")
 GROUP.add_typer(DRP, name="drp")
 command(GROUP, "law")(law)
+command(GROUP, "hand-over", writes=True)(hand_over)
 
 RequestArgument = Annotated[
     str, typer.Argument(metavar="REQUEST", help="The request's number (req_...).")
@@ -98,7 +98,7 @@ def open_request(
             found = home.subjects.find(subject)
             desk = rights_desk(home)
             request = desk.open(found, wish, channel=Channel.CLI, verified_by=verified_by)
-            return _answer(home, request, f"Opened {request.id}: {wish.kind}.")
+            return request_answer(home, request, f"Opened {request.id}: {wish.kind}.")
     except Unavailable as error:
         if not takes_away:
             raise
@@ -142,7 +142,7 @@ def show(session: Session, request: RequestArgument) -> Answer:
     """Show one request: what happens, by when, and whose rules say so."""
     with read_home(session) as home:
         found = request_store(home).find(request)
-        return _answer(home, found, f"{found.id}: {found.kind}, {found.state.value}.")
+        return request_answer(home, found, f"{found.id}: {found.kind}, {found.state.value}.")
 
 
 @command(GROUP, "confirm", writes=True)
@@ -159,7 +159,7 @@ def confirm(
                 found, f"confirm who asks for {found.id}, by {by.value}: {HAPPENS[found.kind]}"
             )
         done = rights_desk(home).verify(found.id, by)
-        return _answer(home, done, f"{done.id}: it is the person, by {by.value}.")
+        return request_answer(home, done, f"{done.id}: it is the person, by {by.value}.")
 
 
 @command(GROUP, "start", writes=True)
@@ -170,7 +170,7 @@ def start(session: Session, request: RequestArgument) -> Answer:
         if session.dry_run:
             return _would(found, f"start work on {found.id}")
         done = rights_desk(home).take_up(found.id)
-        return _answer(home, done, f"{done.id} is in progress.")
+        return request_answer(home, done, f"{done.id} is in progress.")
 
 
 @command(GROUP, "close", writes=True)
@@ -188,7 +188,7 @@ def close_request(
             close(found, outcome, why, home.clock.now())
             return _would(found, f"close {found.id} as {outcome.value}")
         done = rights_desk(home).close(found.id, outcome, why)
-        return _answer(home, done, f"{done.id} is closed.")
+        return request_answer(home, done, f"{done.id} is closed.")
 
 
 @command(GROUP, "withdraw", writes=True)
@@ -199,7 +199,7 @@ def withdraw(session: Session, request: RequestArgument) -> Answer:
         if session.dry_run:
             return _would(found, f"take back {found.id}")
         done = rights_desk(home).take_back(found.id)
-        return _answer(home, done, f"{done.id} is taken back.")
+        return request_answer(home, done, f"{done.id} is taken back.")
 
 
 @command(GROUP, "extend", writes=True)
@@ -228,7 +228,7 @@ def extend_request(
             raise InvalidInput("extension_untold", message, hint=hint)
         done = desk.extend(found.id, reason)
         text = f"{done.id} has time until {said_moment(done.due)}."
-        return _answer(home, done, text)
+        return request_answer(home, done, text)
 
 
 @command(GROUP, "queue")
@@ -363,30 +363,6 @@ def _wish(
         scope = ErasureScope.CONVERSATION
     named = tuple(ConversationId(name) for name in conversations)
     return Wish(kind=kind, about=about, purposes=tuple(purposes), scope=scope, conversations=named)
-
-
-def _answer(home: Home, request: RightsRequest, first: str) -> Answer:
-    now = home.clock.now()
-    desk = rights_desk(home)
-    account = home.identity.region
-    if request.subject is not None:
-        account = home.subjects.find(request.subject).region
-    until = desk.deadline(request.kind, account, request.opened)
-    document = {**request_document(request, now), "deadline": deadline_document(until)}
-    shown: list[RenderableType] = [line(first, GOOD)]
-    shown.append(line(f"What happens: {HAPPENS[request.kind]}."))
-    if request.closing is None:
-        region = until.decided_by.region
-        label = region_label(region, home.policy.pack.regions.get(region))
-        first_due = request.extension.first_due if request.extension else request.due
-        shown += say_deadline(until, label, due=first_due)
-        if request.extension is not None:
-            reason = request.extension.reason.value.replace("_", " ")
-            shown.append(line(f"Extended to {said_moment(request.due)}: {reason}."))
-        if request.late(now):
-            shown.append(line(f"It is {said_left(request.due, now)}.", BAD))
-    shown += say_ending(request)
-    return Answer(document=document, shown=tuple(shown))
 
 
 def _would(request: RightsRequest, text: str) -> Answer:

@@ -11,16 +11,18 @@ from volens.cli.output import BAD, DIM, GOOD, WARN, indented, line
 from volens.core.canonical import Json
 from volens.core.regions import Region
 from volens.core.time import format_moment
+from volens.holds.erasure import Erasure, ErasureState
 from volens.log.kinds import RequestKind, RequestOutcome
 from volens.policy.pack import RegionProfile
 from volens.rights.deadlines import Deadline
+from volens.rights.desk import COPIES
 from volens.rights.requests import Reason, RequestState, RightsRequest, request_facts
 
 HAPPENS = {
     RequestKind.ACCESS: "a copy of all data about the person is made and handed over",
     RequestKind.PORTABILITY: "the person gets their data in a form that other programs can read",
-    RequestKind.ERASURE: "access ends at once; the data goes after 7 days in which the person "
-    "can change their mind; after 30 days at most no copy opens it",
+    RequestKind.ERASURE: "access ends at once; the data goes after the days, 7 at most, in which "
+    "the person can change their mind; after 30 days at most no copy opens it",
     RequestKind.RECTIFICATION: "somebody looks at what is wrong and corrects it",
     RequestKind.RESTRICTION: "the data stays, and every use of it is blocked",
     RequestKind.OBJECTION: "the uses that rest on a legitimate interest stop for this person",
@@ -101,7 +103,26 @@ def say_ending(request: RightsRequest) -> list[RenderableType]:
     if request.erasure is not None:
         first = line(f"Access has ended. The erasure's reference number: {request.erasure}")
         return [first, line("The request closes by itself when the erasure is done.", DIM)]
-    return [line(f"Next: {_NEXT[request.state].format(id=request.id)}", DIM)]
+    step = _NEXT[request.state]
+    if request.kind in COPIES and request.state is not RequestState.OPEN:
+        step = "volens rights hand-over {id} --out FILE.zip"
+    return [line(f"Next: {step.format(id=request.id)}", DIM)]
+
+
+def say_promise(erasure: Erasure, request: RightsRequest) -> list[RenderableType]:
+    """Say what is promised of the erasure that a request led to, and if its answer may be late."""
+    if erasure.state is ErasureState.HELD:
+        return [line("A hold keeps what it names; its time counts from the end of the hold.", WARN)]
+    if erasure.cool_off_ends > erasure.requested:
+        back = f"Until {said_moment(erasure.cool_off_ends)} it can be taken back."
+    else:
+        back = "It can't be taken back: it is due at once."
+    by = erasure.promised_by
+    said = [line(back), line(f"By {said_moment(by)} it is gone for good: no old copy opens.")]
+    if by > request.due:
+        text = "That can be after the answer is due: tell the person so in time."
+        said.append(line(text, WARN))
+    return [indented(*said)]
 
 
 def region_label(region: Region, profile: RegionProfile | None) -> str:

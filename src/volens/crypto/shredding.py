@@ -85,6 +85,20 @@ class Shredder:
         """Remove the keys of conversations and blocks (ids of 16 bytes); durable on return."""
         self._keys.drop_salts(unwanted)
 
+    def keep_only(self, holder: Holder, needed: Collection[bytes]) -> None:
+        """Remove all keys of conversations and blocks of a holder but those that are `needed`.
+
+        A holder whose keys are gone is no error.
+        """
+        try:
+            there = self._keys.account(holder).salts.keys()
+        except Unavailable as error:
+            if error.code != "key_missing":
+                raise
+            return
+        if unwanted := there - set(needed):
+            self._keys.drop_salts({holder: unwanted})
+
     def drop_accounts(self, holders: Collection[Holder]) -> None:
         """Remove all keys of each holder; durable on return. Twice is no error."""
         self._keys.drop_accounts(holders)

@@ -20,9 +20,10 @@ from volens.core.purposes import Purpose, Realm, Signal, SubjectStatus
 from volens.core.regions import Region
 from volens.core.time import FAR_FUTURE, from_millis, to_millis
 from volens.gate.census import Census, Int64s
+from volens.gate.overdue import CutoffsAt, never, overdue_places
 from volens.holds.erasures import ErasureLedger
 from volens.log.kinds import ErasureScope
-from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, ConsentBitmap, Overrides
+from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, OVERDUE, ConsentBitmap, Overrides
 from volens.policy.boundaries import NEVER
 from volens.policy.classify import (
     ConversationFacts,
@@ -85,14 +86,19 @@ class FactSource:
         *,
         region: Region,
         realm: Realm,
+        cutoffs: CutoffsAt = never,
     ) -> None:
-        """Read from `engine` and the ledgers over it."""
+        """Read from `engine` and the ledgers over it.
+
+        From a moment, `cutoffs` tells which chats are past their time then.
+        """
         self._engine = engine
         self.subjects = subjects
         self.ledger = ledger
         self.erasures = erasures
         self._region = region
         self._realm = realm
+        self.cutoffs = cutoffs
 
     def use_facts(self, use: Use, at: datetime) -> UseFacts:
         """Place a use in this home, now."""
@@ -143,7 +149,7 @@ class FactSource:
             offsets=offsets,
             ends=ends,
             at=at,
-            overrides=self._overrides(numbers, offsets),
+            overrides=self._overrides(numbers, offsets, at),
         )
         return Census(bitmap=bitmap, numbers=numbers, offsets=offsets, upto=upto)
 
@@ -224,22 +230,25 @@ class FactSource:
         return found
 
     def _overrides(
-        self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+        self, numbers: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], at: datetime
     ) -> Overrides:
-        ranks, signals = [], []
+        found: dict[int, int] = {}
         words = [signal.value for signal in Signal]
         with self._engine.connect() as db:
             driver = driver_of(db)
             for subject_no, number, signal in driver.execute(_SIGNALLED).fetchall():
                 place = int(np.searchsorted(numbers, subject_no))
                 (before,) = driver.execute(_BEFORE, (subject_no, number)).fetchone()
-                ranks.append(int(offsets[place]) + before)
-                signals.append(words.index(signal))
-        if not ranks:
+                found[int(offsets[place]) + before] = words.index(signal)
+        for subject_no, before in overdue_places(self._engine, self.cutoffs(at), at):
+            place = int(np.searchsorted(numbers, subject_no))
+            found[int(offsets[place]) + before] = OVERDUE
+        if not found:
             return NO_OVERRIDES
+        ranks = sorted(found)
         return Overrides(
             conversations=np.array(ranks, dtype=np.int64),
-            signals=np.array(signals, dtype=np.uint8),
+            signals=np.array([found[rank] for rank in ranks], dtype=np.uint8),
             tiers=np.full(len(ranks), NO_TIER, dtype=np.uint8),
         )
 

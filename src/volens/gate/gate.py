@@ -29,6 +29,7 @@ from volens.crypto.opening import Opener
 from volens.gate.accesses import AccessLeaf, AccessLeaves
 from volens.gate.census import Census
 from volens.gate.facts import FactSource, Use, known_purpose
+from volens.gate.overdue import Cutoffs, is_overdue
 from volens.gate.reading import OpenedBatch, SealedReader
 from volens.holds.access import Ended
 from volens.log.fields import Value
@@ -72,6 +73,21 @@ class Selection:
     """What the recorder had counted before the decision."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocks:
+    """What nobody may use at a moment: access to it has ended, or its time is over."""
+
+    ended: Ended
+    cutoffs: Cutoffs
+    at: datetime
+
+    def stop(self, subject: Subject, held: Held) -> bool:
+        """Say whether one conversation is among it."""
+        return _has_ended(subject, held, self.ended) or is_overdue(
+            subject, held, self.cutoffs, self.at
+        )
+
+
 class Gate:
     """Decides uses and opens content for them."""
 
@@ -113,20 +129,24 @@ class Gate:
         signal = "none" if held is None else held.signal.value
         try:
             _check_owner(subject, held)
-            ended = self._erasures.ended()
-            if held is not None and _has_ended(subject, held, ended):
+            blocks = self.blocks()
+            if held is not None and blocks.stop(subject, held):
                 return _denied(policy, ReasonCode.BLOCKED_ERASING)
             facts = self._facts.subject_facts(subject, policy)
-            if subject.holder.raw in ended.accounts:
+            if subject.holder.raw in blocks.ended.accounts:
                 facts = replace(facts, status=SubjectStatus.CLOSED.value)
-            at = self._clock.now()
             return policy.decide(
-                facts, ConversationFacts(signal=signal), self._facts.use_facts(use, at)
+                facts, ConversationFacts(signal=signal), self._facts.use_facts(use, blocks.at)
             )
         except Unavailable:
             raise
         except (VolensError, ValueError, ArithmeticError, LookupError, TypeError):
             return _denied(policy, ReasonCode.POLICY_ERROR)
+
+    def blocks(self) -> Blocks:
+        """Return what nobody may use now, because it has ended or its time is over."""
+        at = self._clock.now()
+        return Blocks(ended=self._erasures.ended(), cutoffs=self._facts.cutoffs(at), at=at)
 
     def preview(self, use: Use) -> tuple[int, dict[ReasonCode, int]]:
         """Return how many conversations `use` could open now and why others not; opens nothing."""

@@ -28,7 +28,6 @@ from volens.core.errors import Unavailable
 from volens.core.ids import IdKind, format_id, parse_id
 from volens.core.ports import Clock
 from volens.core.purposes import Purpose, Signal
-from volens.core.time import from_millis
 from volens.crypto.opening import Opener
 from volens.gate.accesses import AccessLeaf, AccessLeaves, opened_parts, own_copy_opening
 from volens.gate.facts import Use
@@ -120,7 +119,7 @@ class OwnCopy:
         self, subject: Subject, numbers: array[int], missing: Counter[str]
     ) -> Iterator[OwnConversation]:
         """Yield the conversations among `numbers` that may still be opened; for `OwnReading`."""
-        for held, updated, decision in self._decided(subject):
+        for held, decision in self._decided(subject):
             place = bisect_left(numbers, held.number)
             if place == len(numbers) or numbers[place] != held.number:
                 continue  # not among what the intent committed to
@@ -134,7 +133,7 @@ class OwnCopy:
                     raise
                 missing["erased"] += 1
                 continue
-            yield OwnConversation(held=held, updated=updated, payload=payload)
+            yield OwnConversation(held=held, updated=held.updated, payload=payload)
 
     def done(self, intent: int, count: int, started: datetime, outcome: AccessOutcome) -> None:
         """Log how it ended; for `OwnReading`."""
@@ -154,7 +153,7 @@ class OwnCopy:
         numbers = array("q")
         left_out: Counter[str] = Counter()
         digest = sha256()
-        for held, _, decision in self._decided(subject):
+        for held, decision in self._decided(subject):
             if _is_theirs(decision):
                 numbers.append(held.number)
                 digest.update(parse_id(IdKind.CONVERSATION, held.id))
@@ -162,35 +161,31 @@ class OwnCopy:
                 left_out[_why_not(decision)] += 1
         return numbers, left_out, digest.digest()
 
-    def _decided(self, subject: Subject) -> Iterator[tuple[Held, datetime | None, Decision]]:
+    def _decided(self, subject: Subject) -> Iterator[tuple[Held, Decision]]:
         """Yield each conversation with its decision; equal ones are decided some at a time."""
         last = 0
         while some := self._page(subject, last):
             person = self._subjects.by_number(subject.number)  # it may have changed meanwhile
-            decided: dict[Signal, Decision] = {}
-            for held, updated in some:
-                if held.signal not in decided:
-                    decided[held.signal] = self.gate.decide(person, USE, held)
-                yield held, updated, decided[held.signal]
-            last = some[-1][0].number
+            blocks = self.gate.blocks()
+            decided: dict[tuple[Signal, bool], Decision] = {}
+            for held in some:
+                key = held.signal, blocks.stop(person, held)
+                if key not in decided:
+                    decided[key] = self.gate.decide(person, USE, held)
+                yield held, decided[key]
+            last = some[-1].number
 
-    def _page(self, subject: Subject, after: int) -> list[tuple[Held, datetime | None]]:
+    def _page(self, subject: Subject, after: int) -> list[Held]:
         """Return the next conversations, with no query left open while they are looked at."""
         query = (
-            select(CONVERSATION.c.id, CONVERSATION.c.updated_ms)
+            select(CONVERSATION.c.id)
             .where(CONVERSATION.c.subject_no == subject.number, CONVERSATION.c.no > after)
             .order_by(CONVERSATION.c.no)
             .limit(_AT_ONCE)
         )
         with self._engine.connect() as db:
-            rows = db.execute(query).all()
-        return [
-            (
-                self._vault.find(format_id(IdKind.CONVERSATION, raw)),
-                None if millis is None else from_millis(millis),
-            )
-            for raw, millis in rows
-        ]
+            raws = db.execute(query).scalars().all()
+        return [self._vault.find_ended(format_id(IdKind.CONVERSATION, raw)) for raw in raws]
 
 
 def _is_theirs(decision: Decision) -> bool:

@@ -31,6 +31,8 @@ DESTRUCTION = timedelta(days=14)
 own delay included."""
 PROMISE = timedelta(days=30)
 """When an erasure is irrecoverable at the latest, counted from the request (R33)."""
+AFTER_HOLD = ROTATION + DESTRUCTION + timedelta(days=1)
+"""So long erasing takes, with a run each day: what was held is owed this long after its hold."""
 
 
 class ErasureState(StrEnum):
@@ -80,7 +82,16 @@ class Erasure:
     cancelled: datetime | None = None
     held_until: datetime | None = None
     """The end of the longest hold on it, unless that hold is under a gag."""
+    freed: datetime | None = None
+    """When the last hold on it ended."""
     steps: tuple[StoreStep, ...] = field(default=())
+
+    @property
+    def owed_by(self) -> datetime:
+        """Return from when it is late: as promised, or `AFTER_HOLD` after its hold."""
+        if self.freed is None:
+            return self.promised_by
+        return max(self.promised_by, self.freed + AFTER_HOLD)
 
     @property
     def is_open(self) -> bool:

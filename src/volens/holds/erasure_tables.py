@@ -64,6 +64,7 @@ ERASURE = Table(
     Column("irrecoverable_ms", Integer),
     Column("cancelled_ms", Integer),
     Column("held_until_ms", Integer),
+    Column("freed_ms", Integer),  # when the last hold on it ended
     Column("steps", String, nullable=False),  # canonical JSON: [store, method, moment] each
     Index("erasure_of", "subject"),
     Index("erasure_in_state", "state", "cool_off_ends_ms"),
@@ -142,6 +143,7 @@ def read_erasure(row: Row[tuple[object, ...]]) -> Erasure:
             irrecoverable=_moment(row.irrecoverable_ms),
             cancelled=_moment(row.cancelled_ms),
             held_until=_moment(row.held_until_ms),
+            freed=_moment(row.freed_ms),
             steps=_read_steps(row.steps),
         )
     except (ValueError, TypeError, AttributeError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,11 +75,18 @@ class ErasureProgress:
         with self._engine.begin() as db:
             change_rows(db, values, {})
 
-    def mark_freed(self, erasures: Iterable[ErasureId]) -> None:
-        """Say that no hold keeps these any more: they are due again."""
-        values = {"state": ErasureState.ACCESS_ENDED.value, "held_until_ms": None}
+    def mark_freed(self, ends: Mapping[ErasureId, datetime]) -> None:
+        """Say that no hold keeps these any more, and since when: they are due again."""
+        values: dict[ErasureId, Mapping[str, object]] = {
+            name: {
+                "state": ErasureState.ACCESS_ENDED.value,
+                "held_until_ms": None,
+                "freed_ms": to_millis(end),
+            }
+            for name, end in ends.items()
+        }
         with self._engine.begin() as db:
-            change_rows(db, dict.fromkeys(erasures, values), {})
+            change_rows(db, values, {})
 
     def mark_started(
         self, evidence: Mapping[ErasureId, LoggedStep], plans: Mapping[ErasureId, Plan]

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 
 from volens.core.ids import ErasureId, IdKind, format_id
 from volens.core.time import from_millis
-from volens.holds.erasure import ErasureState
+from volens.holds.erasure import AFTER_HOLD, ErasureState
 from volens.holds.erasure_tables import ERASURE
 
 OWED = (ErasureState.ACCESS_ENDED, ErasureState.KEYS_REMOVED)
@@ -23,6 +23,7 @@ class Promise:
     id: ErasureId
     state: ErasureState
     promised_by: datetime
+    """Of what was held: `AFTER_HOLD` after the hold's end, if that is later."""
     keys_removed: datetime | None
 
 
@@ -40,6 +41,7 @@ class Promises:
             ERASURE.c.state,
             ERASURE.c.promised_by_ms,
             ERASURE.c.keys_removed_ms,
+            ERASURE.c.freed_ms,
         )
         query = select(*columns).where(ERASURE.c.state.in_([one.value for one in OWED]))
         with self._engine.connect() as db:
@@ -48,8 +50,12 @@ class Promises:
             Promise(
                 id=ErasureId(format_id(IdKind.ERASURE, raw)),
                 state=ErasureState(state),
-                promised_by=from_millis(promised),
+                promised_by=_owed_by(from_millis(promised), freed),
                 keys_removed=None if removed is None else from_millis(removed),
             )
-            for raw, state, promised, removed in rows
+            for raw, state, promised, removed, freed in rows
         ]
+
+
+def _owed_by(promised: datetime, freed: int | None) -> datetime:
+    return promised if freed is None else max(promised, from_millis(freed) + AFTER_HOLD)

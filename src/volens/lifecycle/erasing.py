@@ -121,7 +121,7 @@ class Eraser:
         """
         self._ledger.drain()
         keeping = Keeping(self._holds.active(at), at)
-        freed = self._look_again(keeping)
+        freed = self._look_again(keeping, at)
         due = self._ledger.due(at)
         held = self._held(due, keeping)
         self._mark(held, keeping)
@@ -148,11 +148,12 @@ class Eraser:
             self._progress.mark_irrecoverable(gone[start : start + self._group], at)
         return len(gone)
 
-    def _look_again(self, keeping: Keeping) -> int:
+    def _look_again(self, keeping: Keeping, at: datetime) -> int:
         """Free what no hold keeps any more, and do what the others still leave free."""
         before = self._ledger.held()
         held = self._held(before, keeping)
-        free = [item.id for item in before if item.id not in held]
+        # One that ended before its time was told to end later: then this run is the first to see.
+        free = {item.id: min(at, item.held_until or at) for item in before if item.id not in held}
         self._progress.mark_freed(free)
         self._mark(held, keeping)
         self._erase_around(held, keeping)

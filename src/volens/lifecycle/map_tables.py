@@ -108,7 +108,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         "keys",
         Method.ROW_DELETED,
         When.DONE,
-        {"subject_no": "number of the account", "key_id": "which of its keys is dropped next"},
+        {"subject_no": "number of the account", "key_id": "the key to drop; empty: being drawn"},
     ),
     *table_rows(
         "main.db consent_event",
@@ -175,6 +175,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "irrecoverable_ms": "when no copy could be opened any more",
             "cancelled_ms": "when it was taken back",
             "held_until_ms": "until when a hold keeps it",
+            "freed_ms": "when its last hold ended",
             "steps": "what was done where, how and when",
         },
     ),

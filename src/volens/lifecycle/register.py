@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Engine, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Engine, and_, func, or_, select
 
 from volens.core.ids import ConversationId, IdKind, SubjectId, format_id, parse_id
 from volens.core.purposes import SubjectStatus
 from volens.core.time import from_millis, to_millis
 from volens.lifecycle.schedule import Cutoffs
+from volens.vault.aging import last_message_ms
 from volens.vault.tables import CONVERSATION, SUBJECT
 
 _AT_ONCE = 500
@@ -27,7 +28,7 @@ class Aged:
     organisation: str | None
     captured: datetime
     last: datetime
-    """Its last message, see `schedule.last_message`."""
+    """Its last message, see `vault.aging.last_message`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +65,13 @@ class VaultRegister:
     def aged(self, cutoffs: Cutoffs, at: datetime) -> Iterator[Aged]:
         """Yield the chats past their time, one person's after another."""
         wanted = [
-            and_(SUBJECT.c.organisation == name, _last(at) <= to_millis(moment))
+            and_(SUBJECT.c.organisation == name, last_message_ms(at) <= to_millis(moment))
             for name, moment in cutoffs.of_organisation.items()
         ]
         if cutoffs.everyone is not None:
             named = list(cutoffs.of_organisation)
             others = or_(SUBJECT.c.organisation.is_(None), SUBJECT.c.organisation.not_in(named))
-            wanted.append(and_(others, _last(at) <= to_millis(cutoffs.everyone)))
+            wanted.append(and_(others, last_message_ms(at) <= to_millis(cutoffs.everyone)))
         for start in range(0, len(wanted), _AT_ONCE):
             yield from self._aged(wanted[start : start + _AT_ONCE], at)
 
@@ -108,7 +109,7 @@ class VaultRegister:
                 SUBJECT.c.organisation,
                 CONVERSATION.c.id,
                 CONVERSATION.c.captured_ms,
-                _last(at),
+                last_message_ms(at),
             )
             .join(SUBJECT, SUBJECT.c.no == CONVERSATION.c.subject_no)
             .where(or_(*wanted))
@@ -124,11 +125,3 @@ class VaultRegister:
                 captured=from_millis(captured),
                 last=from_millis(last),
             )
-
-
-def _last(at: datetime) -> ColumnElement[int]:
-    """Return `schedule.last_message` as the database computes it."""
-    told = func.coalesce(CONVERSATION.c.updated_ms, CONVERSATION.c.created_ms)
-    captured = CONVERSATION.c.captured_ms
-    no_later = case((CONVERSATION.c.sequence == 0, captured), else_=to_millis(at))
-    return case((or_(told.is_(None), told > no_later), captured), else_=told)

@@ -64,16 +64,33 @@ class Schedule:
         overlay = self.overlays.get(organisation, {}) if organisation is not None else {}
         return strictest(self.pack, overlay)
 
-    def terms(self, scope: ErasureScope, cause: ErasureCause, *, organisation: str | None) -> Terms:
+    def terms(
+        self,
+        scope: ErasureScope,
+        cause: ErasureCause,
+        *,
+        organisation: str | None,
+        answer: timedelta | None = None,
+    ) -> Terms:
         """Return what an erasure is promised.
 
         A cool-off is for somebody who may think again: an account's person, or who closed it by
         mistake. Nobody does where chats are past their time, a hold ended or a backup was restored.
-        Where an organisation wants it gone sooner, the cool-off gives way first, since the end of a
-        key epoch takes its time.
+        Where an organisation wants it gone sooner, or the law wants an answer, the cool-off gives
+        way first, since the end of a key epoch takes its time. What is promised can be kept: an
+        answer that is due before that is late, unless the epoch ends early.
+
+        Args:
+            scope: how much goes.
+            cause: what made it due.
+            organisation: of the account; None if it has none.
+            answer: within which time a person who asks must be answered; None if nobody asked.
         """
+        takes = ERASURE_DAYS * _DAY
         promise = min(PROMISE, self.days(organisation)[_CLASS_OF[scope]] * _DAY)
-        spare = promise - ERASURE_DAYS * _DAY
+        if answer is not None:
+            promise = min(promise, max(answer, takes))
+        spare = promise - takes
         thinks_again = cause is ErasureCause.REQUEST or (
             cause is ErasureCause.SCHEDULE and scope is ErasureScope.ACCOUNT
         )
@@ -98,38 +115,14 @@ class Schedule:
         )
 
 
-def last_message(
-    *, told: datetime | None, captured: datetime, recaptured: bool, at: datetime
-) -> datetime:
-    """Return from when a chat's time counts: its last message.
-
-    Args:
-        told: when that was, as the chat's source tells; None if it does not.
-        captured: when the chat first came here, by our own clock.
-        recaptured: whether it grew since. Only then can a message be later than the capture; and a
-            moment that has not come yet is nobody's last message.
-        at: now.
-    """
-    if told is None or told > (at if recaptured else captured):
-        return captured
-    return told
-
-
 def class_of(scope: ErasureScope) -> RetentionClass:
     """Return the class whose time an erasure of this scope has."""
     return _CLASS_OF[scope]
 
 
 def is_overdue(promise: Promise, at: datetime) -> bool:
-    """Say whether it should be irrecoverable and is not.
-
-    What a hold kept beyond the promise has, from the removal of its keys, the time that erasing
-    takes; so has what was erased late, which was told as late until then.
-    """
-    by = promise.promised_by
-    if promise.keys_removed is not None:
-        by = max(by, promise.keys_removed + ERASURE_DAYS * _DAY)
-    return at >= by
+    """Say whether it should be irrecoverable and is not; what is erased late is late till then."""
+    return at >= promise.promised_by
 
 
 def overdue(promises: Iterable[Promise], at: datetime) -> tuple[Promise, ...]:

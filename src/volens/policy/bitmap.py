@@ -28,9 +28,12 @@ Bytes = npt.NDArray[np.uint8]
 
 NO_TIER = 255
 """In `Overrides.tiers`: the conversation has no tier of its own."""
+OVERDUE = len(Signal)
+"""In `Overrides.signals`: the conversation is past its time and waits to be erased."""
 _NONE = -1
 _BLOCK_OF_SIGNAL = np.array(
-    [digit("block", Block(signal)) for signal in Signal], dtype=np.int32
+    [digit("block", Block(signal)) for signal in Signal] + [digit("block", Block.ERASING)],
+    dtype=np.int32,
 )  # both vocabularies use the same words for signals
 
 
@@ -41,7 +44,7 @@ class Overrides:
     conversations: Indexes
     """Ascending, each once."""
     signals: Bytes
-    """Position in `Signal`."""
+    """Position in `Signal`, or `OVERDUE`."""
     tiers: Bytes
     """Position in `TierState`, or `NO_TIER`."""
 
@@ -357,7 +360,7 @@ def _check(codes: Codes, offsets: Indexes, ends: Millis, overrides: Overrides) -
         and len(marks) == len(overrides.signals) == len(overrides.tiers)
         and (not marks.size or (marks[0] >= 0 and marks[-1] < offsets[-1]))
         and bool(np.all(np.diff(marks) > 0))
-        and bool(np.all(overrides.signals < len(Signal)))
+        and bool(np.all(overrides.signals <= OVERDUE))
     )
     if not fits:
         raise InvalidInput(

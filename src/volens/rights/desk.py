@@ -210,6 +210,22 @@ class RightsDesk:
         self._store.change(request)
         return request
 
+    def check_copy(self, request: RightsRequest) -> Subject:
+        """Pass if a request can be answered with a copy now; return whose.
+
+        Raises:
+            InvalidInput: ``request_state``, ``request_kind``.
+            NotFound: ``subject_unknown`` if the account is gone.
+        """
+        if request.kind not in COPIES:
+            message = f"a request for {request.kind} is not answered with a copy of the data"
+            raise InvalidInput("request_kind", message)
+        if request.state not in {RequestState.VERIFIED, RequestState.IN_PROGRESS}:
+            hint = f"volens rights show {request.id}"
+            message = f"{request.id} is {request.state.value}: nothing is handed over"
+            raise InvalidInput("request_state", message, hint=hint)
+        return self._subject(request)
+
     def hand_over(self, request_id: str, exporter: Exporter) -> RightsRequest:
         """Answer a request for access or portability with the person's data, and close it.
 
@@ -218,14 +234,7 @@ class RightsDesk:
             InvalidInput: ``request_state``, ``request_kind``.
         """
         request = self._store.find(request_id)
-        if request.kind not in COPIES:
-            message = f"a request for {request.kind} is not answered with a copy of the data"
-            raise InvalidInput("request_kind", message)
-        if request.state not in {RequestState.VERIFIED, RequestState.IN_PROGRESS}:
-            hint = f"volens rights show {request.id}"
-            message = f"{request.id} is {request.state.value}: nothing is handed over"
-            raise InvalidInput("request_state", message, hint=hint)
-        exporter.hand_over(self._subject(request), request)
+        exporter.hand_over(self.check_copy(request), request)
         return self._close(request, RequestOutcome.FULFILLED, Reason.DONE)
 
     def close(self, request_id: str, outcome: RequestOutcome, reason: Reason) -> RightsRequest:
@@ -335,7 +344,7 @@ class RightsDesk:
         Returns:
             The request, and why it can be closed at once; None if it can't.
         """
-        now = self._clock.now()
+        now = request.verified or self._clock.now()
         match request.kind:
             case RequestKind.OBJECTION | RequestKind.DO_NOT_SELL:
                 fresh = self._effects.object_to(

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from volens.consent.model import Act, ConsentEvent
 from volens.consent.store import ConsentLedger
@@ -21,7 +22,7 @@ from volens.core.ids import (
     parse_id,
 )
 from volens.core.purposes import Purpose, SubjectStatus
-from volens.holds.erasure import Erasure, ErasureState, new_erasure
+from volens.holds.erasure import Erasure, ErasureState
 from volens.holds.erasures import ErasureLedger
 from volens.log.kinds import ErasureScope, RequestKind
 from volens.policy.pack import LegalBasis, Pack
@@ -54,6 +55,22 @@ class Wish:
     """For an erasure of the scope `conversation`."""
 
 
+class Asked(Protocol):
+    """Says what somebody who asks for an erasure now is promised."""
+
+    def __call__(
+        self,
+        raw: bytes,
+        scope: ErasureScope,
+        subject: Subject,
+        *,
+        at: datetime,
+        conversations: Sequence[ConversationId] = (),
+    ) -> Erasure:
+        """Return the request; `raw` is 16 bytes, for its reference number."""
+        ...
+
+
 class Effects:
     """Does what requests ask for in the ledgers of one home."""
 
@@ -64,8 +81,11 @@ class Effects:
         vault: Vault,
         erasures: ErasureLedger,
         pack: Pack,
+        *,
+        asked: Asked,
     ) -> None:
-        """Use the ledgers of a home under the policy `pack`."""
+        """Use the ledgers of a home under the policy `pack`; `asked` makes erasures."""
+        self._asked = asked
         self._subjects = subjects
         self._ledger = ledger
         self._vault = vault
@@ -129,7 +149,7 @@ class Effects:
             Unavailable: ``journal_full``, ``journal_missing``.
         """
         if wish.kind is RequestKind.ERASURE:
-            return self._erasures.request(_erasure(subject, wish, request, at)).id
+            return self._erasures.request(self._erasure(subject, wish, request, at)).id
         if wish.kind not in UNVERIFIED:
             raise InvalidInput("request_kind", f"no journal takes a request for {wish.kind}")
         for event in self._objections(subject, wish, request=request, channel=channel, at=at):
@@ -156,9 +176,13 @@ class Effects:
         Raises:
             Unavailable: if it can't be logged now; it holds all the same.
         """
-        standing = self._erasures.request(_erasure(subject, wish, request, at))
+        standing = self._erasures.request(self._erasure(subject, wish, request, at))
         self._erasures.drain()
         return standing.id
+
+    def _erasure(self, subject: Subject, wish: Wish, request: RequestId, at: datetime) -> Erasure:
+        raw = derived(request, "erasure")
+        return self._asked(raw, wish.scope, subject, at=at, conversations=wish.conversations)
 
     def _objections(
         self, subject: Subject, wish: Wish, *, request: RequestId, channel: Channel, at: datetime
@@ -207,9 +231,3 @@ def derived(request: RequestId, what: str) -> bytes:
     """
     raw = parse_id(IdKind.REQUEST, request)
     return hashlib.sha256(b"volens/request/v1\x00" + raw + what.encode()).digest()[:ID_BYTES]
-
-
-def _erasure(subject: Subject, wish: Wish, request: RequestId, at: datetime) -> Erasure:
-    named = wish.conversations
-    raw = derived(request, "erasure")
-    return new_erasure(raw, wish.scope, subject.id, at, conversations=named)

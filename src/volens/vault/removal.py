@@ -3,13 +3,18 @@
 A block is never changed in place: the one without what goes is sealed under a new key and stored
 in one transaction with the list of keys that nothing needs any more (`obsolete_key`); those are
 dropped right after, and by `finish` at the next start if the process died in between.
+
+New keys are durable before what they open is stored. Whose keys are about to be drawn is noted
+first (`begin`), under an empty key in the same list, and the note goes in the transaction that
+stores what they open: what a stop in between left is found by the note and by nothing else, and
+dropped by `finish` as well.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
@@ -30,6 +35,7 @@ from volens.vault.tables import BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY, SUBJECT
 Change = Callable[[bytes], bytes]
 """From one payload to another; pure."""
 _AT_ONCE = 900  # SQLite's least limit is 999 variables
+_NOTE = b""  # as a key: keys of this person are being drawn
 _SMALL_BYTES = 16 * 1024
 _MANY_BLOCKS = 8
 _SCATTERED = """
@@ -63,10 +69,13 @@ class Removal:
            of what went are put on the list of obsolete ones.
         3. Those keys are dropped; from here on nothing in the home opens what went.
 
-        If it stops after 1, there are keys that open nothing. If it stops after 2, the next start
-        does 3. Repeating the call leads to the same state.
+        If it stops after 1, there are keys that open nothing, until the next start. If it stops
+        after 2, the next start does 3. Repeating the call leads to the same state.
         """
+        numbers = [subject.number for subject in wanted]
+        self.begin(numbers)
         with self._engine.begin() as db:
+            self.stored(db, numbers)
             found = [
                 (subject, row)
                 for subject, names in wanted.items()
@@ -105,7 +114,9 @@ class Removal:
             NotFound: if it is not here.
         """
         done = hashlib.sha256(b"volens/carved/v1\x00" + repr(list(kept)).encode()).digest()[:16]
+        self.begin([subject.number])
         with self._engine.begin() as db:
+            self.stored(db, [subject.number])
             row = next(iter(_rows(db, subject, [name])), None)
             if row is None:
                 raise NotFound("conversation_unknown", f"no conversation {name} here")
@@ -157,7 +168,9 @@ class Removal:
 
     def compact(self, subject: Subject) -> int:
         """Merge a person's small blocks; return how many blocks are fewer now."""
+        self.begin([subject.number])
         with self._engine.begin() as db:
+            self.stored(db, [subject.number])
             runs = _small_runs(db, subject)
             self._rewrite(db, [(subject.holder, run, []) for run in runs])
         self.finish()
@@ -168,6 +181,20 @@ class Removal:
         with self._engine.connect() as db:
             rows = driver_of(db).execute(_SCATTERED, (_SMALL_BYTES, _MANY_BLOCKS)).fetchall()
         return [number for (number,) in rows]
+
+    def begin(self, numbers: Collection[int]) -> None:
+        """Note that keys are about to be drawn for the people in these rows; durable on return."""
+        self.finish()
+        with self._engine.begin() as db:
+            _obsolete(db, [(number, _NOTE) for number in numbers])
+
+    def stored(self, db: Connection, numbers: Collection[int]) -> None:
+        """Within `db`'s transaction, which stores what those keys open, take the note back."""
+        execute_many(
+            db,
+            "DELETE FROM obsolete_key WHERE subject_no = ? AND key_id = ?",
+            [(number, _NOTE) for number in numbers],
+        )
 
     def finish(self) -> None:
         """Drop the keys that nothing needs any more, if a stop left some."""
@@ -184,12 +211,26 @@ class Removal:
             holder = Holder(number=row.subject_no, raw=row.id)
             unwanted.setdefault(holder, []).append(row.key_id)
         self._shredder.drop(unwanted)
+        for holder, keys in unwanted.items():
+            if _NOTE in keys:
+                self._shredder.keep_only(holder, self._needed(holder))
         with self._engine.begin() as db:
             execute_many(
                 db,
                 "DELETE FROM obsolete_key WHERE subject_no = ? AND key_id = ?",
                 [(row.subject_no, row.key_id) for row in rows],
             )
+
+    def _needed(self, holder: Holder) -> set[bytes]:
+        """Return the ids of all of a person's conversations and blocks: each has a key."""
+        with self._engine.connect() as db:
+            return {
+                raw
+                for table in (CONVERSATION, BLOCK)
+                for raw in db.execute(
+                    select(table.c.id).where(table.c.subject_no == holder.number)
+                ).scalars()
+            }
 
     def _rewrite(
         self, db: Connection, wanted: Sequence[tuple[Holder, list[int], list[Member]]]

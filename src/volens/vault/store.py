@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
@@ -38,6 +39,7 @@ class Held:
     subject_no: int
     source: str
     created: datetime | None
+    updated: datetime | None
     captured: datetime
     signal: Signal
     turns: int
@@ -57,6 +59,29 @@ class CaptureResult:
     added: int
     updated: int
     known: int
+    held: int = 0
+    """Changed elsewhere, but left as they are here: a hold keeps them."""
+
+
+class Holding(Protocol):
+    """Tells what a hold keeps. Adapter: `volens.holds.register.HoldRegister`."""
+
+    def holding_many(
+        self, conversations: Iterable[ConversationId], at: datetime
+    ) -> Mapping[ConversationId, object]:
+        """Return those of the conversations that are held at `at`, as keys."""
+        ...
+
+
+class NoneHeld:
+    """Holds nothing."""
+
+    def holding_many(
+        self, conversations: Iterable[ConversationId], at: datetime
+    ) -> Mapping[ConversationId, object]:
+        """Return none of them."""
+        del conversations, at
+        return {}
 
 
 class Vault:
@@ -72,8 +97,13 @@ class Vault:
         tenant: bytes,
         clock: Clock,
         entropy: Entropy,
+        holding: Holding | None = None,
     ) -> None:
-        """Use tables in `engine`; `tenant` (16 bytes) is bound into every ciphertext."""
+        """Use tables in `engine`; `tenant` (16 bytes) is bound into every ciphertext.
+
+        What `holding` names is not replaced by a later version.
+        """
+        self._holding = holding or NoneHeld()
         self._engine = engine
         self._sealer = sealer
         self._removal = removal
@@ -92,9 +122,12 @@ class Vault:
         3. Rows and ciphertext are committed together; former versions leave their blocks.
         4. The keys of blocks that are not stored any more are dropped.
 
-        If it stops after 1 or 2 there are keys without content, or an entry about content that
-        never came to be held; a repeated call captures it anew. If it stops after 3, the next start
-        does 4. Nothing here grants a use.
+        If it stops after 1 or 2 there are keys without content, which the next start drops, or an
+        entry about content that never came to be held; a repeated call captures it anew. If it
+        stops after 3, the next start does 4. Nothing here grants a use.
+
+        What a hold keeps stays as it is, turn for turn, until the hold ends; a repeated call takes
+        the new version in then. A negative signal that comes with it counts at once.
 
         Raises:
             InvalidInput: if a conversation is over a limit; nothing of the call is stored.
@@ -115,14 +148,16 @@ class Vault:
                 next_no += sum(change.old_block is None for change in found)
                 changes += found
                 known += unchanged
+        changes, frozen = self._without_held(changes)
         if not changes:
-            return CaptureResult(added=0, updated=0, known=known)
+            return CaptureResult(added=0, updated=0, known=known, held=frozen)
         blocks = in_blocks(changes)
         wanted_keys: dict[Holder, list[bytes]] = {}
         counts: dict[Holder, int] = {}
         for holder, some in blocks:
             wanted_keys.setdefault(holder, []).extend(change.raw for change in some)
             counts[holder] = counts.get(holder, 0) + 1
+        self._removal.begin({change.subject.number for change in changes})
         drawn = self._sealer.draw(wanted_keys, counts)
         commitments = b"".join(
             drawn.commitments[change.raw] for _, some in blocks for change in some
@@ -130,7 +165,8 @@ class Vault:
         index = self._log_capture(commitments, source)
         self._store(blocks, drawn, commitments, index)
         added = sum(change.old_block is None for change in changes)
-        return CaptureResult(added=added, updated=len(changes) - added, known=known)
+        updated = len(changes) - added
+        return CaptureResult(added=added, updated=updated, known=known, held=frozen)
 
     def find(self, name: str) -> Held:
         """Return the conversation with this id.
@@ -239,6 +275,22 @@ class Vault:
             next_no += row is None
         return changes, len(latest) - len(changes)
 
+    def _without_held(self, changes: list[Change]) -> tuple[list[Change], int]:
+        """Leave out what a hold keeps, but take its signal in; return the rest, and how many."""
+        known = {
+            ConversationId(format_id(IdKind.CONVERSATION, change.raw)): change
+            for change in changes
+            if change.old_block is not None
+        }
+        held = self._holding.holding_many(known, self._clock.now()) if known else {}
+        for name in held:
+            change = known[name]
+            stored = self.find_ended(name)
+            if change.conversation.signal is not Signal.NONE is stored.signal:
+                self.set_signal(stored, change.conversation.signal, change.subject.holder)
+        frozen = {known[name].raw for name in held}
+        return [change for change in changes if change.raw not in frozen], len(frozen)
+
     def _log_capture(self, commitments: bytes, source: CaptureSource) -> int:
         hashes = [leaf_hash(commitments[at : at + 32]) for at in range(0, len(commitments), 32)]
         fields: dict[str, Value] = {
@@ -257,6 +309,7 @@ class Vault:
     ) -> None:
         now = to_millis(self._clock.now())
         with self._engine.begin() as db:
+            self._removal.stored(db, {holder.number for holder, _ in blocks})
             batch_no = next_number(db, CAPTURE_BATCH)
             batch = {"no": batch_no, "log_index": log_index, "commitments": commitments}
             db.execute(insert(CAPTURE_BATCH).values(batch))
@@ -326,6 +379,7 @@ def _held(row: Row[tuple[object, ...]]) -> Held:
         subject_no=row.subject_no,
         source=row.source,
         created=None if row.created_ms is None else from_millis(row.created_ms),
+        updated=None if row.updated_ms is None else from_millis(row.updated_ms),
         captured=from_millis(row.captured_ms),
         signal=Signal(row.signal),
         turns=row.turns,

@@ -97,7 +97,8 @@ BLOCK = Table(  # ciphertext: conversations of one person under one key
     Index("block_of", "subject_no"),
     sqlite_autoincrement=True,
 )
-OBSOLETE_KEY = Table(  # keys of what is not stored any more; dropped next, and at every start
+OBSOLETE_KEY = Table(  # keys of what is not stored any more; dropped next, and at every start.
+    # An empty one is a note: keys of this person are being drawn, some may come to open nothing.
     "obsolete_key",
     METADATA,
     Column("subject_no", Integer, primary_key=True, autoincrement=False),
