@@ -10,13 +10,14 @@ and the look into every store afterwards; recording the requests is told apart.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -49,11 +50,13 @@ from volens.vault.model import ROOT, Conversation, Role, Turn, pack_payload
 from volens.vault.subjects import NewSubject, Subject
 
 Say = Callable[[str], None]
+_Chosen = dict[int, list[list[int]]]
 GROUPS = {1: 20, 100: 5, 10_000: 1}
 """Size -> how many groups a contender erases in a round."""
 SINGLES = 200
 BESIDE_ROWS, BESIDE_REWRITES, BESIDE_SYNC = 20.0, 1000.0, 5.0
 """The goals: accounts in the largest groups; one request until access has ended."""
+PEERS = ("rows", "parquet", "delta")
 _STEP = 5_000  # chats made at once
 
 
@@ -71,43 +74,48 @@ def run(
     Raises:
         VerificationFailed: ``bench_outputs`` if anything else is left than has to be.
     """
-    for fact, value in facts_of_machine("deltalake").items():
-        print_line(f"{fact}: {value}")
+    for fact, known in facts_of_machine("deltalake").items():
+        print_line(f"{fact}: {known}")
     figures: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made"
         names = _make(made, people, each, mean_bytes)
         for turn in range(rounds):
-            for what in ("accounts", "chats"):
-                for name in names if what == "accounts" else [one for one in names if one != "keys"]:
-                    place = copy_of(made / _FOLDERS.get(name, name), Path(folder) / "round")
-                    draw = random.Random(turn)  # noqa: S311 - who goes, no secret
-                    chosen = _groups(draw, groups, people)
-                    rates = _measure(name, place, what, chosen, (people, each))
-                    for size, rate in rates.items():
-                        figures.setdefault(f"{what}_{name}_{size}_per_s", []).append(rate)
-                    shutil.rmtree(place)
-            place = copy_of(made / "volens", Path(folder) / "round")
-            for key, value in _single(place, min(SINGLES, people)).items():
-                figures.setdefault(key, []).append(value)
-            shutil.rmtree(place)
+            draw = random.Random(turn)  # noqa: S311 - who goes, no secret
+            chosen = _groups(draw, groups, people)
+            for key, figure in _round(made, names, chosen, (people, each)):
+                figures.setdefault(key, []).append(figure)
     found = {name: median(values) for name, values in figures.items()}
     found |= _ratios(found, groups)
     for name, value in found.items():
         print_line(f"{name:<46}{value:>16,.2f}")
+    for what, value, goal in _goals(found, max(groups)):
+        print_line(f"{what}: {value:,.1f}, goal {goal:,.0f}")
     if "delta" not in names:
         print_line("deltalake is not installed: not compared with")
     return found
 
 
-_FOLDERS = {"keys": "volens", "run": "volens"}
-_KINDS: dict[str, Callable[[Path], Contender]] = {
-    "keys": lambda folder: _Keys(folder),
-    "run": lambda folder: _Run(folder),
-    "rows": Rows,
-    "parquet": ParquetFile,
-    "delta": Delta,
-}
+def _round(
+    made: Path, names: Sequence[str], chosen: _Chosen, world: tuple[int, int]
+) -> Iterator[tuple[str, float]]:
+    """Measure everybody once, each on a fresh copy; yield figures by name."""
+    for what, name in itertools.product(("accounts", "chats"), names):
+        if (what, name) == ("chats", "keys"):
+            continue  # keys of single chats go with the blocks that are sealed anew
+        with _copied(made / _FOLDERS.get(name, name)) as place:
+            rates = measure(_KINDS[name](place), what, chosen, world)
+        for size, rate in rates.items():
+            yield f"{what}_{name}_{size}_per_s", rate
+    with _copied(made / "volens") as place:
+        yield from _single(place, min(SINGLES, world[0])).items()
+
+
+@contextmanager
+def _copied(folder: Path) -> Iterator[Path]:
+    place = copy_of(folder, folder.parent / "round")
+    yield place
+    shutil.rmtree(place)
 
 
 def _make(made: Path, people: int, each: int, mean_bytes: int) -> list[str]:
@@ -161,26 +169,33 @@ def _conversation(number: int, turns: Sequence[str]) -> Conversation:
     )
 
 
-def _groups(
-    draw: random.Random, groups: Mapping[int, int], people: int
-) -> dict[int, list[list[int]]]:
+def _groups(draw: random.Random, groups: Mapping[int, int], people: int) -> _Chosen:
     """Choose who goes with whom: nobody twice, scattered over all."""
     order = draw.sample(range(1, people + 1), people)
-    chosen: dict[int, list[list[int]]] = {}
+    chosen: _Chosen = {}
     for size, count in groups.items():
         chosen[size] = [sorted(order[at * size : (at + 1) * size]) for at in range(count)]
         del order[: size * count]
     return chosen
 
 
-def _measure(
-    name: str, place: Path, what: str, chosen: dict[int, list[list[int]]], world: tuple[int, int]
+def measure(
+    contender: Contender, what: str, chosen: _Chosen, world: tuple[int, int]
 ) -> dict[int, float]:
-    """Erase groups of people, or of one chat of each; return how many a second, by size."""
+    """Erase groups of people, or of one chat of each; return how many a second, by size.
+
+    Args:
+        contender: who does it.
+        what: ``accounts`` or ``chats``.
+        chosen: numbers of people, by size of the group; nobody twice.
+        world: how many people there are, and chats of each.
+
+    Raises:
+        VerificationFailed: ``bench_outputs`` if anything else is left than has to be.
+    """
     people, each = world
     left = set(range(1, people * each + 1))
     rates: dict[int, float] = {}
-    contender = _KINDS[name](place)
     for size, groups in chosen.items():
         taken = []
         for group in groups[: contender.times.get(size, len(groups))]:
@@ -191,13 +206,15 @@ def _measure(
             left.difference_update(first + more for first in firsts for more in range(many))
         rates[size] = size / median(taken)
     if contender.left() != left:
-        raise VerificationFailed("bench_outputs", f"{name} kept or lost other {what}")
+        raise VerificationFailed(
+            "bench_outputs", f"{type(contender).__name__}: other chats are left"
+        )
     return rates
 
 
-def _time(act: Act) -> float:
+def _time(act: Callable[..., object], *arguments: object) -> float:
     started = time.perf_counter()
-    act()
+    act(*arguments)
     return time.perf_counter() - started
 
 
@@ -265,6 +282,16 @@ class _Run(_Volens):
         return lambda: eraser.run(self.home.clock.now())
 
 
+_FOLDERS = {"keys": "volens", "run": "volens"}
+_KINDS: dict[str, Callable[[Path], Contender]] = {
+    "keys": _Keys,
+    "run": _Run,
+    "rows": Rows,
+    "parquet": ParquetFile,
+    "delta": Delta,
+}
+
+
 def _request(home: Home, subject: SubjectId, *chats: ConversationId) -> Erasure:
     return new_erasure(
         home.entropy.draw(16),
@@ -281,16 +308,18 @@ def _single(folder: Path, count: int) -> dict[str, float]:
     bare = Journal(folder / "bare")
     bare.create()
     descriptor = os.open(folder / "bare", os.O_RDWR)
-    ended, answered, floor = [], [], []
+    ended: list[float] = []
+    answered: list[float] = []
+    floor: list[float] = []
     with _open(folder) as home:
         subjects: list[Subject] = [home.subjects.by_number(n + 1) for n in range(count)]
         try:
             for number, subject in enumerate(subjects):
                 asked = _request(home, subject.id)
                 act = home.erasures.request if number % 2 else home.erasures.journal
-                taken = _time(lambda act=act, asked=asked: act(asked))  # type: ignore[misc]
+                taken = _time(act, asked)
                 (answered if number % 2 else ended).append(taken)
-                floor.append(_time(lambda at=number * 400: _write(descriptor, at)))  # type: ignore[misc]
+                floor.append(_time(_write, descriptor, number * 400))
         finally:
             os.close(descriptor)
     return {
@@ -307,17 +336,29 @@ def _write(descriptor: int, at: int) -> None:
     os.fdatasync(descriptor)
 
 
+def _goals(found: Mapping[str, float], most: int) -> Iterator[tuple[str, float, float]]:
+    """Yield what is promised: what, what was measured, what is wanted."""
+    for peer, wanted in (
+        ("rows", BESIDE_ROWS),
+        ("parquet", BESIDE_REWRITES),
+        ("delta", BESIDE_REWRITES),
+    ):
+        name = f"accounts_keys_beside_{peer}_{most}_x"
+        if name in found:
+            yield f"{name} (at least)", found[name], wanted
+    name = "access_ended_beside_fdatasync_x"
+    yield f"{name} (at most)", found[name], BESIDE_SYNC
+
+
 def _ratios(found: Mapping[str, float], groups: Mapping[int, int]) -> dict[str, float]:
     """Return how many times as fast as each peer, by what, who and size."""
     ratios: dict[str, float] = {}
-    for what in ("accounts", "chats"):
-        for ours in ("keys", "run"):
-            for peer in ("rows", "parquet", "delta"):
-                for size in groups:
-                    mine = found.get(f"{what}_{ours}_{size}_per_s")
-                    theirs = found.get(f"{what}_{peer}_{size}_per_s")
-                    if mine is not None and theirs is not None:
-                        ratios[f"{what}_{ours}_beside_{peer}_{size}_x"] = mine / theirs
+    every = itertools.product(("accounts", "chats"), ("keys", "run"), PEERS, groups)
+    for what, ours, peer, size in every:
+        mine = found.get(f"{what}_{ours}_{size}_per_s")
+        theirs = found.get(f"{what}_{peer}_{size}_per_s")
+        if mine is not None and theirs is not None:
+            ratios[f"{what}_{ours}_beside_{peer}_{size}_x"] = mine / theirs
     return ratios
 
 

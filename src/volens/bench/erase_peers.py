@@ -55,14 +55,6 @@ class Contender(Protocol):
         ...
 
 
-class Filling(Protocol):
-    """A contender's data while it is made."""
-
-    def add(self, chats: Sequence[Chat]) -> None:
-        """Add some."""
-        ...
-
-
 class Rows:
     """A plain table, one row for each chat, with the product's settings of SQLite."""
 
