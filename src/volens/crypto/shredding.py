@@ -85,9 +85,9 @@ class Shredder:
         """Remove the keys of conversations and blocks (ids of 16 bytes); durable on return."""
         self._keys.drop_salts(unwanted)
 
-    def drop_accounts(self, holders: Collection[Holder]) -> None:
-        """Remove all keys of each holder; durable on return. Twice is no error."""
-        self._keys.drop_accounts(holders)
+    def drop_accounts(self, numbers: Collection[int]) -> None:
+        """Remove all keys of the people in these rows; durable on return. Twice is no error."""
+        self._keys.drop_accounts(numbers)
 
     def _open(
         self, account: Account, wanted: Rewrite

@@ -136,7 +136,7 @@ class Removal:
 
     def drop_account_keys(self, subjects: Sequence[Subject]) -> None:
         """Do the first step of `erase_accounts` alone: from here on nothing of them opens."""
-        self._shredder.drop_accounts([subject.holder for subject in subjects])
+        self._shredder.drop_accounts([subject.number for subject in subjects])
 
     def former_versions(self, db: Connection, going: Sequence[tuple[Holder, int, Member]]) -> None:
         """Within `db`'s transaction, rewrite the blocks that hold versions which are to go.
