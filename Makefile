@@ -35,6 +35,7 @@ bench: $(VENV)/.bench
 	$(BIN)/volens bench build
 	$(BIN)/volens bench log
 	$(BIN)/volens bench ledger
+	$(BIN)/volens bench erase
 	$(BIN)/volens bench redaction
 	$(BIN)/volens bench cli
 

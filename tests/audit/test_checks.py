@@ -510,7 +510,7 @@ def test_a_conversation_that_has_ended_and_is_not_marked_is_found(here: Place) -
     report = look(here, change=having(ended=gone))
     assert broken(report) == {"access.ended_means_ended"}
     with here.open() as home:
-        home.removal.end_access([first.number], here.clock.now())
+        home.removal.end_access([(first.number, here.clock.now())])
     report = look(here, change=having(ended=gone))
     assert report.failed == 0
     assert result(report, "access.ended_means_ended").look.looked_at == 1

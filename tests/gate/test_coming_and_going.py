@@ -77,7 +77,9 @@ class ComingAndGoing(RuleBasedStateMachine):
         held = self._held(who, names)
         numbers = [one.number for one in held.values()]
         if ended:
-            self.stores.removal.end_access(numbers, self.stores.clock.now())
+            self.stores.removal.end_access(
+                [(number, self.stores.clock.now()) for number in numbers]
+            )
         else:
             self.stores.removal.resume_access(numbers)
         for name in held:

@@ -134,7 +134,7 @@ def test_access_that_ended_after_the_decision_stops_the_opening(stores: Stores) 
     capture(stores, {ada: ["one", "two"]})
     stores.ledger.record([act(1, ada, Act.GRANT)])
     selection = stores.gate.select(TRAINING, BUILDER)
-    stores.removal.end_access([stores.held(ada)[0].number], stores.clock.now())
+    stores.removal.end_access([(stores.held(ada)[0].number, stores.clock.now())])
     with pytest.raises(Denied) as refusal:
         list(stores.gate.open(selection))
     assert refusal.value.code == "withdrawn_meanwhile"

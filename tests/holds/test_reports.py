@@ -116,8 +116,8 @@ def test_reports_go_with_their_person_and_with_their_conversation(
         reports.file(held, because=ReportReason.OTHER)
     assert reports.erase_conversations([first.number]) == 1
     assert [one.conversation for one in reports.of_subject(ann.number)] == [second.id]
-    assert reports.erase_subject(ann.number) == 1
-    assert reports.erase_subject(ann.number) == 0
+    assert reports.erase_subjects([ann.number]) == 1
+    assert reports.erase_subjects([ann.number]) == 0
     assert reports.of_subject(ann.number) == []
     assert len(reports.of_subject(bob.number)) == 1
     assert reports.erase_conversations(range(10_000)) == 1

@@ -148,3 +148,31 @@ def test_the_stamp_differs_after_an_append_that_file_times_do_not_show(tmp_path:
         os.utime(tmp_path / "choices", ns=(before.st_atime_ns, before.st_mtime_ns))
         stamps.append(journal.stamp())
     assert len(set(stamps)) == len(stamps)
+
+
+def test_appends_of_several_instances_follow_one_another_across_drains(tmp_path: Path) -> None:
+    """Each instance remembers where it added last; the others and the drains go on meanwhile."""
+    instances = [Journal(tmp_path / "journal") for _ in range(3)]
+    instances[0].create()
+    for drained in range(3):
+        wanted = [
+            b"%d:%d" % (drained, number) * (number % 900 + 1)
+            for number in range(drained, 40 * (drained + 1))
+        ]
+        for number, body in enumerate(wanted):
+            instances[number * number % 3].append(body)
+        with instances[drained].drain() as bodies:
+            assert bodies == wanted
+
+
+def test_an_older_file_in_its_place_is_appended_to_at_its_own_end(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    journal.create()
+    journal.append(b"one")
+    older = path.read_bytes()
+    for number in range(10):
+        journal.append(b"later %d" % number)
+    path.write_bytes(older)
+    journal.append(b"two")
+    assert journal.read() == [b"one", b"two"]

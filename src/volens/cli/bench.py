@@ -21,6 +21,7 @@ NAMES = {
     "log": "durable appends and proofs beside a bare fdatasync",
     "redaction": "what is found and missed, and how fast",
     "retention": "a simulated year: what goes when, and what it costs",
+    "erase": "chats and accounts erased beside deleted rows and rewritten files",
     "ledger": "choices of many people, one and all at once",
     "cli": "how long commands take to start",
 }

@@ -30,7 +30,7 @@ from volens.core.time import to_millis
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.crypto.keyservice import KeyService
 from volens.crypto.pages import ROWS_PER_PAGE, SALT_BYTES, Page, pack_page, unpack_page
-from volens.storage.engine import driver_of, execute_many
+from volens.storage.engine import driver_of
 
 METADATA = MetaData()
 EPOCH_ROOT = Table(
@@ -54,6 +54,7 @@ KEY_PAGE = Table(
     sqlite_with_rowid=False,
 )
 _FIRST_EPOCH = 1
+_AT_ONCE = 900  # SQLite's least limit is 999 variables
 _SCAN = """
 SELECT subject_no, page, scope, epoch, sealed FROM key_page
 WHERE subject_no IN ({marks}) ORDER BY subject_no, page
@@ -178,13 +179,14 @@ class KeyStore:
             for holder, ids in unwanted.items():
                 self._drop_from(db, holder, frozenset(ids))
 
-    def drop_accounts(self, holders: Collection[Holder]) -> None:
-        """Remove all keys of each holder; durable when this returns. Twice is no error."""
+    def drop_accounts(self, numbers: Collection[int]) -> None:
+        """Remove all keys of the people in these rows; durable on return. Twice is no error."""
+        wanted = sorted(numbers)
         with self._engine.begin() as db:
-            numbers = sorted(holder.number for holder in holders)
-            execute_many(
-                db, "DELETE FROM key_page WHERE subject_no = ?", [(number,) for number in numbers]
-            )
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = tuple(wanted[start : start + _AT_ONCE])
+                marks = ",".join("?" * len(some))
+                db.exec_driver_sql(f"DELETE FROM key_page WHERE subject_no IN ({marks})", some)  # noqa: S608 - marks only
 
     def account(self, holder: Holder) -> Account:
         """Return one person's keys.
@@ -284,17 +286,14 @@ class KeyStore:
         return pages
 
     def _placed(self, db: Connection, holder: Holder) -> tuple[str, int]:
-        row = db.execute(
-            select(KEY_PAGE.c.scope, KEY_PAGE.c.epoch).where(
-                and_(KEY_PAGE.c.subject_no == holder.number, KEY_PAGE.c.page == 0)
-            )
-        ).one()
+        query = "SELECT scope, epoch FROM key_page WHERE subject_no = ? AND page = 0"
+        row = db.exec_driver_sql(query, (holder.number,)).one()
         return row.scope, row.epoch
 
     @staticmethod
     def _scan(db: Connection, numbers: list[int]) -> Iterator[tuple[int, int, str, int, bytes]]:
-        for start in range(0, len(numbers), 900):  # SQLite's least limit is 999 variables
-            some = numbers[start : start + 900]
+        for start in range(0, len(numbers), _AT_ONCE):
+            some = numbers[start : start + _AT_ONCE]
             marks = ",".join("?" * len(some))
             yield from driver_of(db).execute(_SCAN.format(marks=marks), some)
 

@@ -99,9 +99,9 @@ class Shredder:
         if unwanted := there - set(needed):
             self._keys.drop_salts({holder: unwanted})
 
-    def drop_accounts(self, holders: Collection[Holder]) -> None:
-        """Remove all keys of each holder; durable on return. Twice is no error."""
-        self._keys.drop_accounts(holders)
+    def drop_accounts(self, numbers: Collection[int]) -> None:
+        """Remove all keys of the people in these rows; durable on return. Twice is no error."""
+        self._keys.drop_accounts(numbers)
 
     def _open(
         self, account: Account, wanted: Rewrite

@@ -6,7 +6,7 @@ word of a closed list; it opens nothing, and it is never a consent to anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -34,6 +34,7 @@ from volens.core.ports import Clock
 from volens.core.time import from_millis, to_millis
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
+from volens.storage.engine import find_among
 from volens.vault.store import Held
 from volens.vault.tables import CONVERSATION
 
@@ -53,7 +54,6 @@ REPORT = Table(
     Column("salt", LargeBinary, nullable=False),
     UniqueConstraint("conversation_no", "turn", "because"),
 )
-_AT_ONCE = 900  # SQLite's least limit is 999 variables
 
 
 class ReportReason(StrEnum):
@@ -145,20 +145,20 @@ class ReportStore:
             query = _JOINED.where(REPORT.c.subject_no == subject_no).order_by(REPORT.c.no)
             return [_report(row) for row in db.execute(query)]
 
-    def erase_subject(self, subject_no: int) -> int:
-        """Delete a person's reports, and with each the salt of its log entry; return how many."""
-        with self._engine.begin() as db:
-            return db.execute(delete(REPORT).where(REPORT.c.subject_no == subject_no)).rowcount
+    def erase_subjects(self, numbers: Sequence[int]) -> int:
+        """Delete people's reports, and with each the salt of its log entry; return how many."""
+        return self._delete(REPORT.c.subject_no, numbers)
 
-    def erase_conversations(self, numbers: Iterable[int]) -> int:
+    def erase_conversations(self, numbers: Sequence[int]) -> int:
         """Delete the reports about these conversations, by row number; return how many."""
-        wanted = list(numbers)
+        return self._delete(REPORT.c.conversation_no, numbers)
+
+    def _delete(self, column: Column[int], numbers: Sequence[int]) -> int:
+        """Delete in one transaction what has one of `numbers` in a column; most name nothing."""
         deleted = 0
         with self._engine.begin() as db:
-            for start in range(0, len(wanted), _AT_ONCE):
-                some = wanted[start : start + _AT_ONCE]
-                chosen = REPORT.c.conversation_no.in_(some)
-                deleted += db.execute(delete(REPORT).where(chosen)).rowcount
+            for number in sorted(set(find_among(db, column, numbers))):
+                deleted += db.execute(delete(REPORT).where(column == number)).rowcount
         return deleted
 
     def _find(self, held: Held, place: int, because: ReportReason) -> Report | None:

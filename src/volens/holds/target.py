@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from sqlalchemy import Column, Engine, select
+from sqlalchemy import Column, Engine
 
 from volens.core.ids import ConversationId, IdKind, SubjectId, format_id
 from volens.holds.reports import REPORT, ReportStore
-from volens.holds.rows import chunks
 from volens.holds.store import HoldStore
 from volens.holds.tables import HOLD, HOLD_SCOPE
+from volens.storage.engine import find_among
 
 
 class Erased(Protocol):
@@ -63,10 +63,14 @@ class HoldTarget:
             Denied: ``held`` if a hold on one of them has not ended in the log.
         """
         chats = [raw for item in items for raw in item.conversations]
+        people = [item.subject for item in items if item.is_account]
         self._holds.erase_conversations(
-            [ConversationId(format_id(IdKind.CONVERSATION, raw)) for raw in chats]
+            [
+                ConversationId(format_id(IdKind.CONVERSATION, raw))
+                for raw in self._known(HOLD_SCOPE.c.conversation, chats)
+            ]
         )
-        for raw in self._held_people([item.subject for item in items if item.is_account]):
+        for raw in self._known(HOLD.c.subject, people):
             self._holds.erase_subject(SubjectId(format_id(IdKind.SUBJECT, raw)))
 
     def probe(self, items: Sequence[Erased]) -> list[str]:
@@ -74,27 +78,16 @@ class HoldTarget:
         chats = [raw for item in items for raw in item.conversations]
         people = [item.subject for item in items if item.is_account]
         found = []
-        if self._any(HOLD_SCOPE.c.conversation, chats):
+        if self._known(HOLD_SCOPE.c.conversation, chats):
             found.append("main.db hold_scope")
-        if self._any(HOLD.c.subject, people):
+        if self._known(HOLD.c.subject, people):
             found.append("main.db hold")
         return sorted(found)
 
-    def _held_people(self, people: Sequence[bytes]) -> list[bytes]:
-        """Return the few of `people` that the register knows."""
-        found: set[bytes] = set()
+    def _known(self, column: Column[bytes], raws: Sequence[bytes]) -> list[bytes]:
+        """Return the few of `raws` that the register knows."""
         with self._engine.connect() as db:
-            for some in chunks(people):
-                query = select(HOLD.c.subject).where(HOLD.c.subject.in_(some))
-                found.update(db.execute(query).scalars())
-        return sorted(found)
-
-    def _any(self, column: Column[bytes], raws: Sequence[bytes]) -> bool:
-        with self._engine.connect() as db:
-            return any(
-                db.execute(select(column).where(column.in_(some)).limit(1)).first()
-                for some in chunks(raws)
-            )
+            return sorted({bytes(raw) for raw in find_among(db, column, raws)})
 
 
 class ReportTarget:
@@ -113,23 +106,18 @@ class ReportTarget:
     def erase(self, items: Sequence[Erased]) -> None:
         """Remove what was reported of the conversations of `items`, and by the people."""
         self._reports.erase_conversations([number for item in items for number in item.numbers])
-        for item in items:
-            if item.is_account and item.subject_number is not None:
-                self._reports.erase_subject(item.subject_number)
+        self._reports.erase_subjects(_accounts(items))
 
     def probe(self, items: Sequence[Erased]) -> list[str]:
         """Return the table in which anything of `items` still is."""
         chats = [number for item in items for number in item.numbers]
-        people = [
-            item.subject_number
-            for item in items
-            if item.is_account and item.subject_number is not None
-        ]
-        columns = ((REPORT.c.conversation_no, chats), (REPORT.c.subject_no, people))
+        columns = ((REPORT.c.conversation_no, chats), (REPORT.c.subject_no, _accounts(items)))
         with self._engine.connect() as db:
-            left = any(
-                db.execute(select(column).where(column.in_(some)).limit(1)).first()
-                for column, numbers in columns
-                for some in chunks(numbers)
-            )
+            left = [one for column, numbers in columns for one in find_among(db, column, numbers)]
         return ["main.db report"] if left else []
+
+
+def _accounts(items: Sequence[Erased]) -> list[int]:
+    return [
+        item.subject_number for item in items if item.is_account and item.subject_number is not None
+    ]

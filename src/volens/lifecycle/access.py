@@ -24,8 +24,8 @@ _STATUS = ChangedField.STATUS
 class EndingAccess(Protocol):
     """What the vault does when access to some conversations ends or comes back; idempotent."""
 
-    def end_access(self, numbers: Sequence[int], at: datetime) -> None:
-        """Mark them as ended."""
+    def end_access(self, ended: Sequence[tuple[int, datetime]]) -> None:
+        """Mark rows as ended, each at its moment, all at once."""
         ...
 
     def resume_access(self, numbers: Sequence[int]) -> None:
@@ -57,9 +57,14 @@ class VaultAccess:
         self._close([item.subject for item in blocked if item.scope is ErasureScope.ACCOUNT])
         if self._vault is None:
             return
-        for item in blocked:
-            if item.scope is not ErasureScope.ACCOUNT and (numbers := self._numbers(item)):
-                self._vault.end_access([number for number, *_ in numbers], item.requested)
+        ended = [
+            (number, item.requested)
+            for item in blocked
+            if item.scope is not ErasureScope.ACCOUNT
+            for number, *_ in self._numbers(item)
+        ]
+        if ended:
+            self._vault.end_access(ended)
 
     def resume(self, erasure: Erasure, former: str | None, still: Ended) -> None:
         """Give back what no other request blocks: the status as it was, or the conversations."""

@@ -6,17 +6,17 @@ without a target that does it refuses to start (`erasing.Eraser`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Column, Engine, MetaData, delete, select
+from sqlalchemy import Column, Engine, MetaData
 
 from volens.consent import store as consent
 from volens.core.ids import ConversationId, ErasureId, IdKind, SubjectId, format_id
 from volens.crypto import keystore
-from volens.holds.erasure_tables import chunks
 from volens.log.kinds import ErasureScope
+from volens.storage.engine import execute_many, find_among
 from volens.vault import tables as vault
 from volens.vault.subjects import Subject
 
@@ -162,9 +162,9 @@ class ChoicesTarget:
         if people and self._journaled is not None:
             self._journaled.drain()  # or a late withdrawal would bring a row back
         with self._main.begin() as db:
-            for some in chunks(people):
-                for table in (consent.EVENT, consent.STATE):
-                    db.execute(delete(table).where(table.c.subject.in_(some)))
+            for table in (consent.EVENT, consent.STATE):
+                statement = f"DELETE FROM {table.name} WHERE subject = ?"  # noqa: S608 - a constant name
+                execute_many(db, statement, [(raw,) for raw in people])
 
     def probe(self, items: Sequence[Item]) -> list[str]:
         """Look for the people in both tables."""
@@ -182,21 +182,17 @@ def _names(item: Item) -> list[ConversationId]:
 
 
 def _rows_left(
-    engine: Engine, store: str, metadata: MetaData, column: str, numbers: Iterable[int]
+    engine: Engine, store: str, metadata: MetaData, column: str, numbers: Sequence[int]
 ) -> Iterator[str]:
     """Yield each table with a row that has one of `numbers` in the column of that name."""
-    parts = list(chunks(list(numbers)))
     tables = [table for table in metadata.sorted_tables if column in table.c]
     with engine.connect() as db:
         for table in tables:
-            one = select(table.c[column]).limit(1)
-            if any(db.execute(one.where(table.c[column].in_(some))).first() for some in parts):
+            if any(True for _ in find_among(db, table.c[column], numbers)):
                 yield f"{store} {table.name}"
 
 
 def _values_left(engine: Engine, column: Column[bytes], values: Sequence[bytes]) -> Iterator[str]:
     with engine.connect() as db:
-        for some in chunks(values):
-            if db.execute(select(column).where(column.in_(some)).limit(1)).first() is not None:
-                yield f"main.db {column.table.name}"
-                return
+        if any(True for _ in find_among(db, column, values)):
+            yield f"main.db {column.table.name}"

@@ -9,10 +9,11 @@ content with zeros (https://sqlite.org/pragma.html#pragma_secure_delete).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import Column, Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import NullPool, StaticPool
 
@@ -28,6 +29,7 @@ _PRAGMAS = {
     "cell_size_check": ("ON", 1),
 }
 _BUSY_SECONDS = 10.0
+_MOST_VALUES = 900  # SQLite's least limit is 999 variables
 _TROUBLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -99,6 +101,24 @@ def execute_many(
     some = list(rows)
     if some:
         connection.exec_driver_sql(statement, some)
+
+
+def find_among(
+    connection: Connection, column: Column[Any], values: Sequence[object]
+) -> Iterator[Any]:
+    """Yield that value for each row that has one of `values` in the column.
+
+    For long lists: the driver takes them as they are.
+
+    Raises:
+        Unavailable: ``database_trouble``.
+    """
+    start = f"SELECT {column.name} FROM {column.table.name} WHERE {column.name} IN "  # noqa: S608 - names of ours
+    for at in range(0, len(values), _MOST_VALUES):
+        some = tuple(values[at : at + _MOST_VALUES])
+        marks = ",".join("?" * len(some))
+        for (value,) in connection.exec_driver_sql(f"{start}({marks})", some):
+            yield value
 
 
 def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:

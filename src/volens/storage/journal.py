@@ -18,6 +18,7 @@ import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from volens.core.errors import InvalidInput, Unavailable
@@ -26,6 +27,16 @@ from volens.storage.files import sync_folder
 RESERVE_BYTES = 256 * 1024
 MAX_BODY_BYTES = 4096
 _HEAD = struct.Struct("<I8s")
+_WINDOW_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Last:
+    """The frame that an instance added last: the inode, the place and the bytes."""
+
+    file: int
+    at: int
+    frame: bytes
 
 
 class Journal:
@@ -39,6 +50,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Name the file."""
         self._path = path
+        self._last: _Last | None = None
 
     def create(self) -> None:
         """Make the file with its reserve, if there is none.
@@ -61,13 +73,14 @@ class Journal:
             raise InvalidInput("journal_body", f"a journal entry of {len(body)} bytes")
         frame = _frame(body)
         with self._locked() as descriptor:
-            end = _scan(_read_all(descriptor))[1]
-            size = os.fstat(descriptor).st_size
-            if end + len(frame) + _HEAD.size > size:
-                self._extend(descriptor, size)
+            status = os.fstat(descriptor)
+            end = self._end(descriptor, status.st_ino)
+            if end + len(frame) + _HEAD.size > status.st_size:
+                self._extend(descriptor, status.st_size)
             # A torn older frame may lie here: zero the next head first, in the same write.
             os.pwrite(descriptor, frame + bytes(_HEAD.size), end)
             os.fdatasync(descriptor)
+            self._last = _Last(file=status.st_ino, at=end, frame=frame)
 
     def read(self) -> list[bytes]:
         """Return the bodies in order; an absent file has none."""
@@ -106,6 +119,21 @@ class Journal:
             if bodies:
                 with suppress(OSError):
                     self._write_new(())
+
+    def _end(self, descriptor: int, file: int) -> int:
+        """Return where the next frame goes, under the lock.
+
+        Frames are only ever added to a file, so reading begins at the frame that this instance
+        added last, if that very frame still lies there; what others added is checked from there.
+        """
+        last = self._last
+        if last is not None and last.file == file:
+            data = os.pread(descriptor, _WINDOW_BYTES, last.at)
+            if data.startswith(last.frame):
+                end = _scan(data)[1]
+                if end + _HEAD.size + MAX_BODY_BYTES <= _WINDOW_BYTES:  # the next one would fit
+                    return last.at + end
+        return _scan(_read_all(descriptor))[1]
 
     def _write_new(self, bodies: Sequence[bytes]) -> None:
         temporary = self._path.with_name(f".{self._path.name}.new")

@@ -53,13 +53,23 @@ class Removal:
         self._engine = engine
         self._shredder = shredder
 
-    def end_access(self, numbers: Sequence[int], at: datetime) -> None:
+    def end_access(self, ended: Sequence[tuple[int, datetime]]) -> None:
         """Make conversations unreadable for everybody; what ended before keeps its moment."""
-        self._set_ended(numbers, to_millis(at))
+        with self._engine.begin() as db:
+            execute_many(
+                db,
+                "UPDATE conversation SET ended_ms = ? WHERE no = ? AND ended_ms IS NULL",
+                [(to_millis(at), number) for number, at in ended],
+            )
 
     def resume_access(self, numbers: Sequence[int]) -> None:
         """Take that back."""
-        self._set_ended(numbers, None)
+        with self._engine.begin() as db:
+            execute_many(
+                db,
+                "UPDATE conversation SET ended_ms = NULL WHERE no = ?",
+                [(number,) for number in numbers],
+            )
 
     def erase_conversations(self, wanted: Mapping[Subject, Sequence[ConversationId]]) -> None:
         """Erase conversations; those that are gone already are no error.
@@ -152,7 +162,7 @@ class Removal:
 
     def drop_account_keys(self, subjects: Sequence[Subject]) -> None:
         """Do the first step of `erase_accounts` alone: from here on nothing of them opens."""
-        self._shredder.drop_accounts([subject.holder for subject in subjects])
+        self._shredder.drop_accounts([subject.number for subject in subjects])
 
     def former_versions(self, db: Connection, going: Sequence[tuple[Holder, int, Member]]) -> None:
         """Within `db`'s transaction, rewrite the blocks that hold versions which are to go.
@@ -250,15 +260,6 @@ class Removal:
     def _replace(self, db: Connection, numbers: list[int], rewrite: Rewrite) -> None:
         (block,) = self._shredder.rewrite([rewrite])
         _put_in_place(db, numbers, rewrite, block)
-
-    def _set_ended(self, numbers: Sequence[int], moment_ms: int | None) -> None:
-        with self._engine.begin() as db:
-            only = "" if moment_ms is None else " AND ended_ms IS NULL"
-            execute_many(
-                db,
-                f"UPDATE conversation SET ended_ms = ? WHERE no = ?{only}",  # noqa: S608 - constants
-                [(moment_ms, number) for number in numbers],
-            )
 
 
 def _put_in_place(
