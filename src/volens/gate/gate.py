@@ -15,7 +15,7 @@ If it stops after 2, the intent stands in the log as the upper bound of what may
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -127,6 +127,11 @@ class Gate:
             raise
         except (VolensError, ValueError, ArithmeticError, LookupError, TypeError):
             return _denied(policy, ReasonCode.POLICY_ERROR)
+
+    def ended_among(self, subject: Subject, some: Iterable[Held]) -> frozenset[int]:
+        """Return the row numbers of those of a person's conversations that are being erased."""
+        ended = self._erasures.ended()
+        return frozenset(one.number for one in some if _has_ended(subject, one, ended))
 
     def preview(self, use: Use) -> tuple[int, dict[ReasonCode, int]]:
         """Return how many conversations `use` could open now and why others not; opens nothing."""

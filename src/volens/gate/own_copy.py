@@ -167,11 +167,13 @@ class OwnCopy:
         last = 0
         while some := self._page(subject, last):
             person = self._subjects.by_number(subject.number)  # it may have changed meanwhile
-            decided: dict[Signal, Decision] = {}
+            ended = self.gate.ended_among(person, [held for held, _ in some])
+            decided: dict[tuple[Signal, bool], Decision] = {}
             for held, updated in some:
-                if held.signal not in decided:
-                    decided[held.signal] = self.gate.decide(person, USE, held)
-                yield held, updated, decided[held.signal]
+                alike = (held.signal, held.number in ended)
+                if alike not in decided:
+                    decided[alike] = self.gate.decide(person, USE, held)
+                yield held, updated, decided[alike]
             last = some[-1][0].number
 
     def _page(self, subject: Subject, after: int) -> list[tuple[Held, datetime | None]]:
@@ -186,7 +188,7 @@ class OwnCopy:
             rows = db.execute(query).all()
         return [
             (
-                self._vault.find(format_id(IdKind.CONVERSATION, raw)),
+                self._vault.find_ended(format_id(IdKind.CONVERSATION, raw)),
                 None if millis is None else from_millis(millis),
             )
             for raw, millis in rows
