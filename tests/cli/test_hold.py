@@ -276,3 +276,18 @@ def test_trying_an_act_on_a_hold_changes_no_byte(shell: Shell) -> None:
     assert shell.bytes() == before
     refused = shell.json("hold", "extend", hold, "--until", "2030-01-31", "--dry-run", code=2)
     assert refused["error"]["code"] == "hold_not_longer"
+
+
+@pytest.mark.parametrize("gag", [(), ("--gag-until", "2030-12-31")])
+def test_asking_to_erase_says_what_a_hold_keeps_unless_under_a_gag(
+    shell: Shell, gag: tuple[str, ...]
+) -> None:
+    chat, *_ = shell.chats("ann", 2)
+    words = ("--class", "legal", "--authority", "docket-7", "--reviewer", "legal-2")
+    shell.ok("hold", "place", chat, *words, "--until", "2031-01-31", *gag)
+    for said in (
+        shell.ok("erase", "history", "ann", "--dry-run").out,
+        shell.ok("erase", "history", "ann", "--yes").out,
+    ):
+        assert ("1 chat is kept under a hold until 2031-01-31 23:59 UTC" in said) is (not gag)
+        assert ("hold" in said) is (not gag)

@@ -361,6 +361,10 @@ def test_a_kept_demo_is_checked_offline_and_alarms_over_nothing_but_its_keys(
     home = Shell(Path("tour/home"), Path("tour/keys"))
     key = home.json("log", "show")["verifier_key"]
     assert "erasure receipt" in home.ok("verify", "tour/receipt.json", "--key", key).out
+    reference = home.json("receipt", "list")["erasures"][0]["reference"]
+    home.ok("receipt", "show", reference, "--out", "page.html", "--contact", "us")
+    page = home.run("verify", "page.html", "--key", key)
+    assert (page.code, "is for reading only" in page.out + page.err) == (4, True)
     checked = home.run("doctor", "--json")
     odd = {one["check"] for one in checked.document["findings"] if one["level"] != "ok"}
     assert (checked.code, odd) == (0, {"keys", "witness", "region profile"})

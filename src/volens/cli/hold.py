@@ -15,6 +15,7 @@ from volens.cli.commands import Session, command, new_group
 from volens.cli.holding import (
     act_document,
     hold_document,
+    minute,
     parse_turns,
     scope_words,
     state_words,
@@ -92,7 +93,7 @@ def place(
         )
         if session.dry_run:
             would = home.holds.prepare(hold, now)
-            text = f"would keep {scope_words(would)} until {format_moment(would.until)}"
+            text = f"would keep {scope_words(would)} until {minute(would.until)}"
             document: dict[str, Json] = {"dry_run": True, **hold_document(would, now)}
             del document["id"]
             return Answer(document=document, shown=(line(text),))
@@ -100,7 +101,7 @@ def place(
     told = "The person can see it." if placed.told(now) else "The person is not told yet."
     shown = (
         line(f"{placed.id} keeps {scope_words(placed)}", GOOD),
-        line(f"until {format_moment(placed.until)}. {told}"),
+        line(f"until {minute(placed.until)}. {told}"),
     )
     return Answer(document=hold_document(placed, now), shown=shown)
 
@@ -202,9 +203,9 @@ def extend(
         gag_end = parse_end(gag_until, now) if gag_until else None
         if session.dry_run:
             changed = extend_hold(home.holds.find(hold), now, until=end, gag_until=gag_end)
-            return _would(changed, now, f"would keep it until {format_moment(changed.until)}")
+            return _would(changed, now, f"would keep it until {minute(changed.until)}")
         changed = home.holds.extend(hold, now, until=end, gag_until=gag_end)
-    text = f"{changed.id} holds until {format_moment(changed.until)}."
+    text = f"{changed.id} holds until {minute(changed.until)}."
     return Answer(document=hold_document(changed, now), shown=(line(text, GOOD),))
 
 
