@@ -67,6 +67,16 @@ def test_a_closed_account_is_used_for_nothing_and_is_as_before_when_taken_back(
     assert again["error"]["code"] == "erasure_unknown"
 
 
+def test_no_other_command_opens_an_account_that_is_being_erased(shell: Shell) -> None:
+    shell.chats("ann")
+    shell.ok("erase", "subject", "ann", "--yes")
+    said = shell.run("subject", "set", "ann", "--status", "active")
+    assert (said.code, "--cancel" in said.err) == (3, True)
+    shell.ok("subject", "set", "ann", "--plan", "pro")
+    shell.ok("erase", "subject", "ann", "--cancel")
+    shell.ok("subject", "set", "ann", "--status", "restricted")
+
+
 def test_without_a_cool_off_it_is_due_at_once_and_nothing_is_taken_back(shell: Shell) -> None:
     first, second, _ = shell.chats("ann")
     asked = shell.json("erase", "conversation", first, second, "--yes", "--no-cool-off")

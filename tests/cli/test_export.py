@@ -67,6 +67,20 @@ def test_an_account_without_chats_gets_a_copy_too(shell: Shell, tmp_path: Path) 
         assert b"There are no chats in this copy." in archive.read("index.html")
 
 
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_chats_that_wait_to_be_erased_are_left_out_and_counted(
+    shell: Shell, tmp_path: Path, which: int
+) -> None:
+    chat = shell.chats("ann", 3)[which]
+    shell.ok("erase", "conversation", chat, "--yes")
+    made = shell.json("export", "ann", "--out", "ann.zip")
+    assert (made["conversations"], made["left_out"]) == (2, {"blocked_erasing": 1})
+    with zipfile.ZipFile(tmp_path / "ann.zip") as archive:
+        assert chat.encode() not in archive.read("conversations.jsonl")
+    shell.ok("erase", "history", "ann", "--yes")
+    assert shell.json("export", "ann", "--out", "none.zip")["conversations"] == 0
+
+
 def test_a_changed_copy_fails_with_its_own_exit_code(shell: Shell, tmp_path: Path) -> None:
     shell.chats("ann", 1)
     shell.ok("export", "ann", "--out", "ann.zip")

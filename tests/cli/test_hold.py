@@ -339,3 +339,18 @@ def test_an_import_leaves_what_is_held_as_it_is_and_says_so(shell: Shell) -> Non
     shell.ok("hold", "release", hold["id"])
     again = shell.json("import", path, "--subject", "ann")
     assert (again["updated"], again["known"], again["held"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("gag", [(), ("--gag-until", "2030-12-31")])
+def test_asking_to_erase_says_what_a_hold_keeps_unless_under_a_gag(
+    shell: Shell, gag: tuple[str, ...]
+) -> None:
+    chat, *_ = shell.chats("ann", 2)
+    words = ("--class", "legal", "--authority", "docket-7", "--reviewer", "legal-2")
+    shell.ok("hold", "place", chat, *words, "--until", "2031-01-31", *gag)
+    for said in (
+        shell.ok("erase", "history", "ann", "--dry-run").out,
+        shell.ok("erase", "history", "ann", "--yes").out,
+    ):
+        assert ("1 chat is kept under a hold until 2031-01-31 23:59 UTC" in said) is (not gag)
+        assert ("hold" in said) is (not gag)

@@ -133,6 +133,12 @@ class TestRunning:
         assert entries[-1]["kind"] == "retention.run"
         assert entries[-1]["overdue"] == 0
 
+    def test_a_dry_run_counts_what_the_run_then_erases(self, shell: Shell) -> None:
+        shell.chats("ann", 2)
+        shell.ok("erase", "subject", "ann", "--yes", "--no-cool-off")
+        assert "would do 1 erasure with 2 chats" in shell.ok("retention", "run", "--dry-run").out
+        assert shell.json("retention", "run")["erased"] == 1
+
     def test_after_a_leap_nothing_goes_until_an_officer_confirms(self, shell: Shell) -> None:
         last_seen(shell, now() - 20 * DAY)
         said = shell.run("retention", "run")

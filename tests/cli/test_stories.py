@@ -338,6 +338,9 @@ def test_the_demo_ends_with_a_proof_and_leaves_nothing(nowhere: Shell) -> None:
     assert told["usable_at_first"] == 0
     assert told["second"]["records"] < told["first"]["records"]
     assert (told["proof"], told["kept"]) == ("absent", None)
+    assert told["after_erasure"] == ["blocked_erasing"]
+    assert (told["erasure"], told["probe"]) == ("irrecoverable", 0)
+    assert told["receipt"]["done"] is True
     assert not nowhere.folder.exists()
 
 
@@ -346,6 +349,26 @@ def test_the_demo_is_kept_where_it_was_asked_to_be(nowhere: Shell) -> None:
     said = nowhere.run("demo", "--out", "tour")
     assert (said.code, "VOLENS_HOME=tour/home" in said.out) == (0, True)
     assert Path("tour/home/volens.json").exists()
+    assert all(len(text) <= 80 for text in said.lines())
+
+
+def test_a_kept_demo_is_checked_offline_and_alarms_over_nothing_but_its_keys(
+    nowhere: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("chatterbot_corpus", reason="the demo's dialogues are not installed")
+    nowhere.ok("demo", "--out", "tour")
+    monkeypatch.setenv("VOLENS_KEK_DIR", "tour/keys")
+    home = Shell(Path("tour/home"), Path("tour/keys"))
+    key = home.json("log", "show")["verifier_key"]
+    assert "erasure receipt" in home.ok("verify", "tour/receipt.json", "--key", key).out
+    reference = home.json("receipt", "list")["erasures"][0]["reference"]
+    home.ok("receipt", "show", reference, "--out", "page.html", "--contact", "us")
+    page = home.run("verify", "page.html", "--key", key)
+    assert (page.code, "is for reading only" in page.out + page.err) == (4, True)
+    checked = home.run("doctor", "--json")
+    odd = {one["check"] for one in checked.document["findings"] if one["level"] != "ok"}
+    assert (checked.code, odd) == (0, {"keys", "witness", "region profile"})
+    assert home.json("retention", "run")["alarms"] == []
 
 
 def test_whatever_was_changed_in_what_is_checked_ends_in_exit_code_four(shell: Shell) -> None:

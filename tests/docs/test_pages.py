@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from collections import Counter
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -100,6 +101,9 @@ def test_every_requirement_is_answered_once_and_done_ones_name_a_test() -> None:
             assert TEST_NAME.search(where), f"{row} is {state} and names no test"
         if state != "done":
             assert rest != "-", f"{row} is {state} and says not what is missing"
+    counted = Counter(state for state, *_ in found.values())
+    told = ", ".join(f"{counted[state]} {state}" for state in ("done", "partly", "not yet"))
+    assert told in (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
 
 
 def test_every_dependency_has_its_line() -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -18,31 +19,23 @@ from volens.app.identity import (
     load_signer,
     stamps_of,
 )
-from volens.app.keyroll import KeysAsRoll
 from volens.app.policies import load_in_force
 from volens.app.register import RegisteredJournal, open_register
-from volens.audit.register import AuditRegister
 from volens.consent.store import ConsentLedger
 from volens.core.errors import NotFound, Unavailable, VerificationFailed
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock, Entropy
-from volens.crypto.epochs import KeyEpochs
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import KeyStore
 from volens.crypto.sealing import Sealer
 from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate, opener_for
-from volens.gate.own_copy import OwnCopy
 from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
 from volens.holds.register import HoldRegister
-from volens.holds.reports import ReportStore
-from volens.holds.store import HoldStore
 from volens.lifecycle.access import VaultAccess
-from volens.lifecycle.epochs import KeyRotation
 from volens.lifecycle.schedule import Cutoffs, Schedule
-from volens.lifecycle.sent import SentReceipts
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.policy.retention import days_of
@@ -56,7 +49,15 @@ from volens.vault.store import Vault
 from volens.vault.subjects import SubjectStore
 
 if TYPE_CHECKING:
+    # What only some commands need is loaded where they ask for it: most end in a few milliseconds.
+    from volens.app.keyroll import KeysAsRoll
+    from volens.audit.register import AuditRegister
     from volens.datasets.build import DatasetBuilder
+    from volens.gate.own_copy import OwnCopy
+    from volens.holds.reports import ReportStore
+    from volens.holds.store import HoldStore
+    from volens.lifecycle.epochs import KeyRotation
+    from volens.lifecycle.sent import SentReceipts
     from volens.rights.export import Exporter
 
 LOCK_WAIT_SECONDS = 5.0
@@ -95,14 +96,9 @@ class Home:
         self.journal = RegisteredJournal(folder / "journal" / "choices", self.register)
         self.log = self._open_log() if writing else None
         self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
-        service = FileKeyService(custody, entropy=entropy)
-        keys = KeyStore(self.keys_database, service, entropy=entropy, clock=clock)
-        self.rotation = KeyRotation(
-            KeyEpochs(self.keys_database, service, keys, entropy=entropy),
-            self.recorder,
-            clock=clock,
-        )
-        self.roll = KeysAsRoll(keys)
+        self._service = FileKeyService(custody, entropy=entropy)
+        keys = KeyStore(self.keys_database, self._service, entropy=entropy, clock=clock)
+        self._keys = keys
         self.sealer = Sealer(keys, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
         self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
         tenant = parse_id(IdKind.TENANT, identity.tenant)
@@ -142,25 +138,15 @@ class Home:
             realm=self.identity.realm,
             cutoffs=self._cutoffs,
         )
-        reader = SealedReader(self.main, tenant=tenant)
-        opener = opener_for(keys, entropy=self.entropy)
+        self._reader = SealedReader(self.main, tenant=tenant)
+        self._opener = opener_for(keys, entropy=self.entropy)
         self.gate = Gate(
             self.facts,
-            reader,
-            opener,
+            self._reader,
+            self._opener,
             self.recorder,
             leaves=AccessLeaves(self.main),
             policy=self.policy,
-            clock=self.clock,
-        )
-        self.own_copy = OwnCopy(
-            self.gate,
-            self.subjects,
-            self.vault,
-            reader,
-            opener,
-            self.recorder,
-            self.main,
             clock=self.clock,
         )
 
@@ -190,6 +176,38 @@ class Home:
             if self.log is not None:
                 self.log.publish()
 
+    @cached_property
+    def rotation(self) -> KeyRotation:
+        """What ends epochs of keys, and destroys them."""
+        from volens.crypto.epochs import KeyEpochs  # noqa: PLC0415 - see the imports
+        from volens.lifecycle.epochs import KeyRotation  # noqa: PLC0415 - see the imports
+
+        epochs = KeyEpochs(self.keys_database, self._service, self._keys, entropy=self.entropy)
+        return KeyRotation(epochs, self.recorder, clock=self.clock)
+
+    @property
+    def roll(self) -> KeysAsRoll:
+        """Which keys there are, for audits."""
+        from volens.app.keyroll import KeysAsRoll  # noqa: PLC0415 - see the imports
+
+        return KeysAsRoll(self._keys)
+
+    @cached_property
+    def own_copy(self) -> OwnCopy:
+        """What opens one person's conversations for that person."""
+        from volens.gate.own_copy import OwnCopy  # noqa: PLC0415 - see the imports
+
+        return OwnCopy(
+            self.gate,
+            self.subjects,
+            self.vault,
+            self._reader,
+            self._opener,
+            self.recorder,
+            self.main,
+            clock=self.clock,
+        )
+
     @property
     def schedule(self) -> Schedule:
         """The times in force: the policy's, and what each organisation has shortened."""
@@ -199,11 +217,15 @@ class Home:
     @property
     def holds(self) -> HoldStore:
         """The register of holds."""
+        from volens.holds.store import HoldStore  # noqa: PLC0415 - see the imports
+
         return HoldStore(self.main, self.recorder)
 
     @property
     def sent_receipts(self) -> SentReceipts:
         """When receipts of erasures went out by e-mail."""
+        from volens.lifecycle.sent import SentReceipts  # noqa: PLC0415 - see the imports
+
         return SentReceipts(self.main, self.recorder)
 
     def datasets(self) -> DatasetBuilder:
@@ -228,6 +250,8 @@ class Home:
 
     def reports(self) -> ReportStore:
         """Return what people reported."""
+        from volens.holds.reports import ReportStore  # noqa: PLC0415 - see the imports
+
         return ReportStore(self.main, self.recorder, clock=self.clock)
 
     def exporter(self) -> Exporter:
@@ -270,6 +294,8 @@ class Home:
     @property
     def audits(self) -> AuditRegister:
         """The audits made here; keeping one more takes a home opened for writing."""
+        from volens.audit.register import AuditRegister  # noqa: PLC0415 - see the imports
+
         return AuditRegister(self.main, self.folder / "audits", self.recorder)
 
     def owned_log(self) -> TransparencyLog:

@@ -48,7 +48,7 @@ def forecast_of(home: Home, at: datetime) -> Forecast:
         home.erasures,
         home.holds.active(now),
         now=now,
-        at=at,
+        at=max(at, now),  # the clock goes on: what is due now would be called held otherwise
     )
 
 

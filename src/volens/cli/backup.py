@@ -50,7 +50,7 @@ def backup(
     shown = (
         line(f"Wrote {count:,} files, {_mib(made.size_bytes)}, to {made.folder}.", GOOD),
         line("The keys are not in it. Keep the three folders in different hands.", DIM),
-        line(f"It can be restored until {format_moment(until)}, if its key epochs live.", DIM),
+        line(f"Restore it until {format_moment(until)[:10]}, while its keys are there.", DIM),
     )
     return Answer(document=document, shown=shown)
 

@@ -6,21 +6,21 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from volens.app.creation import create_home
-from volens.app.home import Home, open_home
+from volens.app.home import open_home
 from volens.cli.choices import new_event, notice_for
 from volens.cli.commands import Session, command, new_group
+from volens.cli.demo_erasing import MONTH, erase_one
+from volens.cli.demo_tour import DemoClock, Tour
 from volens.cli.dialogues import LANGUAGES, read_dialogues
-from volens.cli.output import BAD, DIM, GOOD, STRONG, Answer, Output, indented, line, table
+from volens.cli.output import BAD, GOOD, STRONG, Answer, indented, line, table
 from volens.cli.words import reason_words
 from volens.consent.model import Act, ConsentEvent
-from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.core.purposes import Purpose
 from volens.datasets.build import BuildResult
@@ -28,12 +28,12 @@ from volens.datasets.proofs import verify_proof
 from volens.datasets.verify import verify_dataset
 from volens.gate.facts import Use
 from volens.log.kinds import CaptureSource
-from volens.log.note import Verifier
 from volens.log.verify import verify_directory
 from volens.policy.model import ReasonCode
 from volens.storage.files import write_durable
+from volens.storage.system import SystemClock
 from volens.vault.model import Conversation
-from volens.vault.subjects import NewSubject, Subject
+from volens.vault.subjects import NewSubject
 
 GROUP = new_group("A guided tour on real dialogues, in a throw-away home.")
 _PURPOSE = Purpose.BATCH_TRAINING
@@ -50,29 +50,7 @@ _PEOPLE = {
 }
 _WILLING = ("Aiko", "Bela", "Carmen", "Emily", "Hao")
 _LEAVES = "Carmen"
-
-
-@dataclass(slots=True)
-class _Tour:
-    """What is known so far."""
-
-    output: Output
-    home: Home
-    folder: Path
-    people: dict[str, Subject] = field(default_factory=dict)
-    step: int = 0
-    facts: dict[str, Json] = field(default_factory=dict)
-
-    @property
-    def verifier(self) -> Verifier:
-        return self.home.signer.verifier
-
-    def title(self, text: str, told: str) -> None:
-        self.step += 1
-        self.output.say(line(""), line(f"{self.step}. {text}", STRONG), line(told, DIM))
-
-    def found(self, text: str, style: str = "") -> None:
-        self.output.say(indented(line(text, style)))
+_GOES = "Hao"
 
 
 @command(GROUP, "demo")
@@ -85,19 +63,20 @@ def demo(
         Path | None, typer.Option(metavar="DIR", help="Where to keep it; implies --keep.")
     ] = None,
 ) -> Answer:
-    """Walk through the life of some chats: nobody's are usable; some people say yes; one leaves.
+    """Walk through the life of some chats: some people say yes, one leaves, one has all erased.
 
-    Everything is real: real dialogues in eight languages, sealed with real keys, a real dataset,
-    and proofs that a stranger could check. Takes a few seconds.
+    Everything is real but the month of the erasing, which the demo's clock skips: dialogues in
+    eight languages, keys, a dataset, and proofs that a stranger could check. Takes a few seconds.
     """
     if out is not None and out.exists() and any(out.iterdir()):
         raise InvalidInput("out_exists", f"{out} holds files", hint="choose an empty folder")
     dialogues = {name: read_dialogues(language, _EACH) for name, language in _PEOPLE.items()}
     with _place(out, keep=keep) as folder:
         environment = {**session.environment, "VOLENS_KEK_DIR": str(folder / "keys")}
-        create_home(folder / "home", environment=environment)
-        with open_home(folder / "home", writing=True, environment=environment) as home:
-            tour = _Tour(session.output, home, folder)
+        clock = DemoClock(real=SystemClock(), behind=MONTH)  # it ends at the real moment
+        create_home(folder / "home", environment=environment, clock=clock)
+        with open_home(folder / "home", writing=True, environment=environment, clock=clock) as home:
+            tour = Tour(session.output, home, folder, clock)
             _capture(tour, dialogues)
             _nobody(tour)
             _some_say_yes(tour)
@@ -105,6 +84,7 @@ def demo(
             _leave(tour)
             second = _build_again(tour, first)
             _prove(tour, second)
+            erase_one(tour, _GOES, Use(purpose=_PURPOSE.value))
         _check_log(tour)
         kept = keep or out is not None
         _next(tour, kept=kept)
@@ -123,7 +103,7 @@ def _place(out: Path | None, *, keep: bool) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _capture(tour: _Tour, dialogues: Mapping[str, list[Conversation]]) -> None:
+def _capture(tour: Tour, dialogues: Mapping[str, list[Conversation]]) -> None:
     count = sum(len(chats) for chats in dialogues.values())
     tour.title(
         "Eight people chat with an assistant",
@@ -144,7 +124,7 @@ def _capture(tour: _Tour, dialogues: Mapping[str, list[Conversation]]) -> None:
     tour.facts |= {"people": len(made), "conversations": count}
 
 
-def _nobody(tour: _Tour) -> None:
+def _nobody(tour: Tour) -> None:
     tour.title(
         "May a model be trained on them?",
         f"volens ask Aiko {_PURPOSE}",
@@ -157,7 +137,7 @@ def _nobody(tour: _Tour) -> None:
     tour.facts["usable_at_first"] = permitted
 
 
-def _some_say_yes(tour: _Tour) -> None:
+def _some_say_yes(tour: Tour) -> None:
     tour.title(
         f"{len(_WILLING)} people say yes, {len(_PEOPLE) - len(_WILLING)} say nothing",
         f"volens consent grant NAME {_PURPOSE}   (each yes is bound to the notice they saw)",
@@ -172,7 +152,7 @@ def _some_say_yes(tour: _Tour) -> None:
     tour.found(f"{', '.join(_WILLING)} said yes.", GOOD)
 
 
-def _build(tour: _Tour, name: str) -> BuildResult:
+def _build(tour: Tour, name: str) -> BuildResult:
     tour.title(
         "Build a dataset",
         f"volens build {_PURPOSE} --out {name}",
@@ -188,14 +168,14 @@ def _build(tour: _Tour, name: str) -> BuildResult:
     return result
 
 
-def _tell(tour: _Tour, result: BuildResult) -> None:
+def _tell(tour: Tour, result: BuildResult) -> None:
     records = result.manifest.counts.records
     tour.found(f"{records} chats in, sealed: without the home's keys they are noise.")
     for code, count in sorted(result.excluded.items(), key=lambda item: -item[1]):
         tour.found(f"{count} left out: {reason_words(code)}.")
 
 
-def _leave(tour: _Tour) -> None:
+def _leave(tour: Tour) -> None:
     tour.title(
         f"{_LEAVES} takes the yes back",
         f"volens consent withdraw {_LEAVES}   (works at any time, also on a full disk)",
@@ -209,7 +189,7 @@ def _leave(tour: _Tour) -> None:
     tour.facts["after_withdrawal"] = [reason.value for reason in decision.reasons]
 
 
-def _build_again(tour: _Tour, first: BuildResult) -> BuildResult:
+def _build_again(tour: Tour, first: BuildResult) -> BuildResult:
     tour.title(
         "Build again, without that person",
         f"volens build {_PURPOSE} --out second",
@@ -225,7 +205,7 @@ def _build_again(tour: _Tour, first: BuildResult) -> BuildResult:
     return second
 
 
-def _prove(tour: _Tour, second: BuildResult) -> None:
+def _prove(tour: Tour, second: BuildResult) -> None:
     tour.title(
         f"Prove to {_LEAVES} that a chat of theirs is not in there",
         "volens prove second CONVERSATION --out absence.json",
@@ -244,7 +224,7 @@ def _prove(tour: _Tour, second: BuildResult) -> None:
     tour.facts["proof"] = verdict.kind.value
 
 
-def _check_log(tour: _Tour) -> None:
+def _check_log(tour: Tour) -> None:
     tour.title("Look at the log", "volens log show; anybody may have a copy")
     report = verify_directory(tour.folder / "home" / "log", [tour.verifier])
     tour.found(
@@ -255,7 +235,7 @@ def _check_log(tour: _Tour) -> None:
     tour.facts["log_size"] = report.checkpoint.size
 
 
-def _next(tour: _Tour, *, kept: bool) -> None:
+def _next(tour: Tour, *, kept: bool) -> None:
     tour.output.say(line(""), line("Your turn", STRONG))
     if kept:
         keys, home = tour.folder / "keys", tour.folder / "home"

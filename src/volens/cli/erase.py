@@ -13,6 +13,7 @@ from volens.app.home import Home
 from volens.app.retention import new_request
 from volens.cli.choices import apply_journal
 from volens.cli.commands import ForceYes, Session, command, new_group
+from volens.cli.holding import held_lines
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import DIM, GOOD, STRONG, WARN, Answer, fields, line, table, whole
 from volens.cli.subject import SubjectArgument
@@ -133,9 +134,11 @@ def _answer(
     )
     plan = Planner(home.main).plan([erasure])[erasure.id]
     reached = _reached(home, plan)
+    kept = held_lines(home.holds.active(erasure.requested), plan.conversations, erasure.requested)
     document = _document(erasure, plan, reached)
     if session.dry_run:
-        return Answer(document={"dry_run": True, **document}, shown=_would(erasure, plan, reached))
+        shown = (*_would(erasure, plan, reached), *kept)
+        return Answer(document={"dry_run": True, **document}, shown=shown)
     if not wanted.yes and not _confirmed(session, erasure, plan, reached):
         return Answer(document={"erased": False}, shown=(line("Nothing was erased."),))
     standing = home.erasures.request(erasure)
@@ -144,7 +147,11 @@ def _answer(
     document = _document(standing, plan, reached)
     return Answer(
         document={**document, "new": not known, "logged": not why_not},
-        shown=_told(standing, plan, reached, known=known, why_not=why_not),
+        shown=(
+            *_told(standing, plan, reached, known=known, why_not=why_not),
+            *kept,
+            line(f"How far it is: volens receipt show {standing.id}", DIM),
+        ),
     )
 
 

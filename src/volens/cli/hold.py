@@ -16,6 +16,7 @@ from volens.cli.commands import Session, command, new_group
 from volens.cli.holding import (
     act_document,
     hold_document,
+    minute,
     parse_turns,
     scope_words,
     state_words,
@@ -98,7 +99,7 @@ def place(
             check_span(home, prepared)
         if session.dry_run:
             would = prepared
-            text = f"would keep {scope_words(would)} until {format_moment(would.until)}"
+            text = f"would keep {scope_words(would)} until {minute(would.until)}"
             document: dict[str, Json] = {"dry_run": True, **hold_document(would, now)}
             del document["id"]
             return Answer(document=document, shown=(line(text),))
@@ -106,7 +107,7 @@ def place(
     told = "The person can see it." if placed.told(now) else "The person is not told yet."
     shown = (
         line(f"{placed.id} keeps {scope_words(placed)}", GOOD),
-        line(f"until {format_moment(placed.until)}. {told}"),
+        line(f"until {minute(placed.until)}. {told}"),
     )
     return Answer(document=hold_document(placed, now), shown=shown)
 
@@ -210,9 +211,9 @@ def extend(
         if end is not None:
             check_span(home, changed)
         if session.dry_run:
-            return _would(changed, now, f"would keep it until {format_moment(changed.until)}")
+            return _would(changed, now, f"would keep it until {minute(changed.until)}")
         changed = home.holds.extend(hold, now, until=end, gag_until=gag_end)
-    text = f"{changed.id} holds until {format_moment(changed.until)}."
+    text = f"{changed.id} holds until {minute(changed.until)}."
     return Answer(document=hold_document(changed, now), shown=(line(text, GOOD),))
 
 

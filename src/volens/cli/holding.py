@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
+from rich.text import Text
+
+from volens.cli.output import WARN, line
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
+from volens.core.ids import IdKind, format_id
 from volens.core.time import format_moment
 from volens.holds.model import REVIEW_EVERY, Hold
 from volens.holds.register import HoldAct
@@ -54,6 +59,24 @@ def scope_words(hold: Hold) -> str:
     if others:
         return f"{len(hold.conversations):,} conversations"
     return f"{name}, turns {turn_words(turns)}" if turns else name
+
+
+def held_lines(holds: Iterable[Hold], chats: Iterable[bytes], now: datetime) -> list[Text]:
+    """Say how many of `chats` (raw ids) holds keep for now; nothing of a hold under a gag."""
+    wanted = {format_id(IdKind.CONVERSATION, raw) for raw in chats}
+    told = [one for one in holds if one.told(now) and not wanted.isdisjoint(one.conversations)]
+    if not told:
+        return []
+    count = len(wanted & {name for one in told for name in one.conversations})
+    last = max(one.until for one in told)
+    noun = "1 chat is" if count == 1 else f"{count:,} chats are"
+    text = f"{noun} kept under a hold until {minute(last)}: what it names goes by itself then."
+    return [line(text, WARN)]
+
+
+def minute(moment: datetime) -> str:
+    """Write a moment for people."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def turn_words(turns: tuple[int, ...]) -> str:

@@ -128,8 +128,8 @@ def _answer(reports: list[IntakeReport]) -> Answer:
     document: dict[str, Json] = {**total, "left_out": dict(refused), "files": files}
     shown: list[RenderableType] = [
         line(
-            f"{total['added']:,} new conversations, {total['updated']:,} changed, "
-            f"{total['known']:,} here already; {total['accounts_created']:,} new accounts",
+            f"{_count(total['added'], 'new conversation')}, {total['updated']:,} changed, "
+            f"{total['known']:,} here already; {_count(total['accounts_created'], 'new account')}",
             WARN if nothing else GOOD,
         )
     ]
@@ -186,3 +186,7 @@ def _told(report: IntakeReport) -> list[RenderableType]:
         count = report.refused.get(reason, 0) + file.skipped.get(reason, 0)
         shown.append(indented(line(f"{count:,} left out, {reason}: {message}", WARN)))
     return shown
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -209,8 +209,8 @@ def _pictured(found: Forecast) -> list[RenderableType]:
     days = found.by_day()
     if len(days) > 1:
         step = -(-((max(days) - min(days)).days + 1) // _ROWS)
-        words = "on each day" if step == 1 else f"in the {step} days from"
-        shown.append(heading(f"Chats that go {words}"))
+        words = "day by day" if step == 1 else f"in steps of {step} days, each from the day named"
+        shown.append(heading(f"Chats that go, {words}"))
         shown.append(table(("!day", "#chats", "!"), _bars(days, step)))
     return shown
 

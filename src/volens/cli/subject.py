@@ -13,10 +13,11 @@ from volens.cli.homes import read_home, write_home
 from volens.cli.importing import check_plan
 from volens.cli.output import DIM, GOOD, Answer, fields, line, table
 from volens.core.canonical import Json
-from volens.core.errors import InvalidInput
+from volens.core.errors import Denied, InvalidInput
 from volens.core.purposes import AgeBand, Realm, SubjectStatus, Tier
 from volens.core.regions import Region
 from volens.core.time import format_moment
+from volens.log.kinds import ErasureScope
 from volens.vault.subjects import NewSubject, Subject, check_field
 
 GROUP = new_group("The people whose data is here.")
@@ -156,6 +157,8 @@ def set_fields(
         for name, value in changes.items():
             check_field(name, value)
         _check_tier(home, plan or found.plan, changes.get("tier"))
+        if status is not None:
+            _check_not_erasing(home, found)
         words = ", ".join(
             f"{name.replace('_', ' ')} {value or '-'}" for name, value in changes.items()
         )
@@ -177,6 +180,14 @@ def _check_tier(home: Home, plan: str, tier: str | None) -> None:
         if tier not in offered:
             hint = f"it offers {', '.join(offered)}"
             raise InvalidInput("tier_not_offered", f"plan {plan} has no tier {tier}", hint=hint)
+
+
+def _check_not_erasing(home: Home, subject: Subject) -> None:
+    """Pass if no open erasure has closed the account: only taking that back opens it again."""
+    for one in home.erasures.of_subject(subject.id):
+        if one.is_open and one.scope is ErasureScope.ACCOUNT:
+            hint = "volens erase subject --cancel takes it back, in its first days"
+            raise Denied("erasing", f"{subject.id} is being erased ({one.id})", hint=hint)
 
 
 def _document(home: Home, subject: Subject, name: str, conversations: int) -> dict[str, Json]:

@@ -184,6 +184,7 @@ def _kind_of(path: Path) -> Callable[[Path, Keys], tuple[str, Facts]]:
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise VerificationFailed("unknown_shape", f"{path} is too large for any of these")
     data = path.read_bytes()
+    _check_not_paper(path, data)
     if data.startswith(_TLOG_PROOF):
         return _entry
     if data.startswith(b"{"):
@@ -192,6 +193,12 @@ def _kind_of(path: Path) -> Callable[[Path, Keys], tuple[str, Facts]]:
         return _checkpoint
     hint = "proofs and receipts are JSON, exports zips, checkpoints signed notes"
     raise VerificationFailed("unknown_shape", f"{path} is nothing that is known here", hint=hint)
+
+
+def _check_not_paper(path: Path, data: bytes) -> None:
+    if data.startswith(b"%PDF-") or data[:15].lower() == b"<!doctype html>":
+        hint = "check the .json form; volens receipt show REFERENCE --out FILE.json writes one"
+        raise VerificationFailed("for_reading", f"{path} is for reading only", hint=hint)
 
 
 def _document_kind(path: Path, data: bytes) -> Callable[[Path, Keys], tuple[str, Facts]]:

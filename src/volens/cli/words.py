@@ -14,7 +14,7 @@ REASONS: dict[str, str] = {
     ReasonCode.REGION_MISMATCH: "the data lives in another region and stays there",
     ReasonCode.REGION_UNKNOWN: "the region is not known",
     ReasonCode.OUTSIDE_TENANT: "this use must stay inside the account's own organisation",
-    ReasonCode.BLOCKED_ERASING: "the account is being erased",
+    ReasonCode.BLOCKED_ERASING: "it is being erased",
     ReasonCode.BLOCKED_CLOSED: "the account is closed",
     ReasonCode.BLOCKED_RESTRICTED: "the account is restricted",
     ReasonCode.SIGNAL_TEMPORARY: "it was a temporary chat",
