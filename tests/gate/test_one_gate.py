@@ -65,6 +65,7 @@ def test_only_the_vault_rewrites_ciphertext_and_gets_none_of_it_to_read() -> Non
     assert answers == {
         "rewrite": list[SealedBlock | None],
         "drop": type(None),
+        "keep_only": type(None),
         "drop_accounts": type(None),
     }
     assert {name for name in dir(SealedBlock) if not name.startswith("_")} == {"id", "envelope"}

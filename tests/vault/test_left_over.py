@@ -59,7 +59,7 @@ def test_keys_of_a_capture_that_was_cut_short_go_at_the_next_start_and_no_others
     stores.ledger.record([act(n, one, Act.GRANT) for n, one in enumerate((ann, bob))])
     stores.capture(ann, talk("a", "first"), talk("b", "second"))
     stores.capture(bob, talk("a", "third"))
-    stores.removal.end_access([stores.held(ann)[1].number], stores.clock.moment)
+    stores.removal.end_access([(stores.held(ann)[1].number, stores.clock.moment)])
     before = [keys(stores, one) for one in (ann, bob)]
     cut_short(stores, ann, "a", "c")
     assert keys(stores, ann) > needed(stores, ann)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -35,7 +34,7 @@ from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
 from volens.holds.register import HoldRegister
 from volens.lifecycle.access import VaultAccess
-from volens.lifecycle.schedule import Cutoffs, Schedule
+from volens.lifecycle.schedule import Schedule
 from volens.log.recorder import NoLog, Recorder
 from volens.log.store import TransparencyLog
 from volens.policy.retention import days_of
@@ -136,7 +135,7 @@ class Home:
             self.erasures,
             region=self.identity.region,
             realm=self.identity.realm,
-            cutoffs=self._cutoffs,
+            cutoffs=lambda at: self.schedule.overdue_cutoffs(at),  # noqa: PLW0108 - anew each time
         )
         self._reader = SealedReader(self.main, tenant=tenant)
         self._opener = opener_for(keys, entropy=self.entropy)
@@ -149,9 +148,6 @@ class Home:
             policy=self.policy,
             clock=self.clock,
         )
-
-    def _cutoffs(self, at: datetime) -> Cutoffs:
-        return self.schedule.overdue_cutoffs(at)  # anew each time: an instruction may come
 
     def _open_log(self) -> TransparencyLog:
         log = TransparencyLog.open(
