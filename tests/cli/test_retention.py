@@ -133,6 +133,14 @@ class TestRunning:
         assert entries[-1]["kind"] == "retention.run"
         assert entries[-1]["overdue"] == 0
 
+    def test_chats_that_came_one_by_one_are_laid_together(self, shell: Shell) -> None:
+        for count in range(1, 9):
+            shell.chats("ann", count)
+        assert shell.json("retention", "run")["blocks_merged"] == 7
+        assert shell.json("retention", "run")["blocks_merged"] == 0
+        found = shell.json("conversation", "list", "ann")["conversations"]
+        assert shell.json("conversation", "show", found[0]["id"], "--show-content")["turns"]
+
     def test_a_dry_run_counts_what_the_run_then_erases(self, shell: Shell) -> None:
         shell.chats("ann", 2)
         shell.ok("erase", "subject", "ann", "--yes", "--no-cool-off")

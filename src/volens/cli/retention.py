@@ -87,6 +87,10 @@ def run(session: Session) -> Answer:
         done = retention_of(home, erasing).run(now)
         judged = clock_of(home).look(now)
         closed = rights_desk(home).settle()
+        merged = sum(
+            home.removal.compact(home.subjects.by_number(number))
+            for number in home.removal.scattered()
+        )
     document: dict[str, Json] = {
         "at": format_moment(done.at),
         "paused": done.paused.value if done.paused else None,
@@ -99,6 +103,7 @@ def run(session: Session) -> Answer:
         "destroyed": done.destroyed,
         "irrecoverable": done.irrecoverable,
         "requests_closed": [one.id for one in closed],
+        "blocks_merged": merged,
         "overdue": _overdue_documents(done.overdue),
         "alarms": _alarms(judged, done.overdue),
     }
