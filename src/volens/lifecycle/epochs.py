@@ -103,11 +103,12 @@ class KeyRotation:
         """
         due = []
         for epoch in self._epochs.status():
+            if epoch.state is EpochState.ENDING:
+                due.append(epoch.scope)
+            if epoch.state is not EpochState.LIVE:
+                continue  # of which there are ever more
             ripe = epoch.created is None or epoch.created + ROTATION <= at
-            wanted = removals is None or _first_since(epoch.created, removals) is not None
-            if epoch.state is EpochState.ENDING or (
-                epoch.state is EpochState.LIVE and ripe and wanted
-            ):
+            if ripe and (removals is None or _first_since(epoch.created, removals) is not None):
                 due.append(epoch.scope)
         return sorted(set(due))
 

@@ -8,6 +8,7 @@ that a person or an auditor is shown (R96).
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Final
 
 from volens.lifecycle.map_rows import MapRow, Method, When, file_row
@@ -120,6 +121,7 @@ def stores_to_clear() -> frozenset[str]:
     return frozenset(row.store for row in ERASURE_MAP if row.store) - OF_THEIR_OWN
 
 
+@cache
 def stores_of(scope: ErasureScope) -> frozenset[str]:
     """Return the stores that hold anything which an erasure of this scope removes."""
     if scope is ErasureScope.ACCOUNT:
