@@ -18,12 +18,12 @@ from volens.datasets.model import Format
 from volens.datasets.statement import (
     PAYLOAD_TYPE,
     PREDICATE_TYPE,
-    pae,
     sign_statement,
     statement_of,
     verify_statement,
 )
 from volens.log.checkpoint import Checkpoint
+from volens.log.dsse import pae
 from volens.log.note import Signer, Verifier
 
 PUBLISHED = json.loads((Path(__file__).parent / "vectors" / "dsse.json").read_bytes())

@@ -1,13 +1,10 @@
 """The manifest of a backup: which bytes belong to it, and up to where they reach; signed.
 
-An envelope as datasets have it (DSSE 1.0) around canonical JSON, signed with the log's key. What is
-signed begins with ``DSSEv1`` and names its own payload type, so it is neither a checkpoint nor a
-dataset's statement.
+Canonical JSON in a DSSE envelope (`log.dsse`), under the log's own key.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +13,9 @@ from pathlib import PurePosixPath
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.ids import IdKind, TenantId, parse_id
+from volens.core.members import Members
 from volens.core.time import format_moment, parse_moment
-from volens.datasets.members import Members
-from volens.datasets.statement import key_hint, pae
+from volens.log.dsse import sign_envelope, verify_envelope
 from volens.log.note import Signer, Verifier
 
 PAYLOAD_TYPE = "application/vnd.volens.backup+json"
@@ -68,19 +65,7 @@ def sign_manifest(manifest: BackupManifest, signer: Signer) -> bytes:
             "files": files,
         }
     )
-    signature = signer.sign_bytes(pae(PAYLOAD_TYPE, payload))
-    return canonical_json(
-        {
-            "payload": base64.b64encode(payload).decode("ascii"),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [
-                {
-                    "keyid": key_hint(signer.verifier),
-                    "sig": base64.b64encode(signature).decode("ascii"),
-                }
-            ],
-        }
-    )
+    return sign_envelope(PAYLOAD_TYPE, payload, signer)
 
 
 def verify_manifest(data: bytes, verifier: Verifier) -> BackupManifest:
@@ -90,18 +75,7 @@ def verify_manifest(data: bytes, verifier: Verifier) -> BackupManifest:
         VerificationFailed: ``backup_form`` or ``bad_signature``.
     """
     try:
-        top = Members(read_canonical(data), "backup", _CODE)
-        top.exactly("payload payloadType signatures")
-        top.constant("payloadType", PAYLOAD_TYPE)
-        signatures = top.member("signatures")
-        if not isinstance(signatures, list) or len(signatures) != 1:
-            raise top.wrong("signatures", "is not one signature")
-        one = Members(signatures[0], "backup.signatures", _CODE)
-        one.exactly("keyid sig")
-        one.constant("keyid", key_hint(verifier))
-        payload = top.base64("payload")
-        verifier.verify_bytes(pae(PAYLOAD_TYPE, payload), one.base64("sig"))
-        return _read(payload)
+        return _read(verify_envelope(data, PAYLOAD_TYPE, verifier, code=_CODE))
     except InvalidInput as error:
         raise VerificationFailed(_CODE, f"backup manifest: {error.message}") from error
 

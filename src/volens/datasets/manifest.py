@@ -15,9 +15,9 @@ from datetime import datetime
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.ids import DatasetId
+from volens.core.members import WORD, Members
 from volens.core.purposes import Purpose
 from volens.core.time import format_moment, parse_moment
-from volens.datasets.members import WORD, Members
 from volens.datasets.model import Format
 
 VERSION = "volens-manifest/v1"

@@ -21,9 +21,9 @@ from enum import StrEnum
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.ids import ConversationId, DatasetId, IdKind, parse_id
+from volens.core.members import Members
 from volens.datasets.leaves import LeafTree, capture_commitment, manifest_leaf
 from volens.datasets.logged import Logged, verify_logged
-from volens.datasets.members import Members
 from volens.datasets.statement import Statement, verify_statement
 from volens.log.kinds import EntryKind
 from volens.log.merkle import EMPTY_ROOT, MerkleTree, leaf_hash, verify_inclusion

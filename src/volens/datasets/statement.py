@@ -1,27 +1,22 @@
 """The signed statement: on what basis a dataset was made (DSSE over an in-toto Statement v1).
 
-The envelope is DSSE 1.0 (https://github.com/secure-systems-lab/dsse), the payload an in-toto
-Statement v1 (https://github.com/in-toto/attestation) whose one subject is `manifest.json` and whose
-predicate is Volens' own consent basis.
-
-One Ed25519 key signs both these statements and the checkpoints of the log. That is sound because no
-byte string is both: what is signed here begins with ``DSSEv1`` and a space (the pre-authentication
-encoding), while the text of a checkpoint begins with a line that is the name of the key, and a key
-name has no space (C2SP signed-note).
+The payload of the envelope (`log.dsse`) is an in-toto Statement v1
+(https://github.com/in-toto/attestation) whose one subject is `manifest.json` and whose predicate is
+Volens' own consent basis.
 """
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from hashlib import sha256
 
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.ids import DatasetId
+from volens.core.members import Members
 from volens.core.purposes import Purpose
 from volens.datasets.manifest import MANIFEST_FILE, LogRef, Manifest, parse_log
-from volens.datasets.members import Members
+from volens.log.dsse import sign_envelope, verify_envelope
 from volens.log.note import Signer, Verifier
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -58,64 +53,22 @@ def statement_of(manifest: Manifest) -> Statement:
     )
 
 
-def pae(payload_type: str, payload: bytes) -> bytes:
-    """Return the pre-authentication encoding (DSSE protocol, "Signature Definition")."""
-    kind = payload_type.encode("utf-8")
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
-
-
 def sign_statement(manifest: Manifest, signer: Signer) -> bytes:
     """Return the signed statement of a manifest, as canonical JSON."""
     payload = canonical_json(_document(statement_of(manifest)))
-    signature = signer.sign_bytes(pae(PAYLOAD_TYPE, payload))
-    return canonical_json(
-        {
-            "payload": base64.b64encode(payload).decode("ascii"),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [
-                {
-                    "keyid": key_hint(signer.verifier),
-                    "sig": base64.b64encode(signature).decode("ascii"),
-                }
-            ],
-        }
-    )
-
-
-def key_hint(verifier: Verifier) -> str:
-    """Return the name and key id of a key; a hint that proves nothing (DSSE, KEYID)."""
-    return f"{verifier.name}+{verifier.key_id.hex()}"
+    return sign_envelope(PAYLOAD_TYPE, payload, signer)
 
 
 def verify_statement(envelope: bytes, verifier: Verifier) -> Statement:
     """Check a signed statement and return what it says.
 
-    Other writers may use the URL-safe alphabet or more signatures; Volens writes one spelling and
-    takes only that, so that a changed byte is always found.
-
     Raises:
         VerificationFailed: ``statement_form`` or ``bad_signature``.
     """
     try:
-        payload, signature = _open(envelope, key_hint(verifier))
-        verifier.verify_bytes(pae(PAYLOAD_TYPE, payload), signature)
-        return _read(payload)
+        return _read(verify_envelope(envelope, PAYLOAD_TYPE, verifier, code=_CODE))
     except InvalidInput as error:
         raise VerificationFailed(_CODE, f"signed statement: {error.message}") from error
-
-
-def _open(envelope: bytes, hint: str) -> tuple[bytes, bytes]:
-    """Return payload and signature of an envelope with one signature by the hinted key."""
-    top = Members(read_canonical(envelope), "envelope", _CODE)
-    top.exactly("payload payloadType signatures")
-    top.constant("payloadType", PAYLOAD_TYPE)
-    signatures = top.member("signatures")
-    if not isinstance(signatures, list) or len(signatures) != 1:
-        raise top.wrong("signatures", "is not one signature")
-    one = Members(signatures[0], "envelope.signatures", _CODE)
-    one.exactly("keyid sig")
-    one.constant("keyid", hint)
-    return top.base64("payload"), one.base64("sig")
 
 
 def _document(statement: Statement) -> Json:

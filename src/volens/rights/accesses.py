@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.ids import DatasetId, IdKind, SubjectId, parse_id
+from volens.core.members import Members
 from volens.core.time import format_moment
-from volens.datasets.members import Members
 from volens.gate.accesses import AccessLeaf, opened_parts
 from volens.log.entries import Entry, commit, parse_entry
 from volens.log.kinds import EntryKind

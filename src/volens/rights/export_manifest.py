@@ -22,8 +22,8 @@ from typing import BinaryIO, Self
 from volens.core.canonical import Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.ids import IdKind, SubjectId, parse_id
+from volens.core.members import WORD, Members
 from volens.core.time import format_moment, parse_moment
-from volens.datasets.members import WORD, Members
 from volens.log.note import Signer, Verifier
 
 VERSION = "volens-export/1"
