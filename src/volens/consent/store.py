@@ -9,7 +9,7 @@ event id.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -46,6 +46,7 @@ from volens.core.time import to_millis
 from volens.log.fields import Value
 from volens.log.kinds import EntryKind, GrantScope
 from volens.log.recorder import Recorder
+from volens.storage.engine import in_runs
 from volens.storage.journal import Journal
 
 METADATA = MetaData()
@@ -310,7 +311,7 @@ def _states_of(
     touched = {(item.event.subject, item.event.purpose) for item in recorded}
     acts: dict[tuple[SubjectId, Purpose], list[ConsentEvent]] = {one: [] for one in sorted(touched)}
     raws = [parse_id(IdKind.SUBJECT, subject) for subject in sorted({who for who, _ in touched})]
-    for some in _chunks(raws):
+    for some in in_runs(raws):
         query = select(EVENT.c.body).where(EVENT.c.subject.in_(some)).order_by(EVENT.c.seq)
         for body in db.execute(query).scalars():
             event = decode_event(body)
@@ -321,16 +322,11 @@ def _states_of(
 
 def _known(db: Connection, events: Sequence[ConsentEvent]) -> dict[EventId, Recorded]:
     known: dict[EventId, Recorded] = {}
-    for some in _chunks([parse_id(IdKind.EVENT, event.id) for event in events]):
+    for some in in_runs([parse_id(IdKind.EVENT, event.id) for event in events]):
         for row in db.execute(select(EVENT).where(EVENT.c.id.in_(some))):
             found = decode_event(row.body)
             known[found.id] = Recorded(event=found, log_index=row.log_index, salt=row.salt)
     return known
-
-
-def _chunks(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(raws), 900):  # SQLite's least limit is 999 variables
-        yield raws[start : start + 900]
 
 
 def _check_ids(events: Iterable[ConsentEvent], known: Mapping[EventId, Recorded]) -> None:

@@ -30,7 +30,7 @@ from volens.core.time import to_millis
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.crypto.keyservice import KeyService
 from volens.crypto.pages import ROWS_PER_PAGE, SALT_BYTES, Page, pack_page, unpack_page
-from volens.storage.engine import driver_of
+from volens.storage.engine import driver_of, in_runs
 
 METADATA = MetaData()
 EPOCH_ROOT = Table(
@@ -54,7 +54,6 @@ KEY_PAGE = Table(
     sqlite_with_rowid=False,
 )
 _FIRST_EPOCH = 1
-_AT_ONCE = 900  # SQLite's least limit is 999 variables
 _SCAN = """
 SELECT subject_no, page, scope, epoch, sealed FROM key_page
 WHERE subject_no IN ({marks}) ORDER BY subject_no, page
@@ -183,10 +182,10 @@ class KeyStore:
         """Remove all keys of the people in these rows; durable on return. Twice is no error."""
         wanted = sorted(numbers)
         with self._engine.begin() as db:
-            for start in range(0, len(wanted), _AT_ONCE):
-                some = tuple(wanted[start : start + _AT_ONCE])
+            for some in in_runs(wanted):
                 marks = ",".join("?" * len(some))
-                db.exec_driver_sql(f"DELETE FROM key_page WHERE subject_no IN ({marks})", some)  # noqa: S608 - marks only
+                query = f"DELETE FROM key_page WHERE subject_no IN ({marks})"  # noqa: S608 - marks only
+                db.exec_driver_sql(query, tuple(some))
 
     def account(self, holder: Holder) -> Account:
         """Return one person's keys.
@@ -292,8 +291,7 @@ class KeyStore:
 
     @staticmethod
     def _scan(db: Connection, numbers: list[int]) -> Iterator[tuple[int, int, str, int, bytes]]:
-        for start in range(0, len(numbers), _AT_ONCE):
-            some = numbers[start : start + _AT_ONCE]
+        for some in in_runs(numbers):
             marks = ",".join("?" * len(some))
             yield from driver_of(db).execute(_SCAN.format(marks=marks), some)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
 
 from sqlalchemy import (
     Column,
@@ -39,9 +38,9 @@ from volens.holds.erasure import OPEN, Erasure, ErasureState, StoreStep
 from volens.holds.evidence import LoggedStep
 from volens.log.kinds import EntryKind, ErasureCause, ErasureScope
 from volens.log.merkle import HASH_BYTES
+from volens.storage.engine import in_runs
 from volens.vault.tables import SUBJECT
 
-_Item = TypeVar("_Item")
 METADATA = MetaData()
 ERASURE = Table(
     "erasure",
@@ -93,12 +92,6 @@ def pack_ids(kind: IdKind, names: Iterable[str]) -> bytes:
 def split_ids(data: bytes) -> tuple[bytes, ...]:
     """Return the raw ids that `pack_ids` joined."""
     return tuple(data[at : at + ID_BYTES] for at in range(0, len(data), ID_BYTES))
-
-
-def chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    """Yield parts that fit into one statement: SQLite's least limit is 999 variables."""
-    for start in range(0, len(items), 900):
-        yield items[start : start + 900]
 
 
 def request_row(erasure: Erasure) -> dict[str, object]:
@@ -213,7 +206,7 @@ def add_evidence(db: Connection, evidence: Mapping[ErasureId, LoggedStep]) -> No
         return
     by_raw = {parse_id(IdKind.ERASURE, name): step for name, step in evidence.items()}
     rows = []
-    for some in chunks(list(by_raw)):
+    for some in in_runs(list(by_raw)):
         query = select(ERASURE.c.id, ERASURE.c.no).where(ERASURE.c.id.in_(some))
         rows += [evidence_row(number, by_raw[raw]) for raw, number in db.execute(query)]
     db.execute(insert(EVIDENCE), rows)
@@ -222,14 +215,14 @@ def add_evidence(db: Connection, evidence: Mapping[ErasureId, LoggedStep]) -> No
 def forget_gone(db: Connection, erasures: Sequence[bytes]) -> None:
     """Drop whose erasures were those of accounts that are gone, these and earlier ones."""
     gone: set[bytes] = set()
-    for some in chunks(erasures):
+    for some in in_runs(erasures):
         query = select(ERASURE.c.subject, ERASURE.c.scope, SUBJECT.c.no).join_from(
             ERASURE, SUBJECT, SUBJECT.c.id == ERASURE.c.subject, isouter=True
         )
         for subject, scope, number in db.execute(query.where(ERASURE.c.id.in_(some))):
             if subject is not None and (scope == ErasureScope.ACCOUNT.value or number is None):
                 gone.add(subject)
-    for some in chunks(sorted(gone)):
+    for some in in_runs(sorted(gone)):
         values = {"subject": None, "conversations": b"", "former": None}
         finished = and_(ERASURE.c.subject.in_(some), ERASURE.c.state.not_in(OPEN_STATES))
         db.execute(update(ERASURE).where(finished).values(values))

@@ -32,7 +32,6 @@ from volens.holds.erasure_tables import (
     OPEN_STATES,
     add_evidence,
     change_rows,
-    chunks,
     read_erasure,
     read_step,
     request_row,
@@ -42,6 +41,7 @@ from volens.holds.evidence import Evidence, log_each
 from volens.log.fields import Value
 from volens.log.kinds import EntryKind, ErasureScope
 from volens.log.recorder import Recorder
+from volens.storage.engine import in_runs
 from volens.storage.journal import Journal
 from volens.vault.tables import CONVERSATION, SUBJECT
 
@@ -309,7 +309,7 @@ class ErasureLedger:
 
     def _of_ids(self, names: Sequence[ErasureId]) -> dict[ErasureId, Erasure]:
         raws = [parse_id(IdKind.ERASURE, name) for name in names]
-        found = (self._select(ERASURE.c.id.in_(some)) for some in chunks(raws))
+        found = (self._select(ERASURE.c.id.in_(some)) for some in in_runs(raws))
         return {item.id: item for some in found for item in some}
 
     def _standing(self, wanted: Erasure) -> Erasure | None:
@@ -328,7 +328,7 @@ class ErasureLedger:
         """Return the open erasures in the table of the same people, oldest first."""
         standing: _Standing = {}
         people = sorted({parse_id(IdKind.SUBJECT, str(item.subject)) for item in wanted})
-        for some in chunks(people):
+        for some in in_runs(people):
             conditions = (ERASURE.c.subject.in_(some), ERASURE.c.state.in_(OPEN_STATES))
             for item in self._select(*conditions):
                 standing.setdefault(item.subject, []).append(item)

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, select
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import IdKind, parse_id
 from volens.holds.model import Hold
-from volens.holds.rows import chunks, load_on
+from volens.holds.rows import load_on
 from volens.holds.tables import HOLD
 from volens.log.kinds import HoldClass
+from volens.storage.engine import in_runs
 from volens.vault.tables import CONVERSATION, SUBJECT
 
 
@@ -26,7 +27,7 @@ def check_scope(db: Connection, hold: Hold) -> None:
     columns = select(CONVERSATION.c.id, SUBJECT.c.id, CONVERSATION.c.turns).join(
         SUBJECT, SUBJECT.c.no == CONVERSATION.c.subject_no
     )
-    for some in chunks([parse_id(IdKind.CONVERSATION, name) for name in hold.conversations]):
+    for some in in_runs([parse_id(IdKind.CONVERSATION, name) for name in hold.conversations]):
         rows = db.execute(columns.where(CONVERSATION.c.id.in_(some)))
         there.update({raw: (owner, turns) for raw, owner, turns in rows})
     for name, turns in hold.conversations.items():

@@ -16,7 +16,6 @@ from volens.holds.erasure_tables import (
     ERASURE,
     EVIDENCE,
     change_rows,
-    chunks,
     forget_gone,
     split_ids,
     write_steps,
@@ -24,6 +23,7 @@ from volens.holds.erasure_tables import (
 from volens.holds.evidence import LoggedStep, log_group
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
+from volens.storage.engine import in_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class ErasureProgress:
         found: dict[ErasureId, Started] = {}
         columns = (ERASURE.c.id, ERASURE.c.subject_no, ERASURE.c.conversations, ERASURE.c.numbers)
         with self._engine.connect() as db:
-            for some in chunks([parse_id(IdKind.ERASURE, name) for name in erasures]):
+            for some in in_runs([parse_id(IdKind.ERASURE, name) for name in erasures]):
                 query = (
                     select(*columns, EVIDENCE.c.log_index)
                     .join(EVIDENCE, EVIDENCE.c.erasure_no == ERASURE.c.no)

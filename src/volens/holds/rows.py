@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
@@ -13,14 +12,7 @@ from volens.core.time import from_millis, to_millis
 from volens.holds.model import Hold
 from volens.holds.tables import HOLD, HOLD_SCOPE
 from volens.log.kinds import HoldClass, HoldEnd
-
-_Value = TypeVar("_Value", bytes, int)
-
-
-def chunks(raws: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
-    """Yield `raws` in runs that one statement can name."""
-    for start in range(0, len(raws), 900):  # SQLite's least limit is 999 variables
-        yield raws[start : start + 900]
+from volens.storage.engine import in_runs
 
 
 def load(db: Connection, *conditions: ColumnElement[bool]) -> dict[int, Hold]:
@@ -39,7 +31,7 @@ def load_on(
 ) -> dict[int, Hold]:
     """Return those of the holds that name one of these conversations (raw ids), oldest first."""
     found: dict[int, Hold] = {}
-    for some in chunks(raws):
+    for some in in_runs(raws):
         named = select(HOLD_SCOPE.c.hold_no).where(HOLD_SCOPE.c.conversation.in_(some))
         found.update(load(db, HOLD.c.no.in_(named), *conditions))
     return dict(sorted(found.items()))

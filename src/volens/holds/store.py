@@ -21,11 +21,12 @@ from volens.core.time import to_millis
 from volens.holds.model import Hold, check_new, encode_hold, end_hold, extend_hold, review_hold
 from volens.holds.placing import check_scope, counted
 from volens.holds.register import Act, Freed, HoldRegister, find_row
-from volens.holds.rows import chunks, load, load_on, store_changed, store_new
+from volens.holds.rows import load, load_on, store_changed, store_new
 from volens.holds.tables import HOLD, HOLD_ACT, HOLD_SCOPE
 from volens.log.fields import Value
 from volens.log.kinds import EntryKind, HoldEnd
 from volens.log.recorder import Recorder
+from volens.storage.engine import in_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,7 @@ class HoldStore(HoldRegister):
         """Take note that everything in `freed` was seen to: erased, carved, or due to nobody."""
         raws = [parse_id(IdKind.HOLD, name) for name in freed.holds]
         with self._engine.begin() as db:
-            for some in chunks(raws):
+            for some in in_runs(raws):
                 ended = HOLD.c.id.in_(some) & HOLD.c.ended.is_not(None)
                 db.execute(update(HOLD).where(ended).values(settled_ms=to_millis(at)))
 
@@ -171,7 +172,7 @@ class HoldStore(HoldRegister):
         with self._engine.begin() as db:
             found = load_on(db, raws)
             _check_ended(found.values())
-            for some in chunks(raws):
+            for some in in_runs(raws):
                 db.execute(delete(HOLD_SCOPE).where(HOLD_SCOPE.c.conversation.in_(some)))
             for number in found:
                 db.execute(delete(HOLD_ACT).where(HOLD_ACT.c.hold_no == number))

@@ -12,9 +12,9 @@ from volens.core.purposes import SubjectStatus
 from volens.core.time import from_millis, to_millis
 from volens.holds.access import Blocked, Ended, blocked_by
 from volens.holds.erasure import Erasure
-from volens.holds.erasure_tables import chunks
 from volens.log.kinds import ChangedField, EntryKind, ErasureScope
 from volens.log.recorder import Recorder
+from volens.storage.engine import in_runs
 from volens.vault.tables import CONVERSATION, LEAF, SUBJECT
 
 _CLOSED = SubjectStatus.CLOSED.value
@@ -46,7 +46,7 @@ class VaultAccess:
         """Return the status that each of these accounts has now."""
         found: dict[bytes, str] = {}
         with self._engine.connect() as db:
-            for some in chunks(subjects):
+            for some in in_runs(subjects):
                 query = select(SUBJECT.c.id, SUBJECT.c.status).where(SUBJECT.c.id.in_(some))
                 found.update((raw, status) for raw, status in db.execute(query))
         return found
@@ -102,7 +102,7 @@ class VaultAccess:
         """Change the status of accounts as `SubjectStore.change` does: logged first."""
         numbers: dict[bytes, int] = {}
         with self._engine.connect() as db:
-            for some in chunks(subjects):
+            for some in in_runs(subjects):
                 query = select(SUBJECT.c.id, SUBJECT.c.no).where(SUBJECT.c.id.in_(some))
                 numbers.update((raw, number) for raw, number in db.execute(query))
         if not numbers:
@@ -119,6 +119,6 @@ class VaultAccess:
             for number, index, (salt, _) in zip(numbers.values(), indexes, salted, strict=True)
         ]
         with self._engine.begin() as db:
-            for some in chunks(list(numbers)):
+            for some in in_runs(list(numbers)):
                 db.execute(update(SUBJECT).where(SUBJECT.c.id.in_(some)).values(status=status))
             db.execute(insert(LEAF), leaves)

@@ -13,10 +13,10 @@ from volens.core.ids import ConversationId, ErasureId, IdKind, parse_id
 from volens.core.time import from_millis
 from volens.holds.access import add_up, blocked_by
 from volens.holds.erasure import Erasure
-from volens.holds.erasure_tables import chunks
 from volens.holds.model import Hold
 from volens.holds.precedence import kept_turns
 from volens.holds.progress import Plan
+from volens.storage.engine import in_runs
 from volens.vault.tables import CONVERSATION, SUBJECT
 
 _Found = Row[Any, Any, Any, Any]
@@ -59,7 +59,7 @@ class Planner:
         found: dict[bytes, int] = {}
         columns = (CONVERSATION.c.id, CONVERSATION.c.turns)
         with self._engine.connect() as db:
-            for some in chunks(conversations):
+            for some in in_runs(conversations):
                 query = select(*columns).where(CONVERSATION.c.id.in_(some))
                 found.update((raw, count) for raw, count in db.execute(query))
         return found
@@ -149,7 +149,7 @@ def without(plan: Plan, kept: frozenset[bytes]) -> Plan:
 def _holders(db: Connection, column: Column[int], numbers: Sequence[int]) -> dict[int, bytes]:
     """Return whose the rows of these numbers are now."""
     found: dict[int, bytes] = {}
-    for some in chunks(numbers):
+    for some in in_runs(numbers):
         query = select(column, column.table.c.id).where(column.in_(some))
         found.update((number, raw) for number, raw in db.execute(query))
     return found
@@ -157,7 +157,7 @@ def _holders(db: Connection, column: Column[int], numbers: Sequence[int]) -> dic
 
 def _numbers(db: Connection, people: Sequence[bytes]) -> Mapping[bytes, int]:
     found: dict[bytes, int] = {}
-    for some in chunks(people):
+    for some in in_runs(people):
         query = select(SUBJECT.c.id, SUBJECT.c.no).where(SUBJECT.c.id.in_(some))
         found.update((raw, number) for raw, number in db.execute(query))
     return found
@@ -170,6 +170,6 @@ def _conversations(db: Connection, people: Sequence[int]) -> Iterable[_Found]:
         CONVERSATION.c.subject_no,
         CONVERSATION.c.captured_ms,
     )
-    for some in chunks(people):
+    for some in in_runs(people):
         query = select(*columns).where(CONVERSATION.c.subject_no.in_(some))
         yield from db.execute(query.order_by(CONVERSATION.c.no))

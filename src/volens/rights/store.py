@@ -8,7 +8,7 @@ controller owes (11 CCR 7101-7102).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -47,6 +47,7 @@ from volens.rights.requests import (
     RightsRequest,
     VerifiedBy,
 )
+from volens.storage.engine import in_runs
 from volens.vault.subjects import Subject
 from volens.vault.tables import LEAF, SUBJECT
 
@@ -188,14 +189,14 @@ class RequestStore:
             return
         values = {"subject_no": None, "agent_number": "", "agent_callback": ""}
         with self._engine.begin() as db:
-            for some in _chunks(numbers):
+            for some in in_runs(numbers):
                 where = REQUEST.c.subject_no.in_(some)
                 db.execute(update(REQUEST).where(where).values(values))
 
     def name_subjects(self, numbers: Sequence[int]) -> bool:
         """Say whether any request is tied to one of these people; false after `erase_subjects`."""
         with self._engine.connect() as db:
-            for some in _chunks(numbers):
+            for some in in_runs(numbers):
                 query = select(REQUEST.c.no).where(REQUEST.c.subject_no.in_(some)).limit(1)
                 if db.execute(query).first() is not None:
                     return True
@@ -209,11 +210,6 @@ class RequestStore:
 _QUERY: Select[tuple[object, ...]] = select(REQUEST, SUBJECT.c.id.label("subject")).outerjoin(
     SUBJECT, SUBJECT.c.no == REQUEST.c.subject_no
 )
-
-
-def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), 900):  # SQLite's least limit is 999 variables
-        yield numbers[start : start + 900]
 
 
 def _parts(request: RightsRequest, subject: Subject | None) -> tuple[bytes, ...]:

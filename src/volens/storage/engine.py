@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -29,6 +29,7 @@ _PRAGMAS = {
     "cell_size_check": ("ON", 1),
 }
 _BUSY_SECONDS = 10.0
+_Value = TypeVar("_Value")
 _MOST_VALUES = 900  # SQLite's least limit is 999 variables
 _TROUBLE = {
     sqlite3.SQLITE_BUSY,
@@ -103,6 +104,12 @@ def execute_many(
         connection.exec_driver_sql(statement, some)
 
 
+def in_runs(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    """Yield `values` in runs that one statement can name."""
+    for start in range(0, len(values), _MOST_VALUES):
+        yield values[start : start + _MOST_VALUES]
+
+
 def find_among(
     connection: Connection, column: Column[Any], values: Sequence[object]
 ) -> Iterator[Any]:
@@ -114,10 +121,9 @@ def find_among(
         Unavailable: ``database_trouble``.
     """
     start = f"SELECT {column.name} FROM {column.table.name} WHERE {column.name} IN "  # noqa: S608 - names of ours
-    for at in range(0, len(values), _MOST_VALUES):
-        some = tuple(values[at : at + _MOST_VALUES])
+    for some in in_runs(values):
         marks = ",".join("?" * len(some))
-        for (value,) in connection.exec_driver_sql(f"{start}({marks})", some):
+        for (value,) in connection.exec_driver_sql(f"{start}({marks})", tuple(some)):
             yield value
 
 

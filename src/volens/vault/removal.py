@@ -27,14 +27,13 @@ from volens.crypto.blocks import Member
 from volens.crypto.keystore import Holder, KeyStore
 from volens.crypto.sealing import SealedBlock
 from volens.crypto.shredding import Rewrite, Shredder
-from volens.storage.engine import driver_of, execute_many
+from volens.storage.engine import driver_of, execute_many, in_runs
 from volens.vault.blocks import change_body, merge_bodies
 from volens.vault.subjects import Subject
 from volens.vault.tables import BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY, SUBJECT
 
 Change = Callable[[bytes], bytes]
 """From one payload to another; pure."""
-_AT_ONCE = 900  # SQLite's least limit is 999 variables
 _NOTE = b""  # as a key: keys of this person are being drawn
 _SMALL_BYTES = 16 * 1024
 _MANY_BLOCKS = 8
@@ -290,15 +289,15 @@ def _rows(
     """Yield the rows of a person's conversations that are still there."""
     raws = [parse_id(IdKind.CONVERSATION, name) for name in names]
     theirs = select(CONVERSATION).where(CONVERSATION.c.subject_no == subject.number)
-    for start in range(0, len(raws), _AT_ONCE):
-        yield from db.execute(theirs.where(CONVERSATION.c.id.in_(raws[start : start + _AT_ONCE])))
+    for some in in_runs(raws):
+        yield from db.execute(theirs.where(CONVERSATION.c.id.in_(some)))
 
 
 def _blocks(db: Connection, numbers: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
     """Return (id, envelope) of each block."""
     found: dict[int, tuple[bytes, bytes]] = {}
-    for start in range(0, len(numbers), _AT_ONCE):
-        query = select(BLOCK).where(BLOCK.c.no.in_(numbers[start : start + _AT_ONCE]))
+    for some in in_runs(numbers):
+        query = select(BLOCK).where(BLOCK.c.no.in_(some))
         found.update({row.no: (row.id, row.envelope) for row in db.execute(query)})
     return found
 

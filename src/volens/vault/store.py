@@ -22,6 +22,7 @@ from volens.log.fields import Value
 from volens.log.kinds import CaptureSource, EntryKind
 from volens.log.merkle import MerkleTree, leaf_hash
 from volens.log.recorder import Recorder
+from volens.storage.engine import in_runs
 from volens.vault.blocks import Entry, pack_body
 from volens.vault.changes import Change, in_blocks, row_of, update_row, with_signal
 from volens.vault.model import Conversation, pack_payload
@@ -246,9 +247,7 @@ class Vault:
             CONVERSATION.c.ended_ms,
         ).where(CONVERSATION.c.subject_no == subject.number)
         there: dict[bytes, Row[tuple[object, ...]]] = {}
-        digests = list(latest)
-        for start in range(0, len(digests), 900):  # SQLite's least limit is 999 variables
-            some = digests[start : start + 900]
+        for some in in_runs(list(latest)):
             rows = db.execute(columns.where(CONVERSATION.c.source_digest.in_(some)))
             there.update({row.source_digest: row for row in rows})
         changes = []

@@ -23,6 +23,7 @@ from volens.log.fields import Value
 from volens.log.kinds import ChangedField, EntryKind
 from volens.log.recorder import Recorder
 from volens.policy.retention import Days, read_days, write_days
+from volens.storage.engine import in_runs
 from volens.vault.tables import LEAF, ORGANISATION, SUBJECT
 
 MAX_REFERENCE_CHARACTERS = 256
@@ -153,8 +154,7 @@ class SubjectStore:
         raws = [parse_id(IdKind.SUBJECT, name) for name in ids]
         found: list[Subject] = []
         with self._engine.connect() as db:
-            for start in range(0, len(raws), 900):  # SQLite's least limit is 999 variables
-                some = raws[start : start + 900]
+            for some in in_runs(raws):
                 found += [
                     _subject(row)
                     for row in db.execute(select(SUBJECT).where(SUBJECT.c.id.in_(some)))
