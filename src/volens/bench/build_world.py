@@ -210,7 +210,7 @@ def _fill(home: Home, places: Places, sizes: Sizes, consenting: npt.NDArray[np.b
     with everybody, oracle:
         for first in range(0, sizes.conversations, _STEP):
             said = list(model.write(first, min(_STEP, sizes.conversations - first)))
-            conversations = [_conversation(first + n, turns) for n, turns in enumerate(said)]
+            conversations = [conversation_of(first + n, turns) for n, turns in enumerate(said)]
             people = _by_person(home, first, conversations, sizes.per_subject)
             home.vault.capture(people, source=CaptureSource.IMPORT)
             subjects = 1 + np.arange(first, first + len(said)) // sizes.per_subject
@@ -259,7 +259,8 @@ def _by_person(
     }
 
 
-def _conversation(number: int, turns: Sequence[str]) -> Conversation:
+def conversation_of(number: int, turns: Sequence[str]) -> Conversation:
+    """Return a made-up dialogue as a conversation to capture."""
     return Conversation(
         source="bench",
         source_id=str(number),

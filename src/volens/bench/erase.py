@@ -26,6 +26,7 @@ from volens.app.creation import create_home
 from volens.app.erasing import eraser_of
 from volens.app.home import Home, open_home
 from volens.bench.build_dialogues import dialogues
+from volens.bench.build_world import conversation_of
 from volens.bench.erase_peers import (
     Act,
     Chat,
@@ -39,14 +40,14 @@ from volens.bench.erase_peers import (
     fill_rows,
 )
 from volens.bench.facts_of_machine import facts_of_machine
-from volens.core.errors import VerificationFailed
+from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.ids import ConversationId, IdKind, SubjectId, format_id
 from volens.core.regions import Region
 from volens.holds.erasure import Erasure, new_erasure
 from volens.log.kinds import CaptureSource, ErasureScope
 from volens.storage.engine import driver_of
 from volens.storage.journal import Journal
-from volens.vault.model import ROOT, Conversation, Role, Turn, pack_payload
+from volens.vault.model import pack_payload
 from volens.vault.subjects import NewSubject, Subject
 
 Say = Callable[[str], None]
@@ -134,7 +135,7 @@ def _make(made: Path, people: int, each: int, mean_bytes: int) -> list[str]:
         for first in range(0, people, step):
             some = range(first, min(first + step, people))
             said = model.write(first * each, len(some) * each)
-            talks = [_conversation(first * each + n, turns) for n, turns in enumerate(said)]
+            talks = [conversation_of(first * each + n, turns) for n, turns in enumerate(said)]
             subjects = home.subjects.add(
                 [NewSubject(reference=f"p{n}", plan="free", region=Region.EU) for n in some]
             )
@@ -150,23 +151,6 @@ def _make(made: Path, people: int, each: int, mean_bytes: int) -> list[str]:
             for add in adding:
                 add(chats)
     return ["keys", "run", *fillings]
-
-
-def _conversation(number: int, turns: Sequence[str]) -> Conversation:
-    return Conversation(
-        source="bench",
-        source_id=str(number),
-        title=f"Chat {number}",
-        language="en",
-        turns=tuple(
-            Turn(
-                role=Role.USER if place % 2 == 0 else Role.ASSISTANT,
-                text=text,
-                parent=place - 1 if place else ROOT,
-            )
-            for place, text in enumerate(turns)
-        ),
-    )
 
 
 def _groups(draw: random.Random, groups: Mapping[int, int], people: int) -> _Chosen:
@@ -241,7 +225,9 @@ class _Keys(_Volens):
         return lambda: self.home.removal.drop_account_keys(subjects)
 
     def chats(self, numbers: Sequence[int]) -> Act:
-        raise NotImplementedError
+        raise InvalidInput(
+            "bench_contender", f"keys of {len(numbers)} single chats go with the blocks they are in"
+        )
 
     def left(self) -> set[int]:
         with self.home.keys_database.connect() as db:

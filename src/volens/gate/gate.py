@@ -223,7 +223,7 @@ class Gate:
             raise
         finally:
             with suppress(Unavailable):
-                self._done(selection.intent, opened, started, outcome)
+                self.end_access(selection.intent, opened, started, outcome)
 
     def require_current(self, selection: Selection) -> None:
         """Pass if nothing in the selection was taken back since it was made.
@@ -298,7 +298,7 @@ class Gate:
             payload = unpack_payload(self._reader.one(held).open_one(self._opener, held))
             outcome = AccessOutcome.COMPLETED
         finally:
-            self._done(intent, int(outcome is AccessOutcome.COMPLETED), started, outcome)
+            self.end_access(intent, int(outcome is AccessOutcome.COMPLETED), started, outcome)
         return payload
 
     def capture_secret(self, held: Held, subject: Subject) -> bytes:
@@ -345,7 +345,10 @@ class Gate:
             "commitment": commitment,
         }
 
-    def _done(self, intent: int, count: int, started: datetime, outcome: AccessOutcome) -> None:
+    def end_access(
+        self, intent: int, count: int, started: datetime, outcome: AccessOutcome
+    ) -> None:
+        """Log how an access ended and how long it took; for whoever opened under `intent`."""
         lasted = (self._clock.now() - started) // timedelta(milliseconds=1)
         self._recorder.record(
             EntryKind.ACCESS_DONE,

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Self
 
@@ -135,19 +135,6 @@ class OwnCopy:
                 continue
             yield OwnConversation(held=held, updated=held.updated, payload=payload)
 
-    def done(self, intent: int, count: int, started: datetime, outcome: AccessOutcome) -> None:
-        """Log how it ended; for `OwnReading`."""
-        lasted = (self._clock.now() - started) // timedelta(milliseconds=1)
-        self._recorder.record(
-            EntryKind.ACCESS_DONE,
-            {
-                "intent": intent,
-                "count": count,
-                "duration_ms": max(0, lasted),
-                "outcome": outcome,
-            },
-        )
-
     def _decide_all(self, subject: Subject) -> tuple[array[int], Counter[str], bytes]:
         """Return row numbers that may be opened, others by reason, and the digest of the former."""
         numbers = array("q")
@@ -246,4 +233,4 @@ class OwnReading:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         outcome = AccessOutcome.COMPLETED if kind is None else AccessOutcome.FAILED
         with suppress(Unavailable):  # the intent stands as the upper bound
-            self._copy.done(self.intent, self._opened, self.at, outcome)
+            self._copy.gate.end_access(self.intent, self._opened, self.at, outcome)

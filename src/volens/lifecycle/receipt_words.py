@@ -119,13 +119,16 @@ METHOD: Mapping[str, Text] = {
     Method.KEY_REMOVED.value: {"en": "key removed", "de": "Schlüssel entfernt"},
     Method.RESEALED.value: {"en": "sealed anew without it", "de": "ohne es neu versiegelt"},
     Method.ROW_DELETED.value: {
-        "en": "rows deleted and overwritten",
-        "de": "Zeilen gelöscht und überschrieben",
+        "en": "any rows of it deleted and overwritten",
+        "de": "etwaige Zeilen gelöscht und überschrieben",
     },
-    Method.VALUE_CLEARED.value: {"en": "values overwritten", "de": "Werte überschrieben"},
+    Method.VALUE_CLEARED.value: {
+        "en": "any values of it overwritten",
+        "de": "etwaige Werte überschrieben",
+    },
     Method.REMOVAL_LISTED.value: {
-        "en": "put on the removal list for holders of copies",
-        "de": "auf die Entfernungsliste für Inhaber von Kopien gesetzt",
+        "en": "if it was in one: listed for holders of copies to remove",
+        "de": "falls darin: für Inhaber von Kopien zum Entfernen gelistet",
     },
     Method.FILE_REPLACED.value: {
         "en": "file replaced by one without it",
