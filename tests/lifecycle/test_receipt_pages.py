@@ -128,7 +128,21 @@ def test_the_page_is_one_file_that_loads_and_runs_nothing() -> None:
     text = receipt_html(outline(shown(data)), data).decode()
     page = Page(text)
     assert {tag for tag, _ in page.tags} <= {
-        *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "dl", "dt"),
+        *(
+            "html",
+            "head",
+            "meta",
+            "title",
+            "style",
+            "body",
+            "main",
+            "h1",
+            "h2",
+            "p",
+            "dl",
+            "dt",
+            "span",
+        ),
         *("dd", "table", "thead", "tbody", "tr", "th", "td", "time", "pre", "code", "a"),
     }
     assert not re.search(

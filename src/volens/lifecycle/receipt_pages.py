@@ -39,7 +39,9 @@ a { color: var(--mark); }
 a:focus-visible { outline: .2rem solid var(--mark); outline-offset: .2rem; }
 @media (max-width: 30rem) {
   dl { display: block; } dd { margin: 0 0 .6rem; }
-  th, td { padding-inline-end: .4rem; font-size: .95em; } time { white-space: normal; }
+  th, td { padding-inline-end: .3rem; font-size: .86em; overflow-wrap: break-word; }
+  time { white-space: normal; }
+  time span { white-space: nowrap; }
 }
 @media print { :root { --ink: #000; --paper: #fff; --soft: #333; --line: #888; --mark: #000;
   --bad: #000; } body { max-width: none; padding: 0; } .save { display: none; }
@@ -145,7 +147,8 @@ def _table(outline: Outline, title: str, columns: Sequence[str], moments: Sequen
 def _when(moment: Moment, language: str) -> str:
     if moment.at is None:
         return escape(label("not_yet", language))
-    return f'<time datetime="{moment.iso}">{readable(moment.at)}</time>'
+    words = "</span> <span>".join(readable(moment.at).split(" "))
+    return f'<time datetime="{moment.iso}"><span>{words}</span></time>'
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

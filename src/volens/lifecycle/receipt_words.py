@@ -110,7 +110,7 @@ STORE: Mapping[str, Text] = {
     "choices": {"en": "consent choices", "de": "Einwilligungen"},
     "datasets": {"en": "datasets", "de": "Datensätze"},
     "requests": {"en": "rights requests", "de": "Anträge"},
-    "holds": {"en": "holds", "de": "Aufbewahrungspflichten"},
+    "holds": {"en": "holds", "de": "Aufbewahrung"},
     "exports": {"en": "exports", "de": "Exporte"},
     "reports": {"en": "reported chats", "de": "gemeldete Chats"},
 }
