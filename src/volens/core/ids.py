@@ -19,6 +19,10 @@ TenantId = NewType("TenantId", str)
 ErasureId = NewType("ErasureId", str)
 HoldId = NewType("HoldId", str)
 RequestId = NewType("RequestId", str)
+AccountId = NewType("AccountId", str)
+TokenId = NewType("TokenId", str)
+CaseId = NewType("CaseId", str)
+FlagId = NewType("FlagId", str)
 
 ID_BYTES = 16
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -39,6 +43,10 @@ class IdKind(StrEnum):
     ERASURE = "era"
     HOLD = "hld"
     REQUEST = "req"
+    ACCOUNT = "acc"
+    TOKEN = "tok"
+    CASE = "cas"
+    FLAG = "flg"
 
 
 def format_id(kind: IdKind, raw: bytes) -> str:

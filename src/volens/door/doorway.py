@@ -1,0 +1,44 @@
+"""What every door is given: the home's thread, and the few settings that doors share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.requests import HTTPConnection
+
+from volens.app.home import Home
+from volens.app.thread import HomeThread
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the server is reached."""
+
+    public_url: str = "http://127.0.0.1:8400"
+    """What browsers and clients call it, without a slash at the end."""
+    secure: bool = False
+    """Whether it is reached over TLS: cookies and headers depend on it."""
+    demo: bool = False
+    """A demo home: the sign-in page says how to come in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorway:
+    """The home behind the doors, and how they are reached."""
+
+    thread: HomeThread
+    settings: Settings
+
+    async def run(self, act: Callable[[Home], _Result]) -> _Result:
+        """Run `act` on the home, in its thread."""
+        return await self.thread.run(act)
+
+
+def doorway_of(request: HTTPConnection) -> Doorway:
+    """Return the doorway of the application that serves `request`."""
+    found: Doorway = request.app.state.doorway
+    return found

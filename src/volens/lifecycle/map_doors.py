@@ -1,0 +1,12 @@
+"""The erasure map of what the doors keep: accounts, sessions, cases, webhooks.
+
+A room that adds a table adds its columns here, as in `map_tables`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from volens.lifecycle.map_rows import MapRow
+
+DOOR_ROWS: Final[tuple[MapRow, ...]] = ()
