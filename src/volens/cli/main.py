@@ -76,6 +76,7 @@ COMMANDS = {
         module="records", text="Records of processing, inventory, transparency.", group=True
     ),
     "doctor": _Entry(module="doctor", text="What is set up, and what is unsafe."),
+    "serve": _Entry(module="serve", text="Serve every door, and do what is due by itself."),
     "bench": _Entry(module="bench", text="Measure on this machine."),
 }
 _TAKE_VALUE = frozenset({"--home"})

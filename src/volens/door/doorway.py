@@ -22,6 +22,8 @@ class Settings:
     """What browsers and clients call it, without a slash at the end."""
     secure: bool = False
     """Whether it is reached over TLS: cookies and headers depend on it."""
+    embedded_by: tuple[str, ...] = ()
+    """Origins whose pages may show a page of this server in a frame."""
     demo: bool = False
     """A demo home: the sign-in page says how to come in."""
 
