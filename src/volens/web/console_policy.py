@@ -87,7 +87,7 @@ def compared(home: Home, name: str, language: str) -> Compared:
     before, pack = home.policy, load_pack(listing.name, listing.version)
     after = Policy(pack)
     obstacle = ""
-    if pack.kind is not PackKind.OPERATIVE:
+    if pack.kind is not PackKind.ENFORCEABLE:
         obstacle = "comparison"
     elif pack.hash == before.ref.hash:
         obstacle = "in_force"
