@@ -51,6 +51,7 @@ from volens.log.kinds import (
     HoldEnd,
     KeyEvent,
     ReceiptKind,
+    RefusalCause,
     RequestKind,
     RequestOutcome,
     TimeSource,
@@ -254,6 +255,11 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "manifest_hash": PUBLIC_HASH,
     },
     EntryKind.AUDIT_DONE: {"commitment": COMMITMENT, "checks": COUNT, "failed": COUNT},
+    EntryKind.USE_REFUSED: {
+        "purpose": word(Purpose),
+        "cause": word(RefusalCause),
+        "policy_hash": PUBLIC_HASH,
+    },
 }
 """Every kind and its fields, besides ``v``, ``kind`` and ``at``."""
 

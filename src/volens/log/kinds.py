@@ -46,6 +46,7 @@ class EntryKind(StrEnum):
     CONTENT_REPORTED = "content.reported"
     DATASET_REVISED = "dataset.revised"
     AUDIT_DONE = "audit.done"
+    USE_REFUSED = "use.refused"
 
 
 class ChangedField(StrEnum):
@@ -183,6 +184,13 @@ class HoldEnd(StrEnum):
 
     RELEASED = "released"
     EXPIRED = "expired"
+
+
+class RefusalCause(StrEnum):
+    """What showed that a request was for a use that is refused."""
+
+    DECLARED = "declared"
+    RECOGNISED = "recognised"
 
 
 class TimeSource(StrEnum):
