@@ -250,6 +250,21 @@ def test_a_dataset_is_built_checked_and_built_again_without_who_left(
     ]
 
 
+def test_a_new_version_is_built_without_who_left_and_names_the_old_one(
+    shell: Shell, tmp_path: Path
+) -> None:
+    for name in ("ann", "bob"):
+        shell.chats(name)
+        shell.ok("consent", "grant", name, "batch_training", "--yes")
+    old = shell.json("build", "batch_training", "--out", tmp_path / "old", "--format", "trl")
+    shell.ok("consent", "withdraw", "bob", "batch_training")
+    would = shell.json("revise", old["dataset"], "--dry-run")
+    assert (would["left_out"], would["revises"]) == (old["records"] // 2, old["dataset"])
+    new = shell.json("revise", tmp_path / "old", "--out", tmp_path / "new")
+    assert (new["revises"], new["records"]) == (old["dataset"], old["records"] // 2)
+    assert shell.run("verify", tmp_path / "new").code == 0
+
+
 def test_a_plain_form_says_that_it_is_a_disclosure(shell: Shell) -> None:
     shell.chats("ann", 12)
     shell.ok("consent", "grant", "ann", "batch_training", "--yes")

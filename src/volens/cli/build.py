@@ -68,10 +68,11 @@ def build(
             result = home.datasets().build(
                 use, out, form=form, profile=profile, names=names, on_progress=tell
             )
-    return _answer(result)
+    return built_answer(result)
 
 
-def _answer(result: BuildResult) -> Answer:
+def built_answer(result: BuildResult) -> Answer:
+    """Say what was built."""
     manifest = result.manifest
     document: dict[str, Json] = {
         "dataset": result.dataset,
@@ -87,6 +88,7 @@ def _answer(result: BuildResult) -> Answer:
         "manifest_root": manifest.merkle_root.hex(),
         "log_checkpoint": result.checkpoint.decode("utf-8"),
         "attempts": result.attempts,
+        "revises": manifest.revises,
     }
     shown: list[RenderableType] = [
         line(f"Built {result.dataset}: {manifest.counts.records:,} conversations.", GOOD),
@@ -101,6 +103,8 @@ def _answer(result: BuildResult) -> Answer:
     ]
     if result.attempts > 1:
         shown.append(line("Somebody withdrew while it was built; it was built again without.", DIM))
+    if manifest.revises is not None:
+        shown.append(line(f"It is a new version of {manifest.revises}.", DIM))
     if manifest.discloses:
         text = (
             "This form can be read by whoever holds it: a disclosure, and logged as one. When "

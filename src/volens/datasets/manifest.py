@@ -101,6 +101,8 @@ class Facts:
     excluded: Mapping[str, int] = field(default_factory=dict)
     """Reason code -> number of conversations left out for it."""
     recall: str = RECALL
+    revises: DatasetId | None = None
+    """The dataset that this one is a new version of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,8 @@ class Manifest:
     software: str
     recall: str
     """The duty of whoever holds a plain form; empty for the sealed form."""
+    revises: DatasetId | None = None
+    """The dataset that this one is a new version of: it holds nothing that was not in that one."""
 
     @property
     def discloses(self) -> bool:
@@ -175,6 +179,7 @@ class Manifest:
             "software": self.software,
             "disclosure": self.discloses,
             "recall": self.recall,
+            "revises": self.revises or "",
         }
 
 
@@ -187,7 +192,7 @@ def parse_manifest(data: bytes) -> Manifest:
     top = Members(read_canonical(data), "manifest", "manifest_form")
     top.exactly(
         "version dataset purpose policy format redaction counts languages excluded merkle_root "
-        "leaves_sha256 files log created software disclosure recall"
+        "leaves_sha256 files log created software disclosure recall revises"
     )
     top.constant("version", VERSION)
     manifest = Manifest(
@@ -206,6 +211,7 @@ def parse_manifest(data: bytes) -> Manifest:
         created=top.parsed("created", parse_moment),
         software=top.text("software"),
         recall=top.text("recall"),
+        revises=None if top.member("revises") == "" else top.dataset("revises"),
     )
     if top.member("disclosure") is not manifest.discloses:
         raise top.wrong("disclosure", f"does not fit the format {manifest.format.value}")

@@ -317,6 +317,7 @@ class Staging:
             created=facts.created,
             software=facts.software,
             recall=facts.recall if self._form.discloses else "",
+            revises=facts.revises,
         )
 
     def _file_ref(self, path: str) -> FileRef:

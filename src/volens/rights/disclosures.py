@@ -19,8 +19,8 @@ from sqlalchemy import Engine, select
 from volens.core.ids import ConversationId, DatasetId, IdKind, format_id
 from volens.core.purposes import Purpose
 from volens.core.time import to_millis
-from volens.datasets.build import ROWS_FILE
 from volens.datasets.manifest import MANIFEST_FILE, Manifest, parse_manifest
+from volens.datasets.revising import ROWS_FILE
 from volens.vault.subjects import Subject
 from volens.vault.tables import CONVERSATION
 
