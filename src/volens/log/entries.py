@@ -39,6 +39,7 @@ from volens.log.kinds import (
     AccessAction,
     AccessOutcome,
     AccessReason,
+    AccountSort,
     Actor,
     CaptureSource,
     ChangedField,
@@ -54,6 +55,7 @@ from volens.log.kinds import (
     RefusalCause,
     RequestKind,
     RequestOutcome,
+    StaffRole,
     TimeSource,
 )
 
@@ -260,6 +262,12 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "cause": word(RefusalCause),
         "policy_hash": PUBLIC_HASH,
     },
+    EntryKind.ACCOUNT_ADDED: {"commitment": COMMITMENT, "account": word(AccountSort)},
+    EntryKind.ACCOUNT_ENDED: {"commitment": COMMITMENT, "account": word(AccountSort)},
+    EntryKind.ROLE_GIVEN: {"commitment": COMMITMENT, "role": word(StaffRole), "until": MOMENT},
+    EntryKind.ROLE_ENDED: {"commitment": COMMITMENT, "role": word(StaffRole)},
+    EntryKind.TOKEN_ISSUED: {"commitment": COMMITMENT, "scopes": COUNT, "until": MOMENT},
+    EntryKind.TOKEN_REVOKED: {"commitment": COMMITMENT},
 }
 """Every kind and its fields, besides ``v``, ``kind`` and ``at``."""
 

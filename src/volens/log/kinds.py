@@ -47,6 +47,12 @@ class EntryKind(StrEnum):
     DATASET_REVISED = "dataset.revised"
     AUDIT_DONE = "audit.done"
     USE_REFUSED = "use.refused"
+    ACCOUNT_ADDED = "account.added"
+    ACCOUNT_ENDED = "account.ended"
+    ROLE_GIVEN = "role.given"
+    ROLE_ENDED = "role.ended"
+    TOKEN_ISSUED = "token.issued"
+    TOKEN_REVOKED = "token.revoked"
 
 
 class ChangedField(StrEnum):
@@ -198,6 +204,27 @@ class TimeSource(StrEnum):
 
     WITNESS = "witness"
     OFFICER = "officer"
+
+
+class AccountSort(StrEnum):
+    """Whose account it is that somebody signs in with."""
+
+    PERSON = "person"
+    STAFF = "staff"
+
+
+class StaffRole(StrEnum):
+    """Which role a member of staff was given."""
+
+    SUPPORT = "support"
+    TRUST_AND_SAFETY = "trust_and_safety"
+    RESEARCH = "research"
+    RATER = "rater"
+    ENGINEERING = "engineering"
+    PRIVACY_OFFICER = "privacy_officer"
+    LEGAL_COUNSEL = "legal_counsel"
+    AUDITOR = "auditor"
+    ORGANISATION_ADMIN = "organisation_admin"
 
 
 class RequestKind(StrEnum):
