@@ -22,6 +22,8 @@ class Settings:
     """What browsers and clients call it, without a slash at the end."""
     secure: bool = False
     """Whether it is reached over TLS: cookies and headers depend on it."""
+    embedded_by: tuple[str, ...] = ()
+    """Origins whose pages may show a page of this server in a frame."""
     demo: bool = False
     """A demo home: the sign-in page says how to come in."""
 
@@ -41,6 +43,10 @@ class Doorway:
     async def run(self, act: Callable[[Home], _Result]) -> _Result:
         """Run `act` on the home, in its thread."""
         return await self.thread.run(act)
+
+    async def beside(self, act: Callable[[Home], _Result]) -> _Result:
+        """Run what takes back without waiting for others: see `HomeThread.beside`."""
+        return await self.thread.beside(act)
 
 
 def doorway_of(request: HTTPConnection) -> Doorway:
