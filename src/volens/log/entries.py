@@ -46,11 +46,17 @@ from volens.log.kinds import (
     EntryKind,
     ErasureCause,
     ErasureScope,
+    ExceptionClass,
+    ExceptionEnd,
+    FlagCategory,
+    FlagSeverity,
     GrantScope,
     HoldClass,
     HoldEnd,
+    KeepAnswer,
     KeyEvent,
     ReceiptKind,
+    RefusalGround,
     RequestKind,
     RequestOutcome,
     TimeSource,
@@ -151,6 +157,7 @@ _CONSENT: Final = {
     "purpose": word(Purpose),
     "scope": word(GrantScope),
 }
+_EXCEPTION: Final = {"commitment": COMMITMENT, "class": word(ExceptionClass)}
 
 FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
     EntryKind.HOME_CREATED: {},
@@ -189,6 +196,7 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "root": optional(ROOT),
         "commitment": optional(COMMITMENT),
         "dataset": optional(COMMITMENT),
+        "exception": optional(word(ExceptionClass)),
     },
     EntryKind.ACCESS_DONE: {
         "intent": COUNT,
@@ -254,6 +262,22 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "manifest_hash": PUBLIC_HASH,
     },
     EntryKind.AUDIT_DONE: {"commitment": COMMITMENT, "checks": COUNT, "failed": COUNT},
+    EntryKind.EXCEPTION_OPENED: {
+        **_EXCEPTION,
+        "closes": MOMENT,
+        "waiting": FLAG,
+        "gag_until": optional(MOMENT),
+    },
+    EntryKind.EXCEPTION_APPROVED: {**_EXCEPTION, "closes": MOMENT},
+    EntryKind.EXCEPTION_CLOSED: {**_EXCEPTION, "end": word(ExceptionEnd)},
+    EntryKind.EXCEPTION_REFUSED: {"class": word(ExceptionClass), "ground": word(RefusalGround)},
+    EntryKind.EXCEPTION_NOTIFIED: {**_EXCEPTION, "days": COUNT},
+    EntryKind.EXCEPTION_ANSWERED: {"commitment": COMMITMENT, "answer": word(KeepAnswer)},
+    EntryKind.FLAG_RAISED: {
+        "commitment": COMMITMENT,
+        "category": word(FlagCategory),
+        "severity": word(FlagSeverity),
+    },
 }
 """Every kind and its fields, besides ``v``, ``kind`` and ``at``."""
 
