@@ -120,6 +120,10 @@ class HomeThread:
             pass
         return done[0]
 
+    def draw(self, size_bytes: int) -> bytes:
+        """Return random bytes of the home's source, without waiting for acts."""
+        return self._home.entropy.draw(size_bytes)
+
     def run_here(self, act: Callable[[Home], _Result]) -> _Result:
         """Run `act` and wait for it, from outside an event loop."""
         return self._pool.submit(act, self._home).result()

@@ -35,6 +35,11 @@ class Doorway:
     thread: HomeThread
     settings: Settings
 
+    @property
+    def draw(self) -> Callable[[int], bytes]:
+        """Return the home's source of random bytes; it may be asked from any thread."""
+        return self.thread.draw
+
     async def run(self, act: Callable[[Home], _Result]) -> _Result:
         """Run `act` on the home, in its thread."""
         return await self.thread.run(act)
