@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any
 
@@ -115,9 +114,10 @@ def _is_local(request: Request) -> bool:
 
 
 def _found(module: str, name: str) -> Callable[..., Any] | None:
-    if find_spec(module) is None:
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError:
         return None
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found
 
 
