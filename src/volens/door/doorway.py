@@ -44,6 +44,10 @@ class Doorway:
         """Run `act` on the home, in its thread."""
         return await self.thread.run(act)
 
+    async def beside(self, act: Callable[[Home], _Result]) -> _Result:
+        """Run what takes back without waiting for others: see `HomeThread.beside`."""
+        return await self.thread.beside(act)
+
 
 def doorway_of(request: HTTPConnection) -> Doorway:
     """Return the doorway of the application that serves `request`."""

@@ -46,6 +46,7 @@ class EntryKind(StrEnum):
     CONTENT_REPORTED = "content.reported"
     DATASET_REVISED = "dataset.revised"
     AUDIT_DONE = "audit.done"
+    USE_REFUSED = "use.refused"
     ACCOUNT_ADDED = "account.added"
     ACCOUNT_ENDED = "account.ended"
     ROLE_GIVEN = "role.given"
@@ -189,6 +190,13 @@ class HoldEnd(StrEnum):
 
     RELEASED = "released"
     EXPIRED = "expired"
+
+
+class RefusalCause(StrEnum):
+    """What showed that a request was for a use that is refused."""
+
+    DECLARED = "declared"
+    RECOGNISED = "recognised"
 
 
 class TimeSource(StrEnum):
