@@ -236,7 +236,7 @@ def test_who_withdraws_while_it_is_built_is_not_in_it(place: Place, tmp_path: Pa
             on_progress=withdrawing(home, 5, "ada"),
         )
     assert result.attempts == 2
-    assert "ada" not in "\n".join(messages(tmp_path / "out"))
+    assert "of ada" not in "\n".join(messages(tmp_path / "out"))
     assert result.excluded["grant_withdrawn"] == 6
 
 

@@ -12,11 +12,11 @@ from tests.support.stores import TRAINING, act, talk
 from volens.consent.model import Act
 from volens.core.errors import Unavailable
 from volens.core.ids import ErasureId, IdKind, format_id, parse_id
-from volens.datasets.build import ROWS_FILE
 from volens.datasets.erasing import GONE, REMOVED_FILE, DatasetTarget, Reached, removed_leaves
 from volens.datasets.leaves import LeafTree
 from volens.datasets.manifest import LEAVES_FILE, MANIFEST_FILE
 from volens.datasets.model import Format
+from volens.datasets.revising import ROWS_FILE
 from volens.datasets.verify import verify_dataset
 from volens.lifecycle.targets import Item
 from volens.log.entries import Entry, parse_entry

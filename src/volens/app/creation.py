@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from volens.access import tables as access_tables
 from volens.app import policies
 from volens.app.identity import (
     IDENTITY,
@@ -69,6 +70,7 @@ ROOMS_WITH_TABLES = (
     sent,
     trusted_time,
     audit_register,
+    access_tables,
 )
 """What has tables in the main database."""
 

@@ -59,6 +59,9 @@ COMMANDS = {
     ),
     "ask": _Entry(module="ask", text="May this be used, and why or why not?"),
     "build": _Entry(module="build", text="Build a dataset of what may be used."),
+    "revise": _Entry(
+        module="revise", text="Build a dataset anew, without what may not be used any more."
+    ),
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),
     "export": _Entry(module="export", text="Give a person a copy of all their data, in one file."),
     "report": _Entry(module="report", text="Report a reply or a chat, for its person."),
@@ -76,6 +79,7 @@ COMMANDS = {
         module="records", text="Records of processing, inventory, transparency.", group=True
     ),
     "doctor": _Entry(module="doctor", text="What is set up, and what is unsafe."),
+    "serve": _Entry(module="serve", text="Serve every door, and do what is due by itself."),
     "bench": _Entry(module="bench", text="Measure on this machine."),
 }
 _TAKE_VALUE = frozenset({"--home"})

@@ -44,7 +44,7 @@ class IdKind(StrEnum):
     HOLD = "hld"
     REQUEST = "req"
     ACCOUNT = "acc"
-    TOKEN = "tok"
+    TOKEN = "tok"  # noqa: S105 - a prefix, not a secret
     CASE = "cas"
     FLAG = "flg"
 

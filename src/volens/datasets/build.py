@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,8 +22,8 @@ from typing import IO
 import numpy as np
 
 from volens import __version__
-from volens.core.errors import Denied, InvalidInput, NotFound
-from volens.core.ids import ConversationId, DatasetId, IdKind, format_id, parse_id
+from volens.core.errors import Denied, InvalidInput
+from volens.core.ids import ConversationId, DatasetId, IdKind, format_id
 from volens.core.ports import Clock, Entropy
 from volens.core.purposes import DATASET_PURPOSES, PROHIBITED, Purpose
 from volens.datasets.attachments import Attachments, logged_format
@@ -44,6 +44,14 @@ from volens.datasets.proofs import Capture, capture_path, make_proof
 from volens.datasets.redaction.names import NameModel
 from volens.datasets.redaction.profiles import DEFAULT_PROFILE, Profile
 from volens.datasets.redaction.redactor import Redactor
+from volens.datasets.revising import (
+    NO_TERMS,
+    ROWS_FILE,
+    Terms,
+    kept_folder,
+    left_out,
+    rows_of,
+)
 from volens.datasets.sources import RecordSource, Timer, untimed
 from volens.datasets.staging import Staging
 from volens.datasets.statement import sign_statement
@@ -60,7 +68,6 @@ from volens.vault.store import Held, Vault
 from volens.vault.subjects import Subject
 
 CHECKPOINT_KEPT = "checkpoint"
-ROWS_FILE = "rows.bin"
 MAX_ATTEMPTS = 5
 _ROW = np.dtype([("leaf", f"S{LEAF_BYTES}"), ("number", "<i8")])
 _ASKER = Asker(actor=Actor.SERVICE, action=AccessAction.BUILD, reason=AccessReason.DATASET_BUILD)
@@ -115,6 +122,7 @@ class DatasetBuilder:
         form: Format = Format.SEALED,
         profile: Profile = DEFAULT_PROFILE,
         names: NameModel | None = None,
+        terms: Terms = NO_TERMS,
         on_progress: Callable[[int, int], None] | None = None,
         timer: Timer = untimed,
     ) -> BuildResult:
@@ -126,6 +134,7 @@ class DatasetBuilder:
             form: sealed (keys stay home) or one of the plain forms, which are disclosures.
             profile: what redaction looks for.
             names: finds people's names, for profiles that look for them.
+            terms: who gets it, and which dataset it takes the place of.
             on_progress: called with (conversations opened, conversations permitted).
             timer: times the stages, for benches.
 
@@ -139,7 +148,7 @@ class DatasetBuilder:
         redactor = Redactor(profile, names=names)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return self._attempt(use, out, form, redactor, attempt, on_progress, timer)
+                return self._attempt(use, out, form, redactor, attempt, terms, on_progress, timer)
             except Denied as refusal:
                 if refusal.code != "withdrawn_meanwhile" or attempt == MAX_ATTEMPTS:
                     raise
@@ -157,7 +166,7 @@ class DatasetBuilder:
             NotFound: ``dataset_unknown``.
             InvalidInput: ``captured_later`` if the conversation came after the dataset.
         """
-        folder = self._folder_of(dataset)
+        folder = kept_folder(self._kept, dataset)
         manifest = parse_manifest((folder / MANIFEST_FILE).read_bytes())
         index, commitments = self._vault.batch(held.batch_no)
         note = (folder / CHECKPOINT_KEPT).read_bytes()
@@ -202,6 +211,7 @@ class DatasetBuilder:
         form: Format,
         redactor: Redactor,
         attempt: int,
+        terms: Terms,
         on_progress: Callable[[int, int], None] | None,
         timer: Timer,
     ) -> BuildResult:
@@ -209,7 +219,8 @@ class DatasetBuilder:
         dataset = DatasetId(format_id(IdKind.DATASET, raw))
         self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
         with Staging.open(out, form) as staging, TemporaryFile(dir=self._kept) as spool:
-            selection = self._gate.select(use, _ASKER, dataset=raw)
+            among = None if terms.revises is None else rows_of(self._kept, terms.revises.dataset)
+            selection = self._gate.select(use, _ASKER, dataset=raw, among=among)
             self._log.publish()
             note = self._log.checkpoint
             source = RecordSource(
@@ -220,12 +231,16 @@ class DatasetBuilder:
             )
             self._fill(staging, spool, source, selection, form, on_progress, timer)
             excluded = {
-                **{reason.value: count for reason, count in selection.excluded.items()},
+                **left_out(selection, terms.revises),
                 **{name: count for name, count in source.excluded.items() if count},
             }
             with timer("finish"):
                 manifest = staging.finish(
-                    self._facts(dataset, use, redactor.profile, note, selection, excluded)
+                    replace(
+                        self._facts(dataset, use, redactor.profile, note, selection, excluded),
+                        revises=None if terms.revises is None else terms.revises.dataset,
+                        recipient=terms.recipient,
+                    )
                 )
                 attachments = self._sign(manifest, raw, note)
                 self._keep(manifest, attachments, staging.leaves(), spool)
@@ -352,21 +367,6 @@ class DatasetBuilder:
         folder = self._kept / dataset
         (folder / MANIFEST_FILE).unlink()
         shutil.rmtree(folder)
-
-    def _folder_of(self, dataset: str | Path) -> Path:
-        if isinstance(dataset, Path) or not dataset.startswith(f"{IdKind.DATASET.value}_"):
-            path = Path(dataset)
-            try:
-                data = (path / MANIFEST_FILE).read_bytes()
-            except OSError:
-                hint = "give the folder of a dataset, or its id"
-                raise NotFound("dataset_unknown", f"no dataset at {path}", hint=hint) from None
-            dataset = parse_manifest(data).dataset
-        parse_id(IdKind.DATASET, dataset)
-        folder = self._kept / dataset
-        if not (folder / MANIFEST_FILE).exists():
-            raise NotFound("dataset_unknown", f"{dataset} was not built in this home")
-        return folder
 
 
 def _check_purpose(purpose: Purpose) -> None:

@@ -75,6 +75,7 @@ def _body(manifest: Manifest) -> str:
             f"`{manifest.policy.name}` version `{manifest.policy.version}`. A record is here only "
             f"if the rules in force at the time permitted this purpose.\n"
         ),
+        *_revised(manifest),
         "## What is in it\n",
         _table(
             ("what", "how much"),
@@ -106,6 +107,12 @@ def _body(manifest: Manifest) -> str:
         f"- dataset: `{manifest.dataset}`\n- Merkle root: `{manifest.merkle_root.hex()}`\n",
     ]
     return "\n".join(parts)
+
+
+def _revised(manifest: Manifest) -> list[str]:
+    if manifest.revises is None:
+        return []
+    return [f"This is a new version of `{manifest.revises}`, to be used in its place.\n"]
 
 
 def title(manifest: Manifest) -> str:

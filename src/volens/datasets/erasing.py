@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from volens.core.ids import DatasetId, IdKind, parse_id
 from volens.core.purposes import Purpose
-from volens.datasets.build import ROWS_FILE
 from volens.datasets.leaves import LeafTree
 from volens.datasets.manifest import LEAVES_FILE, MANIFEST_FILE, Manifest, parse_manifest
 from volens.datasets.model import LEAF_BYTES
+from volens.datasets.revising import ROWS_FILE
 from volens.lifecycle.targets import Item
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder

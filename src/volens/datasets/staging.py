@@ -317,6 +317,8 @@ class Staging:
             created=facts.created,
             software=facts.software,
             recall=facts.recall if self._form.discloses else "",
+            revises=facts.revises,
+            recipient=facts.recipient if self._form.discloses else "",
         )
 
     def _file_ref(self, path: str) -> FileRef:

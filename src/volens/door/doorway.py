@@ -22,6 +22,8 @@ class Settings:
     """What browsers and clients call it, without a slash at the end."""
     secure: bool = False
     """Whether it is reached over TLS: cookies and headers depend on it."""
+    embedded_by: tuple[str, ...] = ()
+    """Origins whose pages may show a page of this server in a frame."""
     demo: bool = False
     """A demo home: the sign-in page says how to come in."""
 
@@ -33,9 +35,18 @@ class Doorway:
     thread: HomeThread
     settings: Settings
 
+    @property
+    def draw(self) -> Callable[[int], bytes]:
+        """Return the home's source of random bytes; it may be asked from any thread."""
+        return self.thread.draw
+
     async def run(self, act: Callable[[Home], _Result]) -> _Result:
         """Run `act` on the home, in its thread."""
         return await self.thread.run(act)
+
+    async def beside(self, act: Callable[[Home], _Result]) -> _Result:
+        """Run what takes back without waiting for others: see `HomeThread.beside`."""
+        return await self.thread.beside(act)
 
 
 def doorway_of(request: HTTPConnection) -> Doorway:

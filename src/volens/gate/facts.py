@@ -61,7 +61,9 @@ _COUNTS = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
 _ENDED_COUNTS = f"""
 SELECT subject_no, count(*) FROM conversation WHERE {ENDED} GROUP BY subject_no
 """  # noqa: S608 - as above; counted apart, so that the count of all needs no row but an index
+_IN_ORDER = "SELECT no FROM conversation WHERE ended_ms IS NULL ORDER BY subject_no, no"
 _STATUS_AT = 5  # among the columns of _SUBJECTS after number and id
+_ROWS_AT_ONCE = 10_000
 _SCOPE_FIELD = {
     ScopeKind.DATASET.value: "dataset",
     ScopeKind.RUN.value: "run",
@@ -157,8 +159,12 @@ class FactSource:
             objections=frozenset(p.value for p, state in states.items() if state.objected),
         )
 
-    def census(self, policy: Policy, use: Use, at: datetime) -> Census:
+    def census(
+        self, policy: Policy, use: Use, at: datetime, *, among: Int64s | None = None
+    ) -> Census:
         """Decide every conversation for `use`: once for each distinct set of facts.
+
+        With `among`, conversations in other rows than these are not permitted.
 
         Raises:
             Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
@@ -177,7 +183,10 @@ class FactSource:
             at=at,
             overrides=self._overrides(numbers, offsets, at),
         )
-        return Census(bitmap=bitmap, numbers=numbers, offsets=offsets, upto=upto)
+        census = Census(bitmap=bitmap, numbers=numbers, offsets=offsets, upto=upto)
+        if among is not None:
+            self._keep_only(census, among)
+        return census
 
     def _conversation_counts(self, numbers: Int64s) -> Int64s:
         """Return how many conversations each of the subjects `numbers` (rising) has."""
@@ -195,6 +204,18 @@ class FactSource:
         counts = np.zeros(len(numbers), dtype=np.int64)
         counts[places[known]] = counted[known, 1]
         return counts
+
+    def _keep_only(self, census: Census, numbers: Int64s) -> None:
+        """Leave permitted, in a census just taken, only conversations in the rows `numbers`."""
+        wanted = np.zeros(int(census.offsets[-1]), dtype=np.bool_)
+        rank = 0
+        with self._engine.connect() as db:
+            found = driver_of(db).execute(_IN_ORDER)
+            while some := found.fetchmany(_ROWS_AT_ONCE):
+                rows = np.fromiter((row[0] for row in some), dtype=np.int64, count=len(some))
+                wanted[rank : rank + len(rows)] = np.isin(rows, numbers)
+                rank += len(rows)
+        census.bitmap.keep_only(np.packbits(wanted, bitorder="little"))
 
     def _last_number(self) -> int:
         with self._engine.connect() as db:

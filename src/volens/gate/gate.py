@@ -29,7 +29,7 @@ from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.gate.accesses import AccessLeaf, AccessLeaves
 from volens.gate.blocks import Blocks
-from volens.gate.census import Census
+from volens.gate.census import Census, Int64s
 from volens.gate.facts import FactSource, Use, known_purpose
 from volens.gate.reading import OpenedBatch, SealedReader
 from volens.log.fields import Value
@@ -140,19 +140,27 @@ class Gate:
         at = self._clock.now()
         return Blocks(ended=self._erasures.ended(), cutoffs=self.facts.cutoffs(at), at=at)
 
-    def preview(self, use: Use) -> tuple[int, dict[ReasonCode, int]]:
-        """Return how many conversations `use` could open now and why others not; opens nothing."""
+    def preview(
+        self, use: Use, *, among: Int64s | None = None
+    ) -> tuple[int, dict[ReasonCode, int]]:
+        """Return how many conversations `use` could open now and why others not; opens nothing.
+
+        With `among`, only conversations in these rows count as what could be opened.
+        """
         at = self._clock.now()
-        census = self.facts.census(self.policy, use, at)
+        census = self.facts.census(self.policy, use, at, among=among)
         return census.bitmap.permitted(at), census.bitmap.left_out(at)
 
-    def select(self, use: Use, asker: Asker, *, dataset: bytes = b"") -> Selection:
+    def select(
+        self, use: Use, asker: Asker, *, dataset: bytes = b"", among: Int64s | None = None
+    ) -> Selection:
         """Decide every conversation for `use` and log the intent to open what is permitted.
 
         Args:
             use: what for.
             asker: who and why.
             dataset: the raw id of the dataset to be built, if any; the entry commits to it.
+            among: row numbers of conversations; no other one is opened, or committed to.
 
         Raises:
             Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
@@ -160,7 +168,7 @@ class Gate:
         self.take_in()
         mark, narrowings = self._ledger.mark(), self._recorder.narrowings
         at = self._clock.now()
-        census = self.facts.census(self.policy, use, at)
+        census = self.facts.census(self.policy, use, at, among=among)
         permitted = census.bitmap.permitted(at)
         recorder = self._recorder
         _, chosen = recorder.commit(census.bitmap.bits.tobytes())

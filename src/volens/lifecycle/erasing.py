@@ -94,7 +94,7 @@ class Eraser:
         self._carver = carver
         self._group = GROUP
 
-    def run(self, at: datetime) -> RunResult:
+    def run(self, at: datetime, *, most: int | None = None) -> RunResult:
         """Erase what is due at `at` and not held.
 
         1. Requests of other processes are taken in.
@@ -114,6 +114,7 @@ class Eraser:
 
         Args:
             at: what time it is, as far as it can be trusted.
+            most: how many erasures to do now at most; the rest is done by the next call.
 
         Raises:
             Unavailable: ``erasure_incomplete`` if something is still there after step 5, or as the
@@ -126,7 +127,7 @@ class Eraser:
         held = self._held(due, keeping)
         self._mark(held, keeping)
         self._erase_around(held, keeping)
-        going = [item for item in due if item.id not in held]
+        going = [item for item in due if item.id not in held][:most]
         for start in range(0, len(going), self._group):
             self._erase(going[start : start + self._group])
         return RunResult(due=len(due), erased=len(going), held=len(held), freed=freed)

@@ -68,8 +68,8 @@ class Erased(Protocol):
 class Erasing(Protocol):
     """What erases (`lifecycle.erasing.Eraser`). Both calls may be repeated."""
 
-    def run(self, at: datetime) -> Erased:
-        """Erase what is due at `at` and not held."""
+    def run(self, at: datetime, *, most: int | None = None) -> Erased:
+        """Erase what is due at `at` and not held, at most `most` of it."""
         ...
 
     def settle(self, at: datetime, irrecoverable_before: datetime) -> int:

@@ -6,7 +6,7 @@ goes by a clock that nobody vouches for (`trusted_time`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,6 +58,14 @@ class RetentionRun:
         return bool(self.overdue or self.paused or self.witness_ahead)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What came of erasing, all steps together."""
+
+    due: int
+    erased: int
+
+
 class Retention:
     """Runs the schedules of one home, as its owner."""
 
@@ -95,12 +103,32 @@ class Retention:
         Raises:
             Unavailable: if a store, the log or the key service can't be had; run again.
         """
+        steps = self.steps(at)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                run: RetentionRun = ended.value
+                return run
+
+    def steps(
+        self, at: datetime, *, most: int | None = None
+    ) -> Generator[None, None, RetentionRun]:
+        """Do what `run` does in steps, so that others may act on the home between two of them.
+
+        Args:
+            at: the machine's present time.
+            most: how many erasures one step does at most.
+
+        Raises:
+            Unavailable: as `run`.
+        """
         taken_in = self._requests.drain()
         judged = self._clock.read(at)
         if judged.until is None:
             run = self._paused(at, judged, taken_in)
         else:
-            run = self._go(at, judged.until, judged, taken_in)
+            run = yield from self._go(at, judged.until, judged, taken_in, most)
         self._recorder.record(
             EntryKind.RETENTION_RUN,
             {
@@ -112,26 +140,34 @@ class Retention:
         )
         return run
 
-    def _go(self, at: datetime, until: datetime, judged: Judgement, taken_in: int) -> RetentionRun:
+    def _go(
+        self, at: datetime, until: datetime, judged: Judgement, taken_in: int, most: int | None
+    ) -> Generator[None, None, RetentionRun]:
         freed = self._holds.expire(until)
-        wanted = wanted_by(
-            self._schedule,
-            self._register,
-            self._requests.ended(),
-            standing(self._requests, until),
-            until,
+        yield
+        wanted = list(  # all of it now: the tables change between two steps
+            wanted_by(
+                self._schedule,
+                self._register,
+                self._requests.ended(),
+                standing(self._requests, until),
+                until,
+            )
         )
-        scheduled = self._ask(wanted, until)
+        scheduled = yield from self._ask(wanted, until)
         # What is erased only now was late all the same, and is told.
         late = overdue(self._promises.owed(), at)
-        done = self._erasing.run(until)
+        done = yield from self._erase(until, most)
         self._holds.settle(freed, until)
+        yield
         owed = self._promises.owed()
         removals = [one.keys_removed for one in owed if one.keys_removed]
         scopes = self._rotation.rotation_due(until + _EARLY, removals)
         for scope in scopes:
             self._rotation.rotate(scope)
+            yield
         destroyed = len(self._rotation.destroy_expired())
+        yield
         before = self._rotation.irrecoverable_before()
         known = before is not None and any(moment < before for moment in removals)
         return RetentionRun(
@@ -167,7 +203,17 @@ class Retention:
             overdue=overdue(self._promises.owed(), seen),
         )
 
-    def _ask(self, wanted: Iterable[Wanted], at: datetime) -> int:
+    def _erase(self, until: datetime, most: int | None) -> Generator[None, None, _Done]:
+        """Erase, `most` in a step; each step looks anew what is due and what a hold keeps."""
+        due = erased = 0
+        while True:
+            done = self._erasing.run(until) if most is None else self._erasing.run(until, most=most)
+            due, erased = max(due, erased + done.due), erased + done.erased
+            if most is None or done.erased < most:
+                return _Done(due=due, erased=erased)
+            yield
+
+    def _ask(self, wanted: Iterable[Wanted], at: datetime) -> Generator[None, None, int]:
         count = 0
         for one in wanted:
             terms = self._schedule.terms(
@@ -188,5 +234,6 @@ class Retention:
             count += 1
             if count % _JOURNALED == 0:
                 self._requests.drain()
+                yield
         self._requests.drain()
         return count

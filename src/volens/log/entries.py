@@ -39,6 +39,7 @@ from volens.log.kinds import (
     AccessAction,
     AccessOutcome,
     AccessReason,
+    AccountSort,
     Actor,
     CaptureSource,
     ChangedField,
@@ -56,9 +57,11 @@ from volens.log.kinds import (
     KeepAnswer,
     KeyEvent,
     ReceiptKind,
+    RefusalCause,
     RefusalGround,
     RequestKind,
     RequestOutcome,
+    StaffRole,
     TimeSource,
 )
 
@@ -262,6 +265,17 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "manifest_hash": PUBLIC_HASH,
     },
     EntryKind.AUDIT_DONE: {"commitment": COMMITMENT, "checks": COUNT, "failed": COUNT},
+    EntryKind.USE_REFUSED: {
+        "purpose": word(Purpose),
+        "cause": word(RefusalCause),
+        "policy_hash": PUBLIC_HASH,
+    },
+    EntryKind.ACCOUNT_ADDED: {"commitment": COMMITMENT, "account": word(AccountSort)},
+    EntryKind.ACCOUNT_ENDED: {"commitment": COMMITMENT, "account": word(AccountSort)},
+    EntryKind.ROLE_GIVEN: {"commitment": COMMITMENT, "role": word(StaffRole), "until": MOMENT},
+    EntryKind.ROLE_ENDED: {"commitment": COMMITMENT, "role": word(StaffRole)},
+    EntryKind.TOKEN_ISSUED: {"commitment": COMMITMENT, "scopes": COUNT, "until": MOMENT},
+    EntryKind.TOKEN_REVOKED: {"commitment": COMMITMENT},
     EntryKind.EXCEPTION_OPENED: {
         **_EXCEPTION,
         "closes": MOMENT,

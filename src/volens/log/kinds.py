@@ -46,6 +46,13 @@ class EntryKind(StrEnum):
     CONTENT_REPORTED = "content.reported"
     DATASET_REVISED = "dataset.revised"
     AUDIT_DONE = "audit.done"
+    USE_REFUSED = "use.refused"
+    ACCOUNT_ADDED = "account.added"
+    ACCOUNT_ENDED = "account.ended"
+    ROLE_GIVEN = "role.given"
+    ROLE_ENDED = "role.ended"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, no secret
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, no secret
     EXCEPTION_OPENED = "exception.opened"
     EXCEPTION_APPROVED = "exception.approved"
     EXCEPTION_CLOSED = "exception.closed"
@@ -193,11 +200,39 @@ class HoldEnd(StrEnum):
     EXPIRED = "expired"
 
 
+class RefusalCause(StrEnum):
+    """What showed that a request was for a use that is refused."""
+
+    DECLARED = "declared"
+    RECOGNISED = "recognised"
+
+
 class TimeSource(StrEnum):
     """Who confirmed what time it is."""
 
     WITNESS = "witness"
     OFFICER = "officer"
+
+
+class AccountSort(StrEnum):
+    """Whose account it is that somebody signs in with."""
+
+    PERSON = "person"
+    STAFF = "staff"
+
+
+class StaffRole(StrEnum):
+    """Which role a member of staff was given."""
+
+    SUPPORT = "support"
+    TRUST_AND_SAFETY = "trust_and_safety"
+    RESEARCH = "research"
+    RATER = "rater"
+    ENGINEERING = "engineering"
+    PRIVACY_OFFICER = "privacy_officer"
+    LEGAL_COUNSEL = "legal_counsel"
+    AUDITOR = "auditor"
+    ORGANISATION_ADMIN = "organisation_admin"
 
 
 class RequestKind(StrEnum):

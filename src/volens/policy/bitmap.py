@@ -148,6 +148,17 @@ class ConsentBitmap:
             raise InvalidInput("bitmap_form", f"{wanted.size} bytes, not {self.bits.size}")
         return wanted & self.bits
 
+    def keep_only(self, wanted: Bytes) -> None:
+        """Permit nothing outside `wanted` (packed the same way), for good.
+
+        Raises:
+            InvalidInput: ``bitmap_form`` if `wanted` has another length.
+        """
+        if wanted.shape != self.bits.shape:
+            raise InvalidInput("bitmap_form", f"{wanted.size} bytes, not {self.bits.size}")
+        self.bits &= wanted
+        self.epoch += 1
+
     def require_fresh(self, at: datetime) -> None:
         """Pass if nothing has changed by itself since the last change.
 

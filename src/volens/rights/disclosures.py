@@ -19,13 +19,13 @@ from sqlalchemy import Engine, select
 from volens.core.ids import ConversationId, DatasetId, IdKind, format_id
 from volens.core.purposes import Purpose
 from volens.core.time import to_millis
-from volens.datasets.build import ROWS_FILE
 from volens.datasets.manifest import MANIFEST_FILE, Manifest, parse_manifest
+from volens.datasets.revising import ROWS_FILE
 from volens.vault.subjects import Subject
 from volens.vault.tables import CONVERSATION
 
 NOT_NAMED = "not_named"
-"""The recipient, where the home knows of none by name: whoever was handed the plain copy."""
+"""The recipient of a copy of which nobody said who gets it."""
 _ROWS_AT_ONCE = 1_000_000
 Numbers = npt.NDArray[np.int64]
 
@@ -114,6 +114,7 @@ def disclosure_of(use: DatasetUse) -> DatasetDisclosure:
         purpose=manifest.purpose,
         form=manifest.format.value,
         conversations=len(use.conversations),
+        recipient=manifest.recipient or NOT_NAMED,
     )
 
 

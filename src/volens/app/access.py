@@ -1,0 +1,49 @@
+"""Sign-in on an opened home, wired."""
+
+from __future__ import annotations
+
+from volens.access.accounts import AccountStore
+from volens.access.secrets import AccessKeys
+from volens.access.sessions import SessionStore
+from volens.access.staff import RoleStore
+from volens.access.tokens import TokenStore
+from volens.app.home import Home
+from volens.app.identity import LOOKUP_FILE, load_secret
+from volens.core.ids import SubjectId
+from volens.log.kinds import ErasureScope
+
+
+def access_keys(home: Home) -> AccessKeys:
+    """Return the keys of sign-in, from custody."""
+    return AccessKeys(load_secret(home.custody, LOOKUP_FILE))
+
+
+def accounts_of(home: Home) -> AccountStore:
+    """Return the accounts of people and staff."""
+    return AccountStore(
+        home.main, access_keys(home), home.recorder, clock=home.clock, entropy=home.entropy
+    )
+
+
+def roles_of(home: Home) -> RoleStore:
+    """Return the roles of staff."""
+    return RoleStore(home.main, home.recorder, clock=home.clock)
+
+
+def sessions_of(home: Home) -> SessionStore:
+    """Return the sessions."""
+
+    def leaving(subject: SubjectId) -> bool:
+        return any(
+            one.subject == subject and one.scope is ErasureScope.ACCOUNT
+            for one in home.erasures.pending()
+        )
+
+    return SessionStore(home.main, leaving=leaving, clock=home.clock, entropy=home.entropy)
+
+
+def tokens_of(home: Home) -> TokenStore:
+    """Return the tokens of programs, and of pages embedded by them."""
+    return TokenStore(
+        home.main, sessions_of(home), home.recorder, clock=home.clock, entropy=home.entropy
+    )
