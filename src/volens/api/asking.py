@@ -156,4 +156,6 @@ def _check_origin(request: Request) -> None:
     fits = origin == own if origin is not None else site == "same-origin"
     if not fits or site not in {None, "same-origin"}:
         hint = "send it from a page of this site, or with a token"
-        raise Denied("csrf_refused", "the request does not come from a page of this site", hint=hint)
+        raise Denied(
+            "csrf_refused", "the request does not come from a page of this site", hint=hint
+        )
