@@ -32,6 +32,8 @@ CODE_STATUS: Final[Mapping[str, int]] = {
     "too_many_requests": 429,
     "method_not_allowed": 405,
     "body_form": 422,
+    "upstream_unreachable": 502,
+    "upstream_timeout": 504,
 }
 """Where one code has a status of its own."""
 
