@@ -83,7 +83,7 @@ def basics(home: Home, name: str) -> Basics:
 
 
 async def _ask(visit: Visit) -> Response:
-    return visit.page("accounts", here="accounts")
+    return visit.page("accounts", {"unknown": False}, here="accounts")
 
 
 async def _look_up(visit: Visit) -> Response:

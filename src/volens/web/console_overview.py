@@ -230,6 +230,7 @@ async def _show(visit: Visit) -> Response:
     values = {
         "found": found,
         "kinds": by_kind(found),
+        "exceptions": None,
         "charts": {
             "coverage": coverage_chart(found, words),
             "notices": notice_chart(found, words),
