@@ -20,7 +20,16 @@ def test_a_dry_run_says_what_would_go_by_when_and_which_datasets_left(
 ) -> None:
     shell.chats("ann", 12)
     shell.ok("consent", "grant", "ann", "batch_training", "--yes")
-    plain = shell.json("build", "batch_training", "--out", tmp_path / "a", "--format", "openai")
+    plain = shell.json(
+        "build",
+        "batch_training",
+        "--out",
+        tmp_path / "a",
+        "--format",
+        "openai",
+        "--recipient",
+        "Trainers",
+    )
     sealed = shell.json("build", "batch_training", "--out", tmp_path / "b")
     before = shell.bytes()
     told = shell.json("erase", "subject", "ann", "--dry-run")

@@ -107,7 +107,8 @@ def test_what_changes_something_can_be_tried_first(
 ) -> None:
     main([*call, "--help"])
     writes = {
-        "init", "import", "build", "prove", "add", "set", "instruct", "exclude", "include",
+        "init", "import", "build", "revise", "prove",
+        "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
         "open", "confirm", "start", "close", "extend", "settle", "receive", "hand-over",
         "conversation", "history", "subject",

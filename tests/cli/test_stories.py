@@ -1,5 +1,7 @@
 """What people do with the program, from a first home to a proof, as a shell sees it."""
 
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -256,7 +258,16 @@ def test_a_new_version_is_built_without_who_left_and_names_the_old_one(
     for name in ("ann", "bob"):
         shell.chats(name)
         shell.ok("consent", "grant", name, "batch_training", "--yes")
-    old = shell.json("build", "batch_training", "--out", tmp_path / "old", "--format", "trl")
+    old = shell.json(
+        "build",
+        "batch_training",
+        "--out",
+        tmp_path / "old",
+        "--format",
+        "trl",
+        "--recipient",
+        "Trainers",
+    )
     shell.ok("consent", "withdraw", "bob", "batch_training")
     would = shell.json("revise", old["dataset"], "--dry-run")
     assert (would["left_out"], would["revises"]) == (old["records"] // 2, old["dataset"])
@@ -268,15 +279,39 @@ def test_a_new_version_is_built_without_who_left_and_names_the_old_one(
 def test_a_plain_form_says_that_it_is_a_disclosure(shell: Shell) -> None:
     shell.chats("ann", 12)
     shell.ok("consent", "grant", "ann", "batch_training", "--yes")
-    said = shell.ok("build", "batch_training", "--out", "plain", "--format", "openai")
+    said = shell.ok(
+        "build", "batch_training", "--out", "plain", "--format", "openai", "--recipient", "Trainers"
+    )
     assert "a disclosure" in " ".join(said.out.split())
     assert shell.run("build", "batch_training", "--out", "plain").code == 2
+
+
+def test_who_gets_a_copy_in_the_clear_is_said_and_shown_to_everybody_in_it(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.chats("ann")
+    shell.ok("consent", "grant", "ann", "batch_training", "--yes")
+    build = ["build", "batch_training", "--out", tmp_path / "set", "--format", "trl"]
+    unsaid = shell.run(*build)
+    assert (unsaid.code, "nobody said who gets it" in unsaid.err) == (2, True)
+    broken = shell.run(*build, "--recipient", "two\nlines")
+    assert (broken.code, "one line" in broken.err) == (2, True)
+    sealed = shell.run("build", "batch_training", "--out", "sealed", "--recipient", "Ed")
+    assert (sealed.code, "nobody gets a sealed dataset" in sealed.err) == (2, True)
+    made = shell.json(*build, "--recipient", "Trainers & Co.")
+    assert made["recipient"] == "Trainers & Co."
+    shell.ok("export", "ann", "--out", tmp_path / "copy.zip")
+    with zipfile.ZipFile(tmp_path / "copy.zip") as copy:
+        listed = json.loads(copy.read("disclosures.json"))
+    assert "Trainers & Co." in json.dumps(listed)
 
 
 def test_one_changed_byte_fails_and_says_where(shell: Shell) -> None:
     shell.chats("ann")
     shell.ok("consent", "grant", "ann", "batch_training", "--yes")
-    shell.ok("build", "batch_training", "--out", "set", "--format", "trl")
+    shell.ok(
+        "build", "batch_training", "--out", "set", "--format", "trl", "--recipient", "Trainers"
+    )
     victim = next(Path("set/data").iterdir())
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1

@@ -18,14 +18,16 @@ from volens.datasets.build import BuildResult
 from volens.datasets.erasing import GONE
 from volens.datasets.manifest import parse_manifest
 from volens.datasets.model import Format
-from volens.datasets.revising import ROWS_FILE, lost, old_version
+from volens.datasets.revising import ROWS_FILE, Terms, lost, old_version
 from volens.datasets.verify import verify_dataset
 from volens.gate.facts import Use
 from volens.log.kinds import CaptureSource
 
 
 def revised(home: Home, old: BuildResult, out: Path) -> BuildResult:
-    return home.datasets().build(TRAINING, out, form=old.manifest.format, revises=old.manifest)
+    return home.datasets().build(
+        TRAINING, out, form=old.manifest.format, terms=Terms(revises=old.manifest)
+    )
 
 
 def numbers(home: Home, dataset: DatasetId) -> set[int]:

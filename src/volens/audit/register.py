@@ -88,16 +88,40 @@ class AuditRegister:
 
     def last(self) -> Audited | None:
         """Return the latest audit, or None if there was none."""
+        latest = self.latest(1)
+        return latest[0] if latest else None
+
+    def latest(self, most: int) -> list[Audited]:
+        """Return the latest audits, `most` at most, the newest first."""
         with self._engine.connect() as db:
-            row = db.execute(select(AUDIT).order_by(AUDIT.c.no.desc()).limit(1)).first()
-        if row is None:
-            return None
+            rows = db.execute(select(AUDIT).order_by(AUDIT.c.no.desc()).limit(most)).all()
+        return [
+            Audited(
+                number=row.no,
+                at=from_millis(row.at_ms),
+                log_index=row.log_index,
+                checks=row.checks,
+                failed=row.failed,
+            )
+            for row in rows
+        ]
+
+    def find(self, number: int) -> Audited:
+        """Return one audit.
+
+        Raises:
+            NotFound: ``audit_missing``.
+        """
+        with self._engine.connect() as db:
+            known = db.execute(select(AUDIT).where(AUDIT.c.no == number)).first()
+        if known is None:
+            raise NotFound("audit_missing", f"there is no audit {number} here")
         return Audited(
-            number=row.no,
-            at=from_millis(row.at_ms),
-            log_index=row.log_index,
-            checks=row.checks,
-            failed=row.failed,
+            number=known.no,
+            at=from_millis(known.at_ms),
+            log_index=known.log_index,
+            checks=known.checks,
+            failed=known.failed,
         )
 
     def read(self, audited: Audited) -> bytes:

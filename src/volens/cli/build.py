@@ -15,9 +15,11 @@ from volens.cli.words import reason_words
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.datasets.build import BuildResult
+from volens.datasets.manifest import Manifest
 from volens.datasets.model import Format
 from volens.datasets.redaction.names import SpacyNames
 from volens.datasets.redaction.profiles import DEFAULT_PROFILE, Entity, profile_named
+from volens.datasets.revising import Terms
 from volens.gate.facts import Use
 
 GROUP = new_group("Build a dataset of what may be used.")
@@ -37,6 +39,9 @@ def build(
     name: Annotated[str, typer.Option(help="Its name, for a yes that names a dataset.")] = "",
     run: Annotated[str, typer.Option(help="The training run's name, likewise.")] = "",
     partner: Annotated[str, typer.Option(help="The partner's name, likewise.")] = "",
+    recipient: Annotated[
+        str, typer.Option(help="Who gets a copy in the clear; everybody in it sees this name.")
+    ] = "",
     redact: Annotated[
         str, typer.Option(help="none, contact, standard or strict; never replaces a yes.")
     ] = DEFAULT_PROFILE.name,
@@ -50,6 +55,7 @@ def build(
         hint = "use --redact strict, or leave --name-model away"
         raise InvalidInput("names_not_sought", f"{redact} does not look for names", hint=hint)
     names = SpacyNames(name_model) if name_model else None
+    terms = terms_of(form, recipient)
     use = Use(purpose=purpose, dataset=name, run=run, partner=partner)
     if out is None and not session.dry_run:
         raise InvalidInput("out_missing", "no folder was given", hint="say where with --out DIR")
@@ -66,9 +72,25 @@ def build(
         assert out is not None
         with session.output.progress("building") as tell:
             result = home.datasets().build(
-                use, out, form=form, profile=profile, names=names, on_progress=tell
+                use, out, form=form, profile=profile, names=names, terms=terms, on_progress=tell
             )
     return built_answer(result)
+
+
+def terms_of(form: Format, recipient: str, revises: Manifest | None = None) -> Terms:
+    """Return the terms of a dataset; a copy in the clear has to say who gets it.
+
+    Raises:
+        InvalidInput: ``recipient_missing``, ``recipient_needless`` or ``recipient_form``.
+    """
+    if form.discloses and not recipient:
+        message = f"the form {form.value} is a copy in the clear, and nobody said who gets it"
+        hint = "name them with --recipient; everybody whose chats are in it can see the name"
+        raise InvalidInput("recipient_missing", message, hint=hint)
+    if recipient and not form.discloses:
+        hint = "leave --recipient away"
+        raise InvalidInput("recipient_needless", "nobody gets a sealed dataset", hint=hint)
+    return Terms(revises=revises, recipient=recipient)
 
 
 def built_answer(result: BuildResult) -> Answer:
@@ -89,6 +111,7 @@ def built_answer(result: BuildResult) -> Answer:
         "log_checkpoint": result.checkpoint.decode("utf-8"),
         "attempts": result.attempts,
         "revises": manifest.revises,
+        "recipient": manifest.recipient,
     }
     shown: list[RenderableType] = [
         line(f"Built {result.dataset}: {manifest.counts.records:,} conversations.", GOOD),

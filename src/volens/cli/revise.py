@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from volens.cli.build import built_answer
+from volens.cli.build import built_answer, terms_of
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import write_home
 from volens.cli.output import Answer, line
@@ -32,6 +32,9 @@ def revise(
     name: Annotated[str, typer.Option(help="Its name, for a yes that names a dataset.")] = "",
     run: Annotated[str, typer.Option(help="The training run's name, likewise.")] = "",
     partner: Annotated[str, typer.Option(help="The partner's name, likewise.")] = "",
+    recipient: Annotated[
+        str, typer.Option(help="Who gets a copy in the clear; as before, if not said.")
+    ] = "",
     name_model: Annotated[
         str, typer.Option(help="An installed spaCy pipeline that finds names, as before.")
     ] = "",
@@ -50,6 +53,7 @@ def revise(
     with write_home(session) as home:
         kept = home.folder / "datasets"
         old = old_version(kept, dataset)
+        terms = terms_of(old.format, recipient or old.recipient, old)
         use = Use(purpose=old.purpose.value, dataset=name, run=run, partner=partner)
         if session.dry_run:
             gone = lost(home.gate, kept, old, use)
@@ -66,7 +70,7 @@ def revise(
                 form=old.format,
                 profile=profile_named(old.redaction),
                 names=names,
-                revises=old,
+                terms=terms,
                 on_progress=tell,
             )
     return built_answer(result)

@@ -44,7 +44,14 @@ from volens.datasets.proofs import Capture, capture_path, make_proof
 from volens.datasets.redaction.names import NameModel
 from volens.datasets.redaction.profiles import DEFAULT_PROFILE, Profile
 from volens.datasets.redaction.redactor import Redactor
-from volens.datasets.revising import ROWS_FILE, kept_folder, left_out, rows_of
+from volens.datasets.revising import (
+    NO_TERMS,
+    ROWS_FILE,
+    Terms,
+    kept_folder,
+    left_out,
+    rows_of,
+)
 from volens.datasets.sources import RecordSource, Timer, untimed
 from volens.datasets.staging import Staging
 from volens.datasets.statement import sign_statement
@@ -115,7 +122,7 @@ class DatasetBuilder:
         form: Format = Format.SEALED,
         profile: Profile = DEFAULT_PROFILE,
         names: NameModel | None = None,
-        revises: Manifest | None = None,
+        terms: Terms = NO_TERMS,
         on_progress: Callable[[int, int], None] | None = None,
         timer: Timer = untimed,
     ) -> BuildResult:
@@ -127,7 +134,7 @@ class DatasetBuilder:
             form: sealed (keys stay home) or one of the plain forms, which are disclosures.
             profile: what redaction looks for.
             names: finds people's names, for profiles that look for them.
-            revises: built here; only what is in it and may still be used comes in.
+            terms: who gets it, and which dataset it takes the place of.
             on_progress: called with (conversations opened, conversations permitted).
             timer: times the stages, for benches.
 
@@ -141,7 +148,7 @@ class DatasetBuilder:
         redactor = Redactor(profile, names=names)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return self._attempt(use, out, form, redactor, attempt, revises, on_progress, timer)
+                return self._attempt(use, out, form, redactor, attempt, terms, on_progress, timer)
             except Denied as refusal:
                 if refusal.code != "withdrawn_meanwhile" or attempt == MAX_ATTEMPTS:
                     raise
@@ -204,7 +211,7 @@ class DatasetBuilder:
         form: Format,
         redactor: Redactor,
         attempt: int,
-        revises: Manifest | None,
+        terms: Terms,
         on_progress: Callable[[int, int], None] | None,
         timer: Timer,
     ) -> BuildResult:
@@ -212,7 +219,7 @@ class DatasetBuilder:
         dataset = DatasetId(format_id(IdKind.DATASET, raw))
         self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
         with Staging.open(out, form) as staging, TemporaryFile(dir=self._kept) as spool:
-            among = None if revises is None else rows_of(self._kept, revises.dataset)
+            among = None if terms.revises is None else rows_of(self._kept, terms.revises.dataset)
             selection = self._gate.select(use, _ASKER, dataset=raw, among=among)
             self._log.publish()
             note = self._log.checkpoint
@@ -224,14 +231,15 @@ class DatasetBuilder:
             )
             self._fill(staging, spool, source, selection, form, on_progress, timer)
             excluded = {
-                **left_out(selection, revises),
+                **left_out(selection, terms.revises),
                 **{name: count for name, count in source.excluded.items() if count},
             }
             with timer("finish"):
                 manifest = staging.finish(
                     replace(
                         self._facts(dataset, use, redactor.profile, note, selection, excluded),
-                        revises=None if revises is None else revises.dataset,
+                        revises=None if terms.revises is None else terms.revises.dataset,
+                        recipient=terms.recipient,
                     )
                 )
                 attachments = self._sign(manifest, raw, note)

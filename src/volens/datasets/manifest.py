@@ -103,6 +103,8 @@ class Facts:
     recall: str = RECALL
     revises: DatasetId | None = None
     """The dataset that this one is a new version of."""
+    recipient: str = ""
+    """Who gets the copy, if its form is a plain one; every person in it is shown the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,8 @@ class Manifest:
     """The duty of whoever holds a plain form; empty for the sealed form."""
     revises: DatasetId | None = None
     """The dataset that this one is a new version of: it holds nothing that was not in that one."""
+    recipient: str = ""
+    """Who got the copy, of a plain form; empty for the sealed form, or if it was not said."""
 
     @property
     def discloses(self) -> bool:
@@ -180,6 +184,7 @@ class Manifest:
             "disclosure": self.discloses,
             "recall": self.recall,
             "revises": self.revises or "",
+            "recipient": self.recipient,
         }
 
 
@@ -192,7 +197,7 @@ def parse_manifest(data: bytes) -> Manifest:
     top = Members(read_canonical(data), "manifest", "manifest_form")
     top.exactly(
         "version dataset purpose policy format redaction counts languages excluded merkle_root "
-        "leaves_sha256 files log created software disclosure recall revises"
+        "leaves_sha256 files log created software disclosure recall revises recipient"
     )
     top.constant("version", VERSION)
     manifest = Manifest(
@@ -212,11 +217,14 @@ def parse_manifest(data: bytes) -> Manifest:
         software=top.text("software"),
         recall=top.text("recall"),
         revises=None if top.member("revises") == "" else top.dataset("revises"),
+        recipient=top.text("recipient"),
     )
     if top.member("disclosure") is not manifest.discloses:
         raise top.wrong("disclosure", f"does not fit the format {manifest.format.value}")
     if bool(manifest.recall) is not manifest.discloses:
         raise top.wrong("recall", f"does not fit the format {manifest.format.value}")
+    if manifest.recipient and not manifest.discloses:
+        raise top.wrong("recipient", f"does not fit the format {manifest.format.value}")
     return manifest
 
 

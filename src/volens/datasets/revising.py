@@ -1,13 +1,17 @@
-"""What a new version of a dataset may hold: what is in the old one, and may still be used."""
+"""What a dataset is made for besides its use: who gets it, and in whose place it comes.
+
+A new version may hold what is in the old one and may still be used, and nothing else.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from volens.core.errors import NotFound
+from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import DatasetId, IdKind, parse_id
 from volens.datasets.manifest import MANIFEST_FILE, Manifest, parse_manifest
 from volens.gate.census import Int64s
@@ -17,6 +21,26 @@ from volens.gate.gate import Gate, Selection
 ROWS_FILE: Final = "rows.bin"
 """Row numbers of the vault, in the order of the leaves; zero for what was erased since."""
 LOST: Final = "not_permitted_any_more"
+MOST_CHARACTERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """In whose place a dataset comes, and who gets it."""
+
+    revises: Manifest | None = None
+    """A dataset built here; only what is in it and may still be used comes in."""
+    recipient: str = ""
+    """Who gets it, if its form is a plain one: a name that every person in it is shown."""
+
+    def __post_init__(self) -> None:
+        name = self.recipient
+        if len(name) > MOST_CHARACTERS or not name.isprintable() or name.strip() != name:
+            hint = f"one line of text, at most {MOST_CHARACTERS} characters"
+            raise InvalidInput("recipient_form", "not a name of a recipient", hint=hint)
+
+
+NO_TERMS: Final = Terms()
 
 
 def kept_folder(kept: Path, dataset: str | Path) -> Path:

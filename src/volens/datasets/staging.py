@@ -318,6 +318,7 @@ class Staging:
             software=facts.software,
             recall=facts.recall if self._form.discloses else "",
             revises=facts.revises,
+            recipient=facts.recipient if self._form.discloses else "",
         )
 
     def _file_ref(self, path: str) -> FileRef:

@@ -11,6 +11,8 @@ What a row's `opening` says, and what the entry's commitment commits to:
     cnv_...           one conversation: its 16 raw bytes
     own_copy DIGEST   the person's own copy: their 16 raw bytes, and the SHA-256 of the raw ids of
                       all conversations in it, in the order of capture
+    account           what is known of the account (plan, region, status), and no conversation:
+                      their 16 raw bytes and the word ``account``
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from volens.core.ids import IdKind, parse_id
 from volens.vault.tables import LEAF
 
 OWN_COPY = "own_copy"
+ACCOUNT = "account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,8 @@ def opened_parts(subject: bytes, opening: str) -> tuple[bytes, ...]:
     try:
         if word == OWN_COPY:
             return subject, bytes.fromhex(digest)
+        if opening == ACCOUNT:
+            return subject, ACCOUNT.encode()
         return (parse_id(IdKind.CONVERSATION, opening),)
     except (InvalidInput, ValueError):
         raise InvalidInput("opening_form", f"not about an access: {opening[:40]!r}") from None

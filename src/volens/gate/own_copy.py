@@ -15,7 +15,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -89,13 +89,27 @@ class OwnCopy:
         numbers, left_out, _ = self._decide_all(subject)
         return len(numbers), left_out
 
-    def begin(self, subject: Subject) -> OwnReading:
+    def begin(
+        self,
+        subject: Subject,
+        *,
+        among: Sequence[Held] | None = None,
+        action: AccessAction = AccessAction.EXPORT,
+    ) -> OwnReading:
         """Decide and log; what comes back opens nothing until it is asked to.
+
+        Args:
+            subject: the person.
+            among: only these conversations of theirs; None: all.
+            action: what it is for, as an act.
 
         Raises:
             Unavailable: if the log or the database can't be written; nothing is opened then.
         """
-        numbers, left_out, digest = self._decide_all(subject)
+        if among is not None:
+            mine = (held for held in among if held.subject_no == subject.number)
+            among = sorted(mine, key=lambda held: held.number)
+        numbers, left_out, digest = self._decide_all(subject, among)
         opening = own_copy_opening(digest)
         holder = subject.holder
         salt, commitment = self._recorder.commit(*opened_parts(holder.raw, opening))
@@ -104,7 +118,7 @@ class OwnCopy:
             {
                 "purpose": Purpose.PROVIDE_SERVICE,
                 "actor": Actor.SUBJECT,
-                "action": AccessAction.EXPORT,
+                "action": action,
                 "reason": AccessReason.SUBJECT_REQUEST,
                 "policy_hash": bytes.fromhex(self.gate.policy.ref.hash),
                 "count": len(numbers),
@@ -113,13 +127,18 @@ class OwnCopy:
         )
         leaf = AccessLeaf(log_index=intent, salt=salt, opening=opening)
         self.leaves.keep(subject.number, leaf)
-        return OwnReading(self, subject, numbers, left_out, intent=intent, at=self._clock.now())
+        at = self._clock.now()
+        return OwnReading(self, subject, numbers, left_out, among, intent=intent, at=at)
 
     def open(
-        self, subject: Subject, numbers: array[int], missing: Counter[str]
+        self,
+        subject: Subject,
+        numbers: array[int],
+        missing: Counter[str],
+        among: Sequence[Held] | None = None,
     ) -> Iterator[OwnConversation]:
         """Yield the conversations among `numbers` that may still be opened; for `OwnReading`."""
-        for held, decision in self._decided(subject):
+        for held, decision in self._decided(subject, among):
             place = bisect_left(numbers, held.number)
             if place == len(numbers) or numbers[place] != held.number:
                 continue  # not among what the intent committed to
@@ -135,12 +154,14 @@ class OwnCopy:
                 continue
             yield OwnConversation(held=held, updated=held.updated, payload=payload)
 
-    def _decide_all(self, subject: Subject) -> tuple[array[int], Counter[str], bytes]:
+    def _decide_all(
+        self, subject: Subject, among: Sequence[Held] | None = None
+    ) -> tuple[array[int], Counter[str], bytes]:
         """Return row numbers that may be opened, others by reason, and the digest of the former."""
         numbers = array("q")
         left_out: Counter[str] = Counter()
         digest = sha256()
-        for held, decision in self._decided(subject):
+        for held, decision in self._decided(subject, among):
             if _is_theirs(decision):
                 numbers.append(held.number)
                 digest.update(parse_id(IdKind.CONVERSATION, held.id))
@@ -148,10 +169,13 @@ class OwnCopy:
                 left_out[_why_not(decision)] += 1
         return numbers, left_out, digest.digest()
 
-    def _decided(self, subject: Subject) -> Iterator[tuple[Held, Decision]]:
+    def _decided(
+        self, subject: Subject, among: Sequence[Held] | None
+    ) -> Iterator[tuple[Held, Decision]]:
         """Yield each conversation with its decision; equal ones are decided some at a time."""
-        last = 0
-        while some := self._page(subject, last):
+        last = at = 0
+        while some := (self._page(subject, last) if among is None else among[at : at + _AT_ONCE]):
+            at += _AT_ONCE
             person = self._subjects.by_number(subject.number)  # it may have changed meanwhile
             blocks = self.gate.blocks()
             decided: dict[tuple[Signal, bool], Decision] = {}
@@ -195,6 +219,7 @@ class OwnReading:
         subject: Subject,
         numbers: array[int],
         left_out: Counter[str],
+        among: Sequence[Held] | None,
         *,
         intent: int,
         at: datetime,
@@ -203,6 +228,7 @@ class OwnReading:
         self._copy = copy
         self._subject = subject
         self._numbers = numbers
+        self._among = among
         self._opened = 0
         self.left_out = left_out
         """Conversations that were not permitted, by reason."""
@@ -222,7 +248,7 @@ class OwnReading:
             missing: counts, by reason, what was decided on but can't be opened any more.
         """
         gone = Counter[str]() if missing is None else missing
-        found = self._copy.open(self._subject, self._numbers, gone)
+        found = self._copy.open(self._subject, self._numbers, gone, self._among)
         for count, one in enumerate(found, start=1):
             self._opened = max(self._opened, count)
             yield one

@@ -47,12 +47,18 @@ from volens.log.kinds import (
     EntryKind,
     ErasureCause,
     ErasureScope,
+    ExceptionClass,
+    ExceptionEnd,
+    FlagCategory,
+    FlagSeverity,
     GrantScope,
     HoldClass,
     HoldEnd,
+    KeepAnswer,
     KeyEvent,
     ReceiptKind,
     RefusalCause,
+    RefusalGround,
     RequestKind,
     RequestOutcome,
     StaffRole,
@@ -154,6 +160,7 @@ _CONSENT: Final = {
     "purpose": word(Purpose),
     "scope": word(GrantScope),
 }
+_EXCEPTION: Final = {"commitment": COMMITMENT, "class": word(ExceptionClass)}
 
 FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
     EntryKind.HOME_CREATED: {},
@@ -192,6 +199,7 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "root": optional(ROOT),
         "commitment": optional(COMMITMENT),
         "dataset": optional(COMMITMENT),
+        "exception": optional(word(ExceptionClass)),
     },
     EntryKind.ACCESS_DONE: {
         "intent": COUNT,
@@ -268,6 +276,22 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
     EntryKind.ROLE_ENDED: {"commitment": COMMITMENT, "role": word(StaffRole)},
     EntryKind.TOKEN_ISSUED: {"commitment": COMMITMENT, "scopes": COUNT, "until": MOMENT},
     EntryKind.TOKEN_REVOKED: {"commitment": COMMITMENT},
+    EntryKind.EXCEPTION_OPENED: {
+        **_EXCEPTION,
+        "closes": MOMENT,
+        "waiting": FLAG,
+        "gag_until": optional(MOMENT),
+    },
+    EntryKind.EXCEPTION_APPROVED: {**_EXCEPTION, "closes": MOMENT},
+    EntryKind.EXCEPTION_CLOSED: {**_EXCEPTION, "end": word(ExceptionEnd)},
+    EntryKind.EXCEPTION_REFUSED: {"class": word(ExceptionClass), "ground": word(RefusalGround)},
+    EntryKind.EXCEPTION_NOTIFIED: {**_EXCEPTION, "days": COUNT},
+    EntryKind.EXCEPTION_ANSWERED: {"commitment": COMMITMENT, "answer": word(KeepAnswer)},
+    EntryKind.FLAG_RAISED: {
+        "commitment": COMMITMENT,
+        "category": word(FlagCategory),
+        "severity": word(FlagSeverity),
+    },
 }
 """Every kind and its fields, besides ``v``, ``kind`` and ``at``."""
 

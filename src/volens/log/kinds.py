@@ -51,8 +51,15 @@ class EntryKind(StrEnum):
     ACCOUNT_ENDED = "account.ended"
     ROLE_GIVEN = "role.given"
     ROLE_ENDED = "role.ended"
-    TOKEN_ISSUED = "token.issued"
-    TOKEN_REVOKED = "token.revoked"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, no secret
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, no secret
+    EXCEPTION_OPENED = "exception.opened"
+    EXCEPTION_APPROVED = "exception.approved"
+    EXCEPTION_CLOSED = "exception.closed"
+    EXCEPTION_REFUSED = "exception.refused"
+    EXCEPTION_NOTIFIED = "exception.notified"
+    EXCEPTION_ANSWERED = "exception.answered"
+    FLAG_RAISED = "flag.raised"
 
 
 class ChangedField(StrEnum):
@@ -94,6 +101,7 @@ class Actor(StrEnum):
     ENGINEERING = "engineering"
     SUPPORT = "support"
     TRUST_AND_SAFETY = "trust_and_safety"
+    LEGAL_COUNSEL = "legal_counsel"
     RESEARCH = "research"
     RATER = "rater"
     PRIVACY_OFFICER = "privacy_officer"
@@ -246,3 +254,73 @@ class RequestOutcome(StrEnum):
     PARTLY = "partly"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+
+
+class ExceptionClass(StrEnum):
+    """For what an exception may be opened (R23-R27); supervisory access where the law asks it."""
+
+    ILLEGAL_CONTENT = "illegal_content"
+    PHYSICAL_HARM = "physical_harm"
+    SYSTEM_ABUSE = "system_abuse"
+    LEGAL_ORDER = "legal_order"
+    CHILD_PROTECTION = "child_protection"
+    SUPERVISORY_ACCESS = "supervisory_access"
+
+
+class ExceptionEnd(StrEnum):
+    """How an exception ended."""
+
+    CLOSED = "closed"
+    """By hand, before its time."""
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    """By the second person: it was never open."""
+
+
+class RefusalGround(StrEnum):
+    """Why a request for an exception opened nothing at all."""
+
+    INFORMAL = "informal"
+    """Asked for without a formal order."""
+    NO_JURISDICTION = "no_jurisdiction"
+    INVALID = "invalid"
+    """The order does not hold: not signed, expired, of the wrong issuer."""
+    TOO_BROAD = "too_broad"
+    NOT_IMMEDIATE = "not_immediate"
+    """The test found no immediate danger."""
+
+
+class KeepAnswer(StrEnum):
+    """What the person said when asked whether the material of an exception may be kept."""
+
+    KEEP = "keep"
+    ERASE = "erase"
+    SILENCE = "silence"
+    """No answer in time, which erases as `erase` does."""
+
+
+class FlagCategory(StrEnum):
+    """What a safety classifier saw, or a person reported."""
+
+    ILLEGAL = "illegal"
+    DANGER = "danger"
+    SELF_HARM = "self_harm"
+    VIOLENCE = "violence"
+    HATE = "hate"
+    SEXUAL = "sexual"
+    CHILD_SAFETY = "child_safety"
+    TERRORISM = "terrorism"
+    ABUSE = "abuse"
+    """Attempts to break safety measures."""
+    PRIVACY = "privacy"
+    WRONG = "wrong"
+    OTHER = "other"
+
+
+class FlagSeverity(StrEnum):
+    """How bad it looks; the queue goes by it."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    URGENT = "urgent"

@@ -25,7 +25,7 @@ from volens.vault.subjects import Subject
 from volens.vault.tables import CONVERSATION
 
 NOT_NAMED = "not_named"
-"""The recipient, where the home knows of none by name: whoever was handed the plain copy."""
+"""The recipient of a copy of which nobody said who gets it."""
 _ROWS_AT_ONCE = 1_000_000
 Numbers = npt.NDArray[np.int64]
 
@@ -114,6 +114,7 @@ def disclosure_of(use: DatasetUse) -> DatasetDisclosure:
         purpose=manifest.purpose,
         form=manifest.format.value,
         conversations=len(use.conversations),
+        recipient=manifest.recipient or NOT_NAMED,
     )
 
 

@@ -188,7 +188,7 @@ class Vault:
             row = db.execute(select(CONVERSATION).where(CONVERSATION.c.id == raw)).first()
         if row is None:
             raise NotFound("conversation_unknown", f"no conversation {name} here")
-        return _held(row)
+        return held_from(row)
 
     def of_subject(self, subject: Subject, *, ended: bool = False) -> Iterator[Held]:
         """Yield a person's conversations, in the order they were captured.
@@ -202,7 +202,7 @@ class Vault:
             query = query.where(CONVERSATION.c.ended_ms.is_(None))
         with self._engine.connect() as db:
             for row in db.execute(query.order_by(CONVERSATION.c.no)).yield_per(1000):
-                yield _held(row)
+                yield held_from(row)
 
     def count(self) -> int:
         """Return how many conversations are held."""
@@ -371,7 +371,7 @@ class Vault:
         return self._sealer.lookup(b"source", name.encode("utf-8", "surrogatepass"))
 
 
-def _held(row: Row[tuple[object, ...]]) -> Held:
+def held_from(row: Row[tuple[object, ...]]) -> Held:
     return Held(
         number=row.no,
         id=ConversationId(format_id(IdKind.CONVERSATION, row.id)),

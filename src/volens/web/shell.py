@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from volens.access.model import ANONYMOUS, Principal
 from volens.core.errors import NotFound, VolensError
+from volens.door.csrf import check_origin, csrf_token, keep_form_cookie
 from volens.door.doorway import doorway_of
 from volens.door.problems import status_of
 from volens.web.words import LANGUAGES, Words, choose_language, words_of
@@ -82,7 +83,7 @@ def page(
                 "t": words,
                 "principal": principal,
                 "here": here,
-                "csrf": csrf_of(request),
+                "csrf": csrf_token(request),
                 "nonce": getattr(request.state, "nonce", ""),
                 "path": local_path(request),
                 "demo": doorway_of(request).settings.demo,
@@ -95,12 +96,7 @@ def page(
         "Cache-Control": "no-store",
         "Vary": "Accept-Language, Cookie",
     }
-    return HTMLResponse(text, status_code=status, headers=headers)
-
-
-def csrf_of(request: Request) -> str:
-    """Return the token that forms of this session carry."""
-    return str(getattr(request.state, "csrf", ""))
+    return keep_form_cookie(request, HTMLResponse(text, status_code=status, headers=headers))
 
 
 def local_path(request: Request) -> str:
@@ -193,6 +189,7 @@ async def serve_static(request: Request) -> Response:
 
 async def choose(request: Request) -> Response:
     """Remember the language that somebody chose; it changes nothing else."""
+    check_origin(request)
     form = await request.form()
     language = str(form.get("language", ""))
     answer = see_other(safe_next(str(form.get("next", "/"))))

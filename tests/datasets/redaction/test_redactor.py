@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from volens.core.errors import InvalidInput, Unavailable
@@ -301,6 +301,7 @@ def test_spans_do_not_overlap_and_the_text_around_them_stays(redactor: Redactor,
 
 @settings(max_examples=150, deadline=None)
 @given(PROFILED, st.lists(TEXTS, max_size=6))
+@example(Redactor(), ["", f"123456789:{'AAa1-' * 7}", f"12345678:{'AAa1-' * 7}"])
 def test_a_batch_answers_as_each_text_by_itself(redactor: Redactor, texts: list[str]) -> None:
     together, counts = redactor.redact_many(texts)
     alone = [redactor.redact(text) for text in texts]

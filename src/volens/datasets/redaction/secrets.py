@@ -48,6 +48,7 @@ _TOKEN = re.compile(
 _JWT = re.compile(r"eyJ[\w-]{8,8192}\.eyJ[\w-]{4,16384}(?:\.[\w-]{0,2048})?")  # RFC 7519, 3.1
 _SENDGRID = re.compile(r"SG\.[\w-]{16,32}\.[\w-]{16,64}")
 _BOT = re.compile(r"\d{8,10}:[A-Za-z0-9_-]{35}(?![\w-])")
+_LONGEST_BOT = len("1234567890:")
 _SECRET_WORDS = re.compile(
     r"secret|token|passw|pwd|credential|api[ _-]?key|access[ _-]?key|private[ _-]?key"
     r"|auth(?:orization)?\b|bearer|account ?key|passphrase|\bkey\b"
@@ -72,8 +73,8 @@ def token_in(text: str, start: int, end: int) -> Found | None:
     hit = _TOKEN.match(text, start) or _JWT.match(text, start)
     if hit is None and start >= 3 and text[start - 3 : start] == "SG.":  # noqa: PLR2004 - the prefix
         hit = _SENDGRID.match(text, start - 3)
-    if hit is None and text[start - 1 : start] == ":" and start > 10:  # noqa: PLR2004 - the bot's number
-        hit = _BOT.search(text, start - 11, min(end, start + 64) + 1)
+    if hit is None and start and text[start - 1] == ":":
+        hit = _BOT.search(text, max(0, start - _LONGEST_BOT), min(end, start + 64) + 1)
     if hit:
         return Found(hit.start(), hit.end(), Entity.SECRET)
     start = _back(text, start)

@@ -1,0 +1,87 @@
+"""The REST door as one application, described by its own OpenAPI 3.1 document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+
+from volens import __version__
+from volens.api import choices, papers, subjects
+from volens.api.asking import Door, admission_of
+from volens.api.errors import add_handlers
+from volens.api.model import Problem
+from volens.api.strict import StrictRoute
+from volens.door.doorway import Doorway
+
+_PARTS: Final[tuple[Callable[[APIRouter], None], ...]] = (
+    choices.add_routes,
+    papers.add_routes,
+    subjects.add_routes,
+)
+_SAID: Final = (
+    "Ask for, change and prove what may be done with people's conversations. "
+    "A person asks under /me, with the session of a sign-in; a program under /subjects, with a "
+    "token. Errors are problem details (RFC 9457); docs/api.md explains each code."
+)
+_PROBLEM: Final = {
+    "description": "What went wrong, and what to do about it",
+    "model": Problem,
+    "content": {"application/problem+json": {}},
+}
+
+
+def api_application(doorway: Doorway) -> FastAPI:
+    """Return what answers below ``/v1``."""
+    app = FastAPI(
+        title="Volens",
+        version=__version__,
+        description=_SAID,
+        docs_url=None,  # such pages fetch scripts from elsewhere
+        redoc_url=None,
+        separate_input_output_schemas=False,
+        responses={"4XX": _PROBLEM, "503": _PROBLEM},
+    )
+    app.state.doorway = doorway
+    app.router.route_class = StrictRoute
+    add_handlers(app)
+    for add in _PARTS:
+        add(app.router)
+    described = app.openapi
+    app.openapi = lambda: _described(app, described)  # type: ignore[method-assign] - as documented
+    return app
+
+
+def _described(app: FastAPI, described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the OpenAPI document with what the framework can't see: who may ask, and about whom."""
+    if app.openapi_schema is not None:
+        return app.openapi_schema
+    document = described()
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "An API token."},
+        "session": {"type": "apiKey", "in": "cookie", "name": "volens_session"},
+    }
+    for route in app.router.routes:
+        if not isinstance(route, StrictRoute):
+            continue
+        admission = admission_of(route.endpoint)
+        for method in route.methods:
+            operation = document["paths"][route.path_format][method.lower()]
+            if "{subject}" in route.path:
+                operation.setdefault("parameters", []).insert(0, _SUBJECT)
+            if admission.door is not Door.EVERYBODY:
+                mine = admission.door is Door.PERSON_OR_PROGRAM and "{subject}" not in route.path
+                operation["security"] = [{"session": []}] if mine else [{"token": []}]
+            if admission.scope is not None and route.path.startswith("/subjects"):
+                operation["x-scope"] = admission.scope.value
+    return document
+
+
+_SUBJECT: Final = {
+    "name": "subject",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+    "description": "The person's id, or the product's own name for them.",
+}

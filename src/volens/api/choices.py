@@ -1,0 +1,379 @@
+"""Choices: what a person said yes to, on which notice. Taking a yes back needs nothing but asking.
+
+A grant names the notice that was shown, by id, language and hash, and the state of the choice that
+it was shown with (``If-Match``): nobody says yes to a text or a state they did not see. A
+withdrawal is one append to the journal and holds from then on, whatever else is broken.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from volens.access.model import Scope as TokenScope
+from volens.api.asking import Door, on_person, open_to
+from volens.api.model import Body, Digest, Flag, Moment, Told, Word
+from volens.app.home import Home
+from volens.consent.model import (
+    GENERAL,
+    NOTHING_SAID,
+    Act,
+    ConsentEvent,
+    NoticeRef,
+    PurposeState,
+    Scope,
+    ScopeKind,
+)
+from volens.core.canonical import Json, canonical_json
+from volens.core.errors import Denied, InvalidInput, NotFound, VolensError
+from volens.core.ids import EventId, IdKind, format_id
+from volens.core.purposes import PROHIBITED, Purpose
+from volens.core.time import format_moment
+from volens.policy.pack import LegalBasis
+from volens.policy.wording import say
+from volens.vault.subjects import Subject
+
+
+class ScopeNamed(Body):
+    """What a choice is limited to; without it, everything, past and to come."""
+
+    kind: ScopeKind
+    target: Word
+
+
+class NoticeSeen(Body):
+    """The notice that the person was shown."""
+
+    id: Word
+    language: Word
+    sha256: Digest
+
+
+class ChoiceWanted(Body):
+    """A yes or a no to one purpose."""
+
+    granted: Flag
+    notice: NoticeSeen | None = None
+    """For a yes: what was shown. `GET /v1/notices` has the ones in force."""
+    scope: ScopeNamed | None = None
+    expires: datetime | None = None
+    """For a yes: it ends by itself then."""
+
+
+class HistoryWanted(Body):
+    """Whether conversations are kept at all."""
+
+    on: Flag
+
+
+class GrantTold(Told):
+    """One yes, or what became of it."""
+
+    scope: ScopeKind
+    target: str
+    status: str
+    since: Moment
+    expires: Moment | None
+    notice: str | None
+    """The SHA-256 of the notice that was shown."""
+
+
+class ChoiceTold(Told):
+    """One purpose and what the person has said about it."""
+
+    purpose: Purpose
+    label: str
+    status: str
+    objected: bool
+    rests_on: str
+    """The legal basis; only ``consent`` is asked for."""
+    asked: bool
+    """Whether a person is ever asked for it."""
+    grants: list[GrantTold]
+    etag: str
+    """For ``If-Match``, with a yes."""
+
+
+class ChoicesTold(Told):
+    """Every choice of one person."""
+
+    choices: list[ChoiceTold]
+
+
+class ChoiceRecorded(Told):
+    """What became of a choice."""
+
+    purpose: Purpose
+    status: str
+    event: str
+    at: Moment
+    holds: bool
+    """True: it holds from now on."""
+    logged: bool
+    """Whether it is in the log already; a no holds before that."""
+    etag: str | None
+
+
+class HistoryTold(Told):
+    """Whether conversations are kept."""
+
+    on: bool
+    holds: bool
+    logged: bool
+
+
+def add_routes(router: APIRouter) -> None:
+    """Add the routes of choices."""
+    for prefix in ("/me", "/subjects/{subject}"):
+        router.get(f"{prefix}/choices", tags=["choices"])(list_choices)
+        router.get(f"{prefix}/choices/{{purpose}}", tags=["choices"])(show_choice)
+        router.put(f"{prefix}/choices/{{purpose}}", tags=["choices"])(set_choice)
+        router.put(f"{prefix}/history", tags=["choices"])(set_history)
+
+
+@open_to(Door.PERSON_OR_PROGRAM, TokenScope.CHOICES_READ)
+async def list_choices(request: Request, language: Word = "en") -> ChoicesTold:
+    """List every choice: all start off."""
+
+    def act(home: Home, person: Subject) -> ChoicesTold:
+        states = home.ledger.states(person.id)
+        return ChoicesTold(
+            choices=[
+                _told(home, person, purpose, states.get(purpose, NOTHING_SAID), language)
+                for purpose in home.policy.pack.purposes
+            ]
+        )
+
+    return await on_person(request, act)
+
+
+@open_to(Door.PERSON_OR_PROGRAM, TokenScope.CHOICES_READ)
+async def show_choice(
+    request: Request, response: Response, purpose: Purpose, language: Word = "en"
+) -> ChoiceTold:
+    """Show one choice, with its ``ETag``."""
+    found = await on_person(
+        request,
+        lambda home, person: _told(home, person, purpose, _state(home, person, purpose), language),
+    )
+    response.headers["ETag"] = found.etag
+    return found
+
+
+@open_to(Door.PERSON_OR_PROGRAM, TokenScope.CHOICES_WRITE)
+async def set_choice(
+    request: Request,
+    response: Response,
+    purpose: Purpose,
+    wanted: ChoiceWanted,
+    if_match: Annotated[str | None, Header(max_length=200)] = None,
+) -> ChoiceRecorded:
+    """Say yes or no to one purpose.
+
+    A yes needs the notice that was shown and ``If-Match``; a no needs neither, and always holds.
+    """
+    if wanted.granted:
+        found = await on_person(
+            request, lambda home, person: _grant(home, person, purpose, wanted, if_match)
+        )
+    else:
+        if wanted.notice is not None or wanted.expires is not None:
+            raise InvalidInput("notice_form", "a no names no notice and no end")
+        scope = _scope(wanted.scope)
+        found = await on_person(
+            request, lambda home, person: _withdraw(home, person, purpose, scope)
+        )
+    if found.etag is not None:
+        response.headers["ETag"] = found.etag
+    return found
+
+
+@open_to(Door.PERSON_OR_PROGRAM, TokenScope.CHOICES_WRITE)
+async def set_history(request: Request, wanted: HistoryWanted) -> HistoryTold:
+    """Turn conversation history on or off. Off: nothing is kept beyond serving the reply."""
+    return await on_person(request, lambda home, person: _history(home, person, on=wanted.on))
+
+
+def etag_of(home: Home, person: Subject, purpose: Purpose, state: PurposeState) -> str:
+    """Return the mark of one choice's state; it tells nothing to who does not know the state."""
+    grants: list[Json] = [
+        [
+            one.scope.kind.value,
+            one.scope.target,
+            one.status.value,
+            format_moment(one.since),
+            format_moment(one.expires) if one.expires else None,
+        ]
+        for one in state.grants
+    ]
+    told = canonical_json([person.id, purpose.value, grants, state.objected])
+    return f'"{home.sealer.lookup(b"etag", told)[:16].hex()}"'
+
+
+def require_notice(home: Home, purpose: Purpose, seen: NoticeSeen) -> NoticeRef:
+    """Return the notice in force, if it is the one that the person saw.
+
+    Raises:
+        Denied: ``prohibited`` if nobody may be asked for this at all.
+        NotFound: ``notice_missing`` if there is none about this, in this language.
+        InvalidInput: ``notice_changed`` if the person saw another text.
+    """
+    if purpose in PROHIBITED:
+        raise Denied("prohibited", f"{purpose} is prohibited: nobody can grant it")
+    about = [
+        one
+        for one in home.policy.pack.notices
+        if purpose in one.purposes and one.language == seen.language
+    ]
+    if not about:
+        hint = "GET /v1/notices lists what can be asked for"
+        raise NotFound("notice_missing", f"no notice about {purpose} in that language", hint=hint)
+    for one in about:
+        if (one.id, one.hash) == (seen.id, seen.sha256):
+            return NoticeRef(id=one.id, language=one.language, sha256=one.hash)
+    hint = "show the person the notice in force: GET /v1/notices"
+    raise InvalidInput("notice_changed", "the notice in force is another one", hint=hint)
+
+
+def _grant(
+    home: Home, person: Subject, purpose: Purpose, wanted: ChoiceWanted, match: str | None
+) -> ChoiceRecorded:
+    if wanted.notice is None:
+        hint = "show the person a notice first: GET /v1/notices"
+        raise InvalidInput("notice_form", "a yes names the notice that was shown", hint=hint)
+    if match is None:
+        hint = "send the choice's etag as If-Match"
+        raise InvalidInput("precondition_needed", "a yes needs If-Match", hint=hint)
+    notice = require_notice(home, purpose, wanted.notice)
+    before = _state(home, person, purpose)
+    if match != etag_of(home, person, purpose, before):
+        hint = "show the person the choice as it is now"
+        raise InvalidInput("choice_changed", "the choice has changed meanwhile", hint=hint)
+    expires = wanted.expires
+    if expires is not None and expires.tzinfo is None:
+        raise InvalidInput("expiry_form", "the moment has no zone", hint="end it in Z")
+    event = _event(
+        home, person, purpose, Act.GRANT, _scope(wanted.scope), notice=notice, expires=expires
+    )
+    (recorded,) = home.ledger.record([event])
+    state = _state(home, person, purpose)
+    return ChoiceRecorded(
+        purpose=purpose,
+        status=state.status_at(home.clock.now()).value,
+        event=recorded.event.id,
+        at=recorded.event.at,
+        holds=True,
+        logged=True,
+        etag=etag_of(home, person, purpose, state),
+    )
+
+
+def _withdraw(home: Home, person: Subject, purpose: Purpose, scope: Scope) -> ChoiceRecorded:
+    event = _event(home, person, purpose, Act.WITHDRAW, scope)
+    logged = take_back(home, event)
+    etag, status = None, "withdrawn"
+    with suppress(VolensError, SQLAlchemyError, OSError):
+        state = _state(home, person, purpose)
+        status = state.status_at(home.clock.now()).value
+        etag = etag_of(home, person, purpose, state)
+    return ChoiceRecorded(
+        purpose=purpose,
+        status=status,
+        event=event.id,
+        at=event.at,
+        holds=True,
+        logged=logged,
+        etag=etag,
+    )
+
+
+def take_back(home: Home, event: ConsentEvent) -> bool:
+    """Make a negative act true in the journal; say whether the log has it already, too.
+
+    From the first line on it holds. That the log or the database can't be written right now is no
+    reason to tell the person anything else.
+    """
+    home.ledger.journal(event)
+    with suppress(VolensError, SQLAlchemyError, OSError):
+        home.ledger.drain()
+        return True
+    return False
+
+
+def _history(home: Home, person: Subject, *, on: bool) -> HistoryTold:
+    objected = _state(home, person, Purpose.KEEP_HISTORY).objected
+    logged = True
+    if on and objected:
+        act = Act.LIFT_OBJECTION
+        home.ledger.record([_event(home, person, Purpose.KEEP_HISTORY, act, GENERAL)])
+    elif not on and not objected:
+        event = _event(home, person, Purpose.KEEP_HISTORY, Act.OBJECT, GENERAL)
+        logged = take_back(home, event)
+    return HistoryTold(on=on, holds=True, logged=logged)
+
+
+def _event(
+    home: Home,
+    person: Subject,
+    purpose: Purpose,
+    act: Act,
+    scope: Scope,
+    *,
+    notice: NoticeRef | None = None,
+    expires: datetime | None = None,
+) -> ConsentEvent:
+    return ConsentEvent(
+        id=EventId(format_id(IdKind.EVENT, home.entropy.draw(16))),
+        subject=person.id,
+        purpose=purpose,
+        act=act,
+        at=home.clock.now(),
+        scope=scope,
+        notice=notice,
+        expires=expires,
+        channel="api",
+    )
+
+
+def _scope(named: ScopeNamed | None) -> Scope:
+    if named is None:
+        return GENERAL
+    if not named.target.isprintable():
+        raise InvalidInput("scope_form", "the target of a scope has unprintable characters")
+    return Scope(kind=named.kind, target=named.target)
+
+
+def _state(home: Home, person: Subject, purpose: Purpose) -> PurposeState:
+    return home.ledger.states(person.id).get(purpose, NOTHING_SAID)
+
+
+def _told(
+    home: Home, person: Subject, purpose: Purpose, state: PurposeState, language: str
+) -> ChoiceTold:
+    info = home.policy.pack.purposes.get(purpose)
+    now = home.clock.now()
+    basis = LegalBasis.NONE if info is None else info.legal_basis
+    return ChoiceTold(
+        purpose=purpose,
+        label=purpose.value.replace("_", " ") if info is None else say(info.label, language),
+        status=state.status_at(now).value,
+        objected=state.objected,
+        rests_on=basis.value,
+        asked=info is not None and info.prompted,
+        grants=[
+            GrantTold(
+                scope=one.scope.kind,
+                target=one.scope.target,
+                status=one.status_at(now).value,
+                since=one.since,
+                expires=one.expires,
+                notice=one.notice.sha256 if one.notice else None,
+            )
+            for one in state.grants
+        ],
+        etag=etag_of(home, person, purpose, state),
+    )
