@@ -93,7 +93,7 @@ async def stepped_up(request: HTTPConnection) -> Principal:
     if found.kind is PrincipalKind.ANONYMOUS:
         raise Denied("sign_in_needed", "nobody is signed in", hint="sign in first")
     if not found.stepped_up(await doorway_of(request).run(lambda home: home.clock.now())):
-        hint = "show once more that it is you, at /sign-in/again"
+        hint = "show once more that it is you, at /sign-in/confirm"
         raise Denied("step_up_needed", "this takes a fresh proof of who asks", hint=hint)
     return found
 

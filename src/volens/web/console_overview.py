@@ -178,9 +178,7 @@ def queue_chart(found: Overview, words: Words, now: datetime) -> Chart:
         for one in found.queue[:_MOST_SPANS]
     ]
     columns = (words("console.request"), words("console.due"))
-    return span_chart(
-        words("console.overview.queue"), spans, now, columns, words("console.now")
-    )
+    return span_chart(words("console.overview.queue"), spans, now, columns, words("console.now"))
 
 
 def speed_chart(found: Overview, words: Words) -> Chart:
