@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -39,11 +38,10 @@ from volens.core.ids import AccountId, ConversationId, IdKind, parse_id
 from volens.log.kinds import ExceptionClass
 from volens.safety.model import QueueItem
 from volens.vault.model import MAX_TURNS
-from volens.web.charts import Bar, Chart, bar_chart
 from volens.web.console_clock import stated_moment
 from volens.web.console_frame import StaffPage, Visit, chosen
-from volens.web.console_turns import seen_turns
-from volens.web.words import Words
+from volens.web.console_overview import exception_chart
+from volens.web.console_turns import lease_number, look_values
 
 _REVIEWERS: Final = frozenset({Role.TRUST_AND_SAFETY})
 _OPENERS: Final = _REVIEWERS | {Role.LEGAL_COUNSEL}
@@ -122,23 +120,9 @@ def read_gag(form: Mapping[str, str]) -> Gag | None:
     return Gag(until=stated_moment(until), authority=authority)
 
 
-def exception_chart(cases: list[Case], words: Words) -> Chart:
-    """Draw how many cases there are of each class."""
-    bars = [
-        Bar(
-            name=words(f"console.class.{one.value}"),
-            value=sum(case.exception is one for case in cases),
-            said=words.number(sum(case.exception is one for case in cases)),
-        )
-        for one in ExceptionClass
-    ]
-    columns = (words("console.case.class"), f"#{words('console.count')}")
-    return bar_chart(words("console.overview.exceptions"), bars, columns)
-
-
 def _own_terms(home: Home, visit: Visit) -> tuple[ClassTerms, ...]:
     roles = visit.principal.roles
-    return tuple(one for one in safety_of(home).terms() if one.opened_by in roles)
+    return tuple(one for one in safety_of(home).cases.terms() if one.opened_by in roles)
 
 
 def _queued(home: Home, visit: Visit, name: str) -> QueueItem:
@@ -243,7 +227,7 @@ async def _case(visit: Visit) -> Response:
     name = visit.part("case")
     case = await visit.run(lambda home: _find(home, visit, name))
     terms = await visit.run(
-        lambda home: {one.exception: one for one in safety_of(home).terms()}.get(case.exception)
+        lambda home: {one.exception: one for one in safety_of(home).cases.terms()}.get(case.exception)
     )
     leases = await visit.run(lambda home: safety_of(home).cases.leases(visit.principal, case.id))
     state = case.state(visit.now)
@@ -293,29 +277,21 @@ async def _look(visit: Visit) -> Response:
     look = await visit.run(
         lambda home: safety_of(home).cases.look(visit.principal, case.id, wanted)
     )
-    left = max(1, (look.ends - visit.now) // timedelta(seconds=1))
-    values = {
-        "case": case,
-        "look": look,
-        "turns": seen_turns(look.turns),
-        "seconds": left,
-        "minutes": min(15, -(-left // 60)),
-    }
+    path = f"{_PATH}/{case.id}"
+    values = look_values(look, visit.now, done=f"{path}/done", over=f"{path}/over")
     return visit.page("look", values, here="cases")
 
 
 async def _look_away(visit: Visit) -> Response:
     case = await visit.run(lambda home: _find(home, visit, visit.part("case")))
-    text = visit.form.get("lease", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 16):  # noqa: PLR2004 - below 2^53
-        raise InvalidInput("lease_form", "not the number of a lease")
-    await visit.run(lambda home: safety_of(home).cases.look_away(visit.principal, int(text)))
+    number = lease_number(visit.form)
+    await visit.run(lambda home: safety_of(home).cases.look_away(visit.principal, number))
     return visit.done(f"{_PATH}/{case.id}", "looked_away")
 
 
 async def _over(visit: Visit) -> Response:
     case = await visit.run(lambda home: _find(home, visit, visit.part("case")))
-    return visit.page("look_over", {"case": case}, here="cases")
+    return visit.page("look_over", {"back": f"{_PATH}/{case.id}"}, here="cases")
 
 
 PAGES: Final = (
