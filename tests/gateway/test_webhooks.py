@@ -257,11 +257,11 @@ class TestTelling:
         assert deliver(world, most=1).taken == 1
         assert deliver(world, most=1).taken == 1
         assert deliver(world, most=1).taken == 1
-        assert receiver.types == ["choice.objected", "erasure.requested", "choice.granted"]
-        data = receiver.data(1)
+        assert receiver.types == ["choice.objected", "choice.granted", "erasure.requested"]
+        data = receiver.data(2)
         assert data["scope"] == "account"
         assert str(data["erasure"]).startswith("era_")
-        assert receiver.got[1][0]["webhook-id"] == f"{data['erasure']}.erasure.requested"
+        assert receiver.got[2][0]["webhook-id"] == f"{data['erasure']}.erasure.requested"
 
     def test_many_are_told_over_several_rounds_with_none_left_out(
         self, world: World, receiver: Receiver

@@ -81,7 +81,7 @@ def remove(session: Session, webhook: WebhookArgument) -> Answer:
     """Tell a program nothing any more."""
     with write_home(session) as home:
         endpoint = find_webhook(home, webhook)
-        document = {"id": endpoint.id, "removed": not session.dry_run}
+        document: dict[str, Json] = {"id": endpoint.id, "removed": not session.dry_run}
         if session.dry_run:
             would = line(f"would remove {endpoint.id}")
             return Answer(document={"dry_run": True, **document}, shown=(would,))
