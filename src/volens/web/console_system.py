@@ -121,7 +121,7 @@ async def _show(visit: Visit) -> Response:
     ]
     columns = (visit.words("console.system.part"), f"#{visit.words('console.system.size')}")
     chart = bar_chart(visit.words("console.system.sizes"), bars, columns)
-    values = {"found": found, "chart": chart, "waiting": waiting}
+    values = {"found": found, "chart_of_sizes": chart, "waiting": waiting}
     return visit.page("system", values, here="system")
 
 
