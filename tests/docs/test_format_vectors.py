@@ -39,6 +39,7 @@ from volens.log.kinds import (
     AccessAction,
     AccessOutcome,
     AccessReason,
+    AccountSort,
     Actor,
     CaptureSource,
     ChangedField,
@@ -52,6 +53,7 @@ from volens.log.kinds import (
     ReceiptKind,
     RequestKind,
     RequestOutcome,
+    StaffRole,
     TimeSource,
 )
 from volens.storage.engine import open_database
@@ -254,9 +256,10 @@ def test_the_page_of_log_entries_names_every_kind_and_field() -> None:
 
 def test_the_page_of_log_entries_lists_every_word() -> None:
     lists = (
-        *(AccessAction, AccessOutcome, AccessReason, Actor, CaptureSource, ChangedField),
+        *(AccessAction, AccessOutcome, AccessReason, AccountSort, Actor, CaptureSource),
+        ChangedField,
         *(DatasetFormat, ErasureCause, ErasureScope, GrantScope, HoldClass, HoldEnd, KeyEvent),
-        *(Purpose, ReceiptKind, RequestKind, RequestOutcome, Signal, TimeSource),
+        *(Purpose, ReceiptKind, RequestKind, RequestOutcome, Signal, StaffRole, TimeSource),
     )
     told = {
         name: words.strip("`").split("`, `")

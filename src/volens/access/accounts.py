@@ -23,6 +23,7 @@ from volens.access.tables import (
     ACCOUNT_ROLE,
     CHALLENGE,
     EMBED_TOKEN,
+    LOGIN_FAILURE,
     PASSKEY,
     RECOVERY_CODE,
     SESSION,
@@ -32,6 +33,7 @@ from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import AccountId, IdKind, SubjectId, format_id, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.core.time import from_millis, to_millis
+from volens.log.fields import Value
 from volens.log.kinds import AccountSort, EntryKind
 from volens.log.recorder import Recorder
 
@@ -113,6 +115,10 @@ class AccountStore:
             digest = self.digest(name)
         except InvalidInput:
             return None
+        return self.by_digest(digest)
+
+    def by_digest(self, digest: bytes) -> LocalAccount | None:
+        """Return the account whose sign-in name has this digest, or None."""
         return self._first(ACCOUNT.c.name_digest == digest)
 
     def by_id(self, account: AccountId) -> LocalAccount:
@@ -125,6 +131,17 @@ class AccountStore:
         found = self._first(ACCOUNT.c.id == parse_id(IdKind.ACCOUNT, account))
         if found is None:
             raise NotFound("account_unknown", f"no account {account} here")
+        return found
+
+    def by_number(self, number: int) -> LocalAccount:
+        """Return the account in row `number`.
+
+        Raises:
+            NotFound: ``account_unknown``.
+        """
+        found = self._first(ACCOUNT.c.no == number)
+        if found is None:
+            raise NotFound("account_unknown", f"no account number {number} here")
         return found
 
     def of_subject(self, subject: SubjectId) -> list[LocalAccount]:
@@ -140,7 +157,7 @@ class AccountStore:
         return self._all(ACCOUNT.c.subject.is_not(None))
 
     def name_of(self, account: LocalAccount) -> str | None:
-        """Return the sign-in name of a member of staff; None for a person, whose name is not kept."""
+        """Return the sign-in name of a member of staff; a person's is not kept (None)."""
         if account.name_sealed is None:
             return None
         raw = parse_id(IdKind.ACCOUNT, account.id)
@@ -155,7 +172,7 @@ class AccountStore:
         return self._keys.digest(_NAME, plain_name(name).encode())
 
     def set_password(self, account: LocalAccount, password: str) -> None:
-        """Replace the hash of the password, and end what was signed in or asked with the old one."""
+        """Replace the hash of the password, and end what was signed in with the old one."""
         with self._engine.begin() as db:
             known = update(ACCOUNT).where(ACCOUNT.c.no == account.number)
             db.execute(known.values(password=password))
@@ -175,7 +192,7 @@ class AccountStore:
         raw = parse_id(IdKind.ACCOUNT, account.id)
         _, commitment = self._recorder.commit(raw, b"ended")
         sort = AccountSort.STAFF if account.is_staff else AccountSort.PERSON
-        fields = {"commitment": commitment, "account": sort}
+        fields: dict[str, Value] = {"commitment": commitment, "account": sort}
         self._recorder.record(EntryKind.ACCOUNT_ENDED, fields)
         with self._engine.begin() as db:
             known = update(ACCOUNT).where(ACCOUNT.c.no == account.number)
@@ -186,15 +203,14 @@ class AccountStore:
 
     def erase_subjects(self, subjects: Sequence[bytes]) -> None:
         """Delete all that sign-in keeps of these people (raw ids)."""
+        mine = select(ACCOUNT.c.no).where(ACCOUNT.c.subject.in_(subjects))
+        names = select(ACCOUNT.c.name_digest).where(ACCOUNT.c.subject.in_(subjects))
         with self._engine.begin() as db:
-            for raw in subjects:
-                mine = select(ACCOUNT.c.no).where(ACCOUNT.c.subject == raw)
-                numbers = list(db.execute(mine).scalars())
-                for table in (CHALLENGE, PASSKEY, TOTP, RECOVERY_CODE, ACCOUNT_ROLE):
-                    for number in numbers:
-                        db.execute(delete(table).where(table.c.account_no == number))
-                for table in (SESSION, EMBED_TOKEN, ACCOUNT):
-                    db.execute(delete(table).where(table.c.subject == raw))
+            db.execute(delete(LOGIN_FAILURE).where(LOGIN_FAILURE.c.who.in_(names)))
+            for table in (CHALLENGE, PASSKEY, TOTP, RECOVERY_CODE, ACCOUNT_ROLE):
+                db.execute(delete(table).where(table.c.account_no.in_(mine)))
+            for table in (SESSION, EMBED_TOKEN, ACCOUNT):
+                db.execute(delete(table).where(table.c.subject.in_(subjects)))
 
     def _add(
         self,
@@ -206,7 +222,7 @@ class AccountStore:
         organisation: str | None = None,
     ) -> LocalAccount:
         digest = self.digest(name)
-        if self._first(ACCOUNT.c.name_digest == digest) is not None:
+        if self.by_digest(digest) is not None:
             hint = "choose another name; the name of an ended account is not given again"
             raise InvalidInput("account_exists", "there is an account with this name", hint=hint)
         raw = self._entropy.draw(16)

@@ -89,7 +89,8 @@ class Case:
     turns: Mapping[ConversationId, tuple[int, ...]]
     """Named turns (by index from 0, rising) of named conversations; empty once they are erased."""
     reason: CaseReason
-    record: Record
+    record: Record | None
+    """None once it is erased."""
     legal_basis: str
     two_persons: bool
     opener: AccountId
@@ -197,7 +198,7 @@ def ask_case(case: Case, terms: ClassTerms, opener: Principal, at: datetime) -> 
     account = _member(opener)
     if terms.opened_by not in opener.roles:
         raise _role(terms, "open")
-    if not case.turns:
+    if not case.turns or case.record is None:
         raise _no_scope()
     check_record(case.exception, case.record)
     if case.closes - at > terms.most:
@@ -305,7 +306,7 @@ def encode_case(case: Case) -> bytes:
             "subject": case.subject,
             "turns": scope,
             "reason": case.reason.value,
-            "record": record_document(case.record),
+            "record": None if case.record is None else record_document(case.record),
             "legal_basis": case.legal_basis,
             "two_persons": case.two_persons,
             "policy": case.policy,

@@ -15,6 +15,7 @@ from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock
 from volens.core.time import from_millis, to_millis
+from volens.log.fields import Value
 from volens.log.kinds import EntryKind, StaffRole
 from volens.log.recorder import Recorder
 
@@ -57,8 +58,8 @@ class RoleStore:
             raise InvalidInput("role_form", "an administrator is one of an organisation", hint=hint)
         raw = parse_id(IdKind.ACCOUNT, account.id)
         salt, commitment = self._recorder.commit(raw, role.value.encode())
-        fields = {"commitment": commitment, "role": StaffRole(role.value), "until": until}
-        index = self._recorder.record(EntryKind.ROLE_GIVEN, fields)
+        fields: dict[str, Value] = {"commitment": commitment, "role": StaffRole(role.value)}
+        index = self._recorder.record(EntryKind.ROLE_GIVEN, {**fields, "until": until})
         row = {
             "account_no": account.number,
             "role": role.value,
@@ -83,7 +84,7 @@ class RoleStore:
         _, commitment = self._recorder.commit(
             parse_id(IdKind.ACCOUNT, account.id), role.value.encode(), b"ended"
         )
-        fields = {"commitment": commitment, "role": StaffRole(role.value)}
+        fields: dict[str, Value] = {"commitment": commitment, "role": StaffRole(role.value)}
         self._recorder.record(EntryKind.ROLE_ENDED, fields)
         with self._engine.begin() as db:
             db.execute(_one(account, role))

@@ -20,6 +20,7 @@ from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import IdKind, SubjectId, TokenId, format_id, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.core.time import from_millis, to_millis
+from volens.log.fields import Value
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.vault.subjects import check_word
@@ -82,8 +83,8 @@ class TokenStore:
         now = self._clock.now()
         raw, secret = self._entropy.draw(16), PREFIX + new_secret(self._entropy)
         salt, commitment = self._recorder.commit(raw, " ".join(wanted).encode())
-        fields = {"commitment": commitment, "scopes": len(wanted), "until": now + lasts}
-        index = self._recorder.record(EntryKind.TOKEN_ISSUED, fields)
+        fields: dict[str, Value] = {"commitment": commitment, "scopes": len(wanted)}
+        index = self._recorder.record(EntryKind.TOKEN_ISSUED, {**fields, "until": now + lasts})
         row = {
             "id": raw,
             "digest": digest_of(secret),

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from volens.access import tables as access_tables
-from volens.app import policies
+from volens.app import policies, webhooks
 from volens.app.identity import (
     IDENTITY,
     LOOKUP_FILE,
@@ -65,6 +65,7 @@ ROOMS_WITH_TABLES = (
     erasure_tables,
     hold_tables,
     policies,
+    webhooks,
     rights_store,
     report_store,
     sent,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from volens.access.erasing import AccessTarget
+from volens.app.access import accounts_of
 from volens.app.home import Home
 from volens.app.rights import request_store
 from volens.datasets.erasing import DatasetTarget
@@ -43,6 +45,7 @@ def eraser_of(
             ChoicesTarget(home.main, home.ledger),
             dataset_target(home),
             RequestTarget(request_store(home)),
+            AccessTarget(home.main, accounts_of(home)),
         ],
         clock=home.clock,
         holds=home.holds if holds is None else holds,

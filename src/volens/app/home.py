@@ -20,6 +20,7 @@ from volens.app.identity import (
 )
 from volens.app.policies import load_in_force
 from volens.app.register import RegisteredJournal, open_register
+from volens.app.served import name_server
 from volens.consent.store import ConsentLedger
 from volens.core.errors import NotFound, Unavailable, VerificationFailed
 from volens.core.ids import IdKind, parse_id
@@ -338,7 +339,10 @@ def open_home(
     with ExitStack() as opened, storage_errors(folder):
         if writing:
             lock = HomeLock(folder / "lock")
-            lock.acquire(wait_seconds=wait_seconds)
+            try:
+                lock.acquire(wait_seconds=wait_seconds)
+            except Unavailable as error:
+                raise name_server(error, folder) from None
             opened.callback(lock.release)
         else:
             _roll_back_left_overs(folder)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
+from volens.audit.inventory_access import ACCESS
 from volens.audit.inventory_duties import DUTIES
 from volens.audit.inventory_files import FILES
 from volens.audit.inventory_model import FileClass, Held, TableClass
 from volens.audit.inventory_rows import HOLDINGS
 from volens.audit.survey import columns
 
-TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES)
+TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES, *ACCESS)
 """Every table that a home may have."""
 
 
@@ -90,6 +91,14 @@ _COUNTING = {
     "no": "SELECT count(*) FROM {table} WHERE no = ?",
     "subject_no": "SELECT count(*) FROM {table} WHERE subject_no = ?",
     "subject_raw": "SELECT count(*) FROM {table} WHERE subject = ?",
+    "account_raw": (
+        "SELECT count(*) FROM {table} WHERE account_no IN "
+        "(SELECT no FROM account WHERE subject = ?)"
+    ),
+    "failure_raw": (
+        "SELECT count(*) FROM {table} WHERE who IN "
+        "(SELECT name_digest FROM account WHERE subject = ?)"
+    ),
     "erasure_raw": (
         "SELECT count(*) FROM {table} WHERE erasure_no IN "
         "(SELECT no FROM erasure WHERE subject = ?)"

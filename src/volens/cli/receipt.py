@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import RenderableType
 
-from volens.app.home import Home
+from volens.app.receipts import CONTACT, Issued, issue
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import (
@@ -32,15 +31,12 @@ from volens.core.canonical import Json, read_canonical
 from volens.core.errors import InvalidInput, Unavailable, VolensError
 from volens.core.time import format_moment
 from volens.holds.erasure import Erasure, ErasureState
-from volens.lifecycle.published import prove_published
-from volens.lifecycle.receipt import Shown, issue_receipt, verify_receipt
 from volens.lifecycle.receipt_form import check_contact
-from volens.lifecycle.receipt_outline import Moment, Outline, label, outline, readable
+from volens.lifecycle.receipt_outline import Moment, label, readable
 from volens.lifecycle.receipt_words import LANGUAGES
 from volens.storage.files import write_durable
 
 GROUP = new_group("Erasures: how far each has come, with proof.")
-CONTACT = "VOLENS_CONTACT"
 _NO_CONTACT = f"not set up ({CONTACT})"
 _PAGE = 100
 _DATE = len("2026-01-31")
@@ -54,32 +50,19 @@ LanguageOption = Annotated[
 ContactOption = Annotated[str | None, typer.Option(help=f"Whom to ask about it.  [env: {CONTACT}]")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Issued:
-    """A document that was issued just now, and what it shows."""
-
-    data: bytes
-    shown: Shown
-    words: Outline
-
-    def file(self, suffix: str) -> bytes:
-        """Return it in one of the forms."""
-        return _FORMS[suffix](self)
-
-
-def _page(issued: _Issued) -> bytes:
+def _page(issued: Issued) -> bytes:
     from volens.lifecycle.receipt_pages import receipt_html  # noqa: PLC0415 - only if asked for
 
     return receipt_html(issued.words, issued.data)
 
 
-def _paper(issued: _Issued) -> bytes:
+def _paper(issued: Issued) -> bytes:
     from volens.lifecycle.receipt_pdf import receipt_pdf  # noqa: PLC0415 - only if asked for
 
     return receipt_pdf(issued.words, issued.data)
 
 
-_FORMS: Mapping[str, Callable[[_Issued], bytes]] = {
+_FORMS: Mapping[str, Callable[[Issued], bytes]] = {
     ".json": lambda issued: issued.data,
     ".html": _page,
     ".pdf": _paper,
@@ -164,7 +147,7 @@ def show(
         _check_out(out)
     with read_home(session) as home:
         whom = _contact(session, contact, needed=out is not None)
-        issued = _issue(home, reference, language=_language(language), contact=whom)
+        issued = issue(home, reference, language=_language(language), contact=whom)
     receipt = issued.shown.receipt
     if out is None:
         body = read_canonical(issued.data)
@@ -176,7 +159,7 @@ def show(
         "done": receipt.done,
         "path": str(out),
     }
-    write_durable(out, issued.file(out.suffix))
+    write_durable(out, _FORMS[out.suffix](issued))
     shown = [line(f"Wrote the {receipt.kind} of {receipt.reference} to {out}.", GOOD)]
     if out.suffix == ".json":
         shown.append(line(f"Check it anywhere: volens verify {out} --key VKEY", DIM))
@@ -207,7 +190,7 @@ def send(
     mailing.check_address(to)
     with read_home(session) as home:
         whom = _contact(session, contact, needed=True)
-        issued = _issue(home, reference, language=_language(language), contact=whom)
+        issued = issue(home, reference, language=_language(language), contact=whom)
         now = home.clock.now()
     receipt = issued.shown.receipt
     document: dict[str, Json] = {
@@ -235,28 +218,12 @@ def send(
     return Answer(document=document, shown=tuple(shown))
 
 
-def _issue(home: Home, reference: str, *, language: str, contact: str) -> _Issued:
-    """Issue what can be had now; what is only in the journal or not published is not claimed."""
-    erasure = home.erasures.find(reference)
-    evidence = home.erasures.evidence(erasure.id)
-    verifier = home.signer.verifier
-    data = issue_receipt(
-        erasure,
-        prove_published(home.folder / "log", verifier, evidence),
-        contact=contact,
-        issued=home.clock.now(),
-        signer=home.signer,
-    )
-    shown = verify_receipt(data, verifier)
-    return _Issued(data=data, shown=shown, words=outline(shown, language=language))
-
-
-def _paper_if(issued: _Issued, wanted: bool | None) -> bytes | None:
+def _paper_if(issued: Issued, wanted: bool | None) -> bytes | None:
     """Return the paper if it is wanted, or can be made and nobody said no."""
     if wanted is False:
         return None
     try:
-        return issued.file(".pdf")
+        return _paper(issued)
     except Unavailable:
         if wanted:
             raise
@@ -297,7 +264,7 @@ def _check_out(out: Path) -> None:
         raise InvalidInput("out_exists", f"{out} is there already", hint="choose another --out")
 
 
-def _shown(issued: _Issued) -> tuple[RenderableType, ...]:
+def _shown(issued: Issued) -> tuple[RenderableType, ...]:
     words, language = issued.words, issued.words.language
     shown: list[RenderableType] = [
         heading(words.title),

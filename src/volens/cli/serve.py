@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from volens.app.home import Home, open_home
+from volens.app.witnesses import Remembered
 from volens.cli.commands import Session, command, new_group
-from volens.cli.output import DIM, GOOD, Answer, line
+from volens.cli.output import DIM, GOOD, WARN, Answer, line
 from volens.core.errors import InvalidInput
 from volens.door.doorway import Settings
-from volens.server.run import Listening, check_listening, serve
+from volens.log.note import parse_vkey
+from volens.server.listening import Listening
+from volens.server.run import Serving, Started, serve
 
 GROUP = new_group("Serve every door of the home.")
 _PORT = 8400
@@ -36,41 +38,64 @@ def run(
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Who may show pages in a frame; can be repeated."),
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL=VKEY", help="A witness to ask every hour; can be repeated."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="Processes that only answer checks.")
+    ] = 0,
+    workers_port: Annotated[int, typer.Option(min=0, max=65_535, help="Where they listen.")] = _PORT
+    + 1,
 ) -> Answer:
     """Serve the person's pages, the staff console, the API and the gateway until it is told to end.
 
-    It owns the home meanwhile: other commands can read, and take back; SIGTERM ends it in order.
+    What is due happens by itself meanwhile. It owns the home: other commands can read, and take
+    back. SIGTERM ends it in order. Exit code 5: the log takes nothing; starting again settles it.
     """
     listening = Listening(
         host=host, port=port, tls_certificate=tls_cert, tls_key=tls_key, behind_proxy=behind_proxy
     )
-    check_listening(listening)
-    url = _url(public_url, listening)
-    settings = Settings(
-        public_url=url,
-        secure=url.startswith("https://"),
-        embedded_by=tuple(embedded_by or ()),
+    url = _url(public_url)
+    serving = Serving(
+        folder=session.folder,
+        listening=listening,
+        settings=Settings(
+            public_url=url,
+            secure=url.startswith("https://") if url else listening.secure,
+            embedded_by=tuple(embedded_by or ()),
+        ),
+        environment=session.environment,
+        witnesses=[_witness(text) for text in witness or ()],
+        workers=workers,
+        workers_port=workers_port,
     )
 
-    def open_it() -> Home:
-        return open_home(session.folder, writing=True, environment=session.environment)
+    def started(where: Started) -> None:
+        session.output.say(line(f"Volens serves {session.folder} at {where.address}", GOOD))
+        if where.public_url != where.address:
+            session.output.say(line(f"Reached as {where.public_url}"))
+        if where.workers:
+            session.output.say(line(f"{workers} workers answer checks at {where.workers}"))
+        session.output.say(line("Ctrl-C or SIGTERM ends it.", DIM))
 
-    def started(address: str) -> None:
-        session.output.say(
-            line(f"Volens serves {session.folder} at {address}", GOOD),
-            line(f"Reached as {url}. Ctrl-C or SIGTERM ends it.", DIM),
-        )
-
-    serve(open_it, listening, settings, started=started)
-    return Answer(document={"served": True}, shown=(line("Ended; the home is free."),))
+    code = serve(serving, started=started, say=lambda text: session.output.say(line(text, WARN)))
+    return Answer(document={"served": True}, shown=(line("Ended; the home is free."),), code=code)
 
 
-def _url(given: str | None, listening: Listening) -> str:
+def _url(given: str | None) -> str:
     if given is None:
-        scheme = "https" if listening.secure else "http"
-        host = f"[{listening.host}]" if ":" in listening.host else listening.host
-        return f"{scheme}://{host}:{listening.port}"
+        return ""
     if not given.startswith(("http://", "https://")) or given.count("/") > 3:  # noqa: PLR2004 - two of the scheme, one at the end
         hint = "write it like https://privacy.example.org"
         raise InvalidInput("public_url", f"not the address of a server: {given[:60]!r}", hint=hint)
     return given.rstrip("/")
+
+
+def _witness(text: str) -> Remembered:
+    url, _, key = text.partition("=")
+    if not url.startswith(("http://", "https://")) or not key:
+        hint = "write it like https://witness.example.org=NAME+HASH+KEY"
+        raise InvalidInput("witness_form", f"not a witness: {text[:60]!r}", hint=hint)
+    parse_vkey(key)
+    return Remembered(vkey=key, url=url, note="")

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Engine
 
+from volens.access.exception_store import CaseRegister
+from volens.access.exceptions import Case
 from volens.consent.model import ScopeKind
 from volens.consent.store import ConsentLedger, grants_text
 from volens.core.canonical import read_strict
@@ -22,6 +24,8 @@ from volens.core.time import FAR_FUTURE, from_millis, to_millis
 from volens.gate.census import Census, Int64s
 from volens.gate.overdue import CutoffsAt, never, overdue_places
 from volens.holds.erasures import ErasureLedger
+from volens.holds.precedence import decide_held
+from volens.holds.register import HoldRegister
 from volens.log.kinds import ErasureScope
 from volens.policy.bitmap import NO_OVERRIDES, NO_TIER, OVERDUE, ConsentBitmap, Overrides
 from volens.policy.boundaries import NEVER
@@ -35,7 +39,9 @@ from volens.policy.classify import (
 )
 from volens.policy.decision import Policy
 from volens.policy.model import encode
+from volens.policy.reference import EXCEPTIONAL
 from volens.storage.engine import driver_of
+from volens.vault.store import Held
 from volens.vault.subjects import Subject, SubjectStore
 from volens.vault.tables import ENDED, SIGNALLED
 
@@ -74,6 +80,22 @@ class Use:
     """The name of the dataset to be built, matched against grants that name one."""
     run: str = ""
     partner: str = ""
+    case: str = ""
+    """The exception under which staff ask; for the purposes that need one."""
+    turns: tuple[int, ...] = ()
+    """The turns that they ask for; no others leave the gate then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everybody:
+    """The class of each person for one use; three arrays of one length."""
+
+    numbers: Int64s
+    """Subject numbers, ascending."""
+    codes: npt.NDArray[np.int32]
+    """Class codes, without what single conversations say."""
+    ends: Int64s
+    """When each class ends by itself: milliseconds, or `NEVER`."""
 
 
 class FactSource:
@@ -94,6 +116,8 @@ class FactSource:
 
         From a moment, `cutoffs` tells which chats are past their time then.
         """
+        self._cases = CaseRegister(engine)
+        self._holds = HoldRegister(engine)
         self._engine = engine
         self.subjects = subjects
         self.ledger = ledger
@@ -102,7 +126,20 @@ class FactSource:
         self._realm = realm
         self.cutoffs = cutoffs
 
-    def use_facts(self, use: Use, at: datetime) -> UseFacts:
+    def exception(self, subject: Subject, held: Held, use: Use, at: datetime) -> Case | None:
+        """Return the open exception that covers exactly the turns asked for, if there is one."""
+        if use.purpose not in EXCEPTIONAL or not use.case:
+            return None
+        purpose = Purpose(use.purpose)
+        return self._cases.covering(use.case, subject.id, held.id, use.turns, purpose, at)
+
+    def held_for(self, subject: Subject, held: Held, use: Use, at: datetime) -> bool:
+        """Say whether a hold keeps all turns asked for, for this very purpose, past their end."""
+        holds = self._holds.of_subject(subject.id)
+        verdict = decide_held(holds, held.id, Purpose(use.purpose), at, held.turns)
+        return verdict.permit and set(use.turns) <= set(verdict.turns)
+
+    def use_facts(self, use: Use, at: datetime, exception: Case | None = None) -> UseFacts:
         """Place a use in this home, now."""
         return UseFacts(
             purpose=use.purpose,
@@ -112,6 +149,7 @@ class FactSource:
             dataset=use.dataset,
             run=use.run,
             partner=use.partner,
+            exception_open=exception is not None,
         )
 
     def subject_facts(self, subject: Subject, policy: Policy) -> SubjectFacts:
@@ -161,6 +199,16 @@ class FactSource:
         if among is not None:
             self._keep_only(census, among)
         return census
+
+    def everybody(self, policy: Policy, use: Use, at: datetime) -> Everybody:
+        """Classify everybody for `use`, apart from what single conversations say.
+
+        Raises:
+            Denied: ``purpose_unknown``.
+        """
+        known_purpose(use.purpose)
+        numbers, codes, ends = self._classes(policy, self.use_facts(use, at))
+        return Everybody(numbers=numbers, codes=codes, ends=ends)
 
     def _conversation_counts(self, numbers: Int64s) -> Int64s:
         """Return how many conversations each of the subjects `numbers` (rising) has."""

@@ -24,14 +24,14 @@ from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable, Vole
 from volens.core.ids import IdKind, SubjectId, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.core.purposes import Purpose, SubjectStatus
+from volens.core.time import FAR_FUTURE
 from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.gate.accesses import AccessLeaf, AccessLeaves
+from volens.gate.blocks import Blocks
 from volens.gate.census import Census, Int64s
 from volens.gate.facts import FactSource, Use, known_purpose
-from volens.gate.overdue import Cutoffs, is_overdue
 from volens.gate.reading import OpenedBatch, SealedReader
-from volens.holds.access import Ended
 from volens.log.fields import Value
 from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
 from volens.log.recorder import Recorder
@@ -73,21 +73,6 @@ class Selection:
     """What the recorder had counted before the decision."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocks:
-    """What nobody may use at a moment: access to it has ended, or its time is over."""
-
-    ended: Ended
-    cutoffs: Cutoffs
-    at: datetime
-
-    def stop(self, subject: Subject, held: Held) -> bool:
-        """Say whether one conversation is among it."""
-        return _has_ended(subject, held, self.ended) or is_overdue(
-            subject, held, self.cutoffs, self.at
-        )
-
-
 class Gate:
     """Decides uses and opens content for them."""
 
@@ -107,7 +92,8 @@ class Gate:
         What opens an access entry to the person it is about goes into `leaves`.
         """
         self._leaves = leaves
-        self._facts = facts
+        self.facts = facts
+        """What decisions rest on."""
         self._subjects = facts.subjects
         self._ledger = facts.ledger
         self._erasures = facts.erasures
@@ -130,14 +116,20 @@ class Gate:
         try:
             _check_owner(subject, held)
             blocks = self.blocks()
-            if held is not None and blocks.stop(subject, held):
+            case = None if held is None else self.facts.exception(subject, held, use, blocks.at)
+            if (
+                held is not None
+                and blocks.stop(subject, held)
+                and not (case and self.facts.held_for(subject, held, use, blocks.at))
+            ):
                 return _denied(policy, ReasonCode.BLOCKED_ERASING)
-            facts = self._facts.subject_facts(subject, policy)
+            facts = self.facts.subject_facts(subject, policy)
             if subject.holder.raw in blocks.ended.accounts:
                 facts = replace(facts, status=SubjectStatus.CLOSED.value)
-            return policy.decide(
-                facts, ConversationFacts(signal=signal), self._facts.use_facts(use, blocks.at)
-            )
+            asked = self.facts.use_facts(use, blocks.at, case)
+            decision = policy.decide(facts, ConversationFacts(signal=signal), asked)
+            ends = FAR_FUTURE if case is None else case.closes
+            return replace(decision, valid_until=min(decision.valid_until, ends))
         except Unavailable:
             raise
         except (VolensError, ValueError, ArithmeticError, LookupError, TypeError):
@@ -146,7 +138,7 @@ class Gate:
     def blocks(self) -> Blocks:
         """Return what nobody may use now, because it has ended or its time is over."""
         at = self._clock.now()
-        return Blocks(ended=self._erasures.ended(), cutoffs=self._facts.cutoffs(at), at=at)
+        return Blocks(ended=self._erasures.ended(), cutoffs=self.facts.cutoffs(at), at=at)
 
     def preview(
         self, use: Use, *, among: Int64s | None = None
@@ -156,7 +148,7 @@ class Gate:
         With `among`, only conversations in these rows count as what could be opened.
         """
         at = self._clock.now()
-        census = self._facts.census(self.policy, use, at, among=among)
+        census = self.facts.census(self.policy, use, at, among=among)
         return census.bitmap.permitted(at), census.bitmap.left_out(at)
 
     def select(
@@ -173,14 +165,14 @@ class Gate:
         Raises:
             Denied: ``purpose_unknown``, or ``table_expired`` if the policy version has ended.
         """
-        self._take_in()
+        self.take_in()
         mark, narrowings = self._ledger.mark(), self._recorder.narrowings
         at = self._clock.now()
-        census = self._facts.census(self.policy, use, at, among=among)
+        census = self.facts.census(self.policy, use, at, among=among)
         permitted = census.bitmap.permitted(at)
         recorder = self._recorder
         _, chosen = recorder.commit(census.bitmap.bits.tobytes())
-        fields = self._intent(known_purpose(use.purpose), asker, permitted, chosen)
+        fields = self.intent_fields(known_purpose(use.purpose), asker, permitted, chosen)
         if dataset:
             fields["dataset"] = recorder.commit(dataset)[1]
         intent = recorder.record(EntryKind.ACCESS_INTENT, fields)
@@ -258,7 +250,7 @@ class Gate:
             if erasure.subject is not None
         )
         if not taken and narrowings != selection.narrowings:
-            later = self._facts.census(self.policy, selection.use, at)
+            later = self.facts.census(self.policy, selection.use, at)
             taken = selection.census.lost_in(later)
         if taken:
             raise Denied(
@@ -275,19 +267,18 @@ class Gate:
             return False  # an act of somebody who has no account here
         return selection.census.permits_any(number)
 
-    def _take_in(self) -> None:
+    def take_in(self) -> None:
         """Take in what other processes journaled: choices, and requests to erase."""
         self._ledger.drain()
         self._erasures.drain()
 
-    def show(self, held: Held, subject: Subject, use: Use, asker: Asker) -> Payload:
-        """Open one conversation for somebody to look at; logged before and after.
+    def require_permit(self, held: Held, subject: Subject, use: Use) -> None:
+        """Pass if one conversation may be opened for `use` now, with all that was journaled.
 
         Raises:
             Denied: with the decision's first reason.
-            Unavailable: ``key_missing`` if it was erased.
         """
-        self._take_in()
+        self.take_in()
         decision = self.decide(subject, use, held)
         if not decision.permit:
             raise Denied(
@@ -295,14 +286,25 @@ class Gate:
                 f"opening {held.id} for {use.purpose} is not permitted",
                 hint=f"volens ask {held.id} {use.purpose} tells why",
             )
+
+    def show(self, held: Held, subject: Subject, use: Use, asker: Asker) -> Payload:
+        """Open one conversation for somebody to look at; logged before and after.
+
+        What needs an exception is not shown whole: `volens.gate.viewing` gives out named turns.
+
+        Raises:
+            Denied: with the decision's first reason, or ``exception_missing``.
+            Unavailable: ``key_missing`` if it was erased.
+        """
+        self.require_permit(held, subject, replace(use, case="", turns=()))
         recorder = self._recorder
         started = self._clock.now()
         salt, commitment = recorder.commit(parse_id(IdKind.CONVERSATION, held.id))
-        fields = self._intent(known_purpose(use.purpose), asker, 1, commitment)
+        fields = self.intent_fields(known_purpose(use.purpose), asker, 1, commitment)
         intent = recorder.record(EntryKind.ACCESS_INTENT, fields)
         outcome = AccessOutcome.FAILED
         try:
-            self._keep(subject, held, intent, salt)
+            self.keep_leaf(subject, held, intent, salt)
             payload = unpack_payload(self._reader.one(held).open_one(self._opener, held))
             outcome = AccessOutcome.COMPLETED
         finally:
@@ -321,9 +323,9 @@ class Gate:
         _check_owner(subject, held)
         raw = parse_id(IdKind.CONVERSATION, held.id)
         salt, commitment = self._recorder.commit(raw)
-        fields = self._intent(Purpose.PROVIDE_SERVICE, _PROVER, 1, commitment)
+        fields = self.intent_fields(Purpose.PROVIDE_SERVICE, _PROVER, 1, commitment)
         intent = self._recorder.record(EntryKind.ACCESS_INTENT, fields)
-        self._keep(subject, held, intent, salt)
+        self.keep_leaf(subject, held, intent, salt)
         return self._opener.capture_secret(subject.holder, raw)
 
     def references(self, subjects: Sequence[Subject]) -> list[str]:
@@ -335,14 +337,15 @@ class Gate:
         items = [(subject.holder, subject.reference_sealed) for subject in subjects]
         return [name or "(erased)" for name in self._opener.open_references(items)]
 
-    def _keep(self, subject: Subject, held: Held, intent: int, salt: bytes) -> None:
+    def keep_leaf(self, subject: Subject, held: Held, intent: int, salt: bytes) -> None:
         """Keep what opens the entry to its person, before anything is opened to anybody."""
         leaf = AccessLeaf(log_index=intent, salt=salt, opening=held.id)
         self._leaves.keep(subject.number, leaf)
 
-    def _intent(
+    def intent_fields(
         self, purpose: Purpose, asker: Asker, count: int, commitment: bytes
     ) -> dict[str, Value]:
+        """Return what an ``access.intent`` entry says of an access."""
         return {
             "purpose": purpose,
             "actor": asker.actor,
@@ -354,10 +357,15 @@ class Gate:
         }
 
     def end_access(
-        self, intent: int, count: int, started: datetime, outcome: AccessOutcome
+        self,
+        intent: int,
+        count: int,
+        started: datetime,
+        outcome: AccessOutcome,
+        ended: datetime | None = None,
     ) -> None:
-        """Log how an access ended and how long it took; for whoever opened under `intent`."""
-        lasted = (self._clock.now() - started) // timedelta(milliseconds=1)
+        """Log how an access ended and how long it took, until `ended` or now."""
+        lasted = ((ended or self._clock.now()) - started) // timedelta(milliseconds=1)
         self._recorder.record(
             EntryKind.ACCESS_DONE,
             {
@@ -372,16 +380,6 @@ class Gate:
 def opener_for(keys: KeyStore, *, entropy: Entropy) -> Opener:
     """Make the opener that a gate is wired with; the wiring itself may not import it."""
     return Opener(keys, entropy=entropy)
-
-
-def _has_ended(subject: Subject, held: Held, ended: Ended) -> bool:
-    conversation = parse_id(IdKind.CONVERSATION, held.id)
-    history = ended.histories.get(subject.holder.raw)
-    return (
-        held.ended is not None
-        or conversation in ended.conversations
-        or (history is not None and held.captured <= history)
-    )
 
 
 def _denied(policy: Policy, reason: ReasonCode) -> Decision:

@@ -39,42 +39,60 @@ _NOT_A_PERSON = (
     r"written|intended|meant|about)\b)"
 )
 _FACES: Final = (
-    rf"\bwho(?:\s+is|'s|\s+are|\s+was|\s+were)\s+(?:{_THIS}|he|she|they|it)\b{_NOT_A_PERSON}"
-    rf"(?=\s*(?:$|[?.!,;:]|in\b|on\b|here\b|standing\b|sitting\b|wearing\b|with\b|next\b|and\b|"
-    rf"(?:\w+\s+){{0,3}}{_PERSON}\b))",
-    rf"\b(?:identify|recogni[sz]e|name|unmask|dox+|find\s+out\s+who)\b(?:\s+\w+){{0,4}}?\s+"
-    rf"{_PERSON}s?\b",
+    (
+        rf"\bwho(?:\s+is|'s|\s+are|\s+was|\s+were)\s+(?:{_THIS}|he|she|they|it)\b{_NOT_A_PERSON}"
+        rf"(?=\s*(?:$|[?.!,;:]|in\b|on\b|here\b|standing\b|sitting\b|wearing\b|with\b|next\b|and\b|"
+        rf"(?:\w+\s+){{0,3}}{_PERSON}\b))"
+    ),
+    (
+        rf"\b(?:identify|recogni[sz]e|name|unmask|dox+|find\s+out\s+who)\b(?:\s+\w+){{0,4}}?\s+"
+        rf"{_PERSON}s?\b"
+    ),
     rf"\bwhat(?:\s+is|'s)\s+(?:his|her|their|{_THIS}\s+{_PERSON}'?s?)\s+(?:real\s+|full\s+)?name\b",
     rf"\bname\s+of\s+{_THIS}\s+(?:\w+\s+){{0,2}}{_PERSON}\b",
-    r"\b(?:tell\s+me|say|guess|figure\s+out|find\s+out|know)\s+who\s+(?:this|that|he|she|they|"
-    rf"(?:the|these|those)\s+(?:\w+\s+){{0,2}}{_PERSON}s?)\s*(?:is|are|was|were)?\b",
+    (
+        r"\b(?:tell\s+me|say|guess|figure\s+out|find\s+out|know)\s+who\s+(?:this|that|he|she|they|"
+        rf"(?:the|these|those)\s+(?:\w+\s+){{0,2}}{_PERSON}s?)\s*(?:is|are|was|were)?\b"
+    ),
     r"\b(?:facial|face)[\s-]+(?:recognition|matching|match|search|identification|embedding)s?\b",
-    rf"\b(?:match|compare|search\s+for|look\s+up)\s+(?:\w+\s+){{0,3}}(?:face|faces)\b",
+    r"\b(?:match|compare|search\s+for|look\s+up)\s+(?:\w+\s+){0,3}(?:face|faces)\b",
     rf"\b(?:is|are)\s+(?:this|these|it|they)\s+(?:all\s+|both\s+)?the\s+same\s+{_PERSON}\b",
-    r"\bwer\s+(?:ist|sind|war)\s+(?:das|er|sie|dies|diese[rs]?|der|die)\b"
-    r"(?!\s+(?:autor|autorin|k\w*nstler|hersteller|absender|empf\w*nger|maler|verfasser)\w*)",
+    (
+        r"\bwer\s+(?:ist|sind|war)\s+(?:das|er|sie|dies|diese[rs]?|der|die)\b"
+        r"(?!\s+(?:autor|autorin|k\w*nstler|hersteller|absender|empf\w*nger|maler|verfasser)\w*)"
+    ),
     r"\b(?:identifizier|erkenn)\w*\b(?:\s+\w+){0,4}?\s+(?:person|mann|frau|kind|gesicht)\w*\b",
     r"\bgesichtserkennung\b",
     r"\bwie\s+hei(?:ß|ss)t\s+(?:er|sie|diese[rs]?|der|die)\s*(?:mann|frau|person|kind)?\s*(?:$|[?.!])",
-    r"\bqui[eé]n(?:es)?\s+(?:es|son|era)\b(?!\s+(?:el|la)\s+(?:autor|autora|artista|pintor|"
-    r"fabricante|remitente|destinatario)\b)",
-    r"\b(?:identifica|reconoce)\w*\b(?:\s+\w+){0,4}?\s+(?:persona|hombre|mujer|ni[nñ][oa]|cara|"
-    r"rostro)s?\b",
+    (
+        r"\bqui[eé]n(?:es)?\s+(?:es|son|era)\b(?!\s+(?:el|la)\s+(?:autor|autora|artista|pintor|"
+        r"fabricante|remitente|destinatario)\b)"
+    ),
+    (
+        r"\b(?:identifica|reconoce)\w*\b(?:\s+\w+){0,4}?\s+(?:persona|hombre|mujer|ni[nñ][oa]|cara|"
+        r"rostro)s?\b"
+    ),
     r"\breconocimiento\s+facial\b",
-    r"\bqui\s+(?:est|sont)(?:-ce|\s+cette|\s+cet|\s+ce|\s+ces|-il|-elle|-ils|-elles)\b"
-    r"(?!\s+(?:livre|tableau|texte|peinture|photo)\b)",
+    (
+        r"\bqui\s+(?:est|sont)(?:-ce|\s+cette|\s+cet|\s+ce|\s+ces|-il|-elle|-ils|-elles)\b"
+        r"(?!\s+(?:livre|tableau|texte|peinture|photo)\b)"
+    ),
     r"\breconnaissance\s+faciale\b",
     r"(?:誰です|誰なの|だれです|誰ですか|人物を特定|顔認[識証])",
     r"(?:من\s+هذا|من\s+هذه|من\s+هو|من\s+هي|التعرف\s+على\s+الوجه)",
     r"(?:这是谁|這是誰|他是谁|她是谁|他是誰|她是誰|人脸识别|人臉辨識)",
 )
 _VOICES: Final = (
-    r"\bwho(?:\s+is|'s|\s+are|\s+was)\s+(?:\w+\s+){0,2}?(?:speaking|talking|singing|calling|"
-    r"the\s+(?:speaker|caller|voice)|this|that|he|she|they)\b"
-    r"(?!\s+(?:song|podcast|record|track|message|addressed|for|from|about)\b)",
+    (
+        r"\bwho(?:\s+is|'s|\s+are|\s+was)\s+(?:\w+\s+){0,2}?(?:speaking|talking|singing|calling|"
+        r"the\s+(?:speaker|caller|voice)|this|that|he|she|they)\b"
+        r"(?!\s+(?:song|podcast|record|track|message|addressed|for|from|about)\b)"
+    ),
     r"\bwhose\s+voice\b",
-    r"\b(?:identify|recogni[sz]e|name|unmask|verify)\b(?:\s+\w+){0,4}?\s+(?:speaker|speakers|voice|"
-    r"voices|caller|singer|person)\b",
+    (
+        r"\b(?:identify|recogni[sz]e|name|unmask|verify)\b(?:\s+\w+){0,4}?\s+(?:speaker|speakers|voice|"
+        r"voices|caller|singer|person)\b"
+    ),
     r"\bvoice[\s-]*(?:print|prints|recognition|match|matching|identification|biometric)\w*\b",
     r"\bspeaker[\s-]+(?:recognition|identification|verification|embedding)s?\b",
     r"\b(?:match|compare)\s+(?:\w+\s+){0,3}(?:voice|voices)\b",
@@ -86,8 +104,10 @@ _VOICES: Final = (
     r"(?:صوت\s+من|بصمة\s+الصوت)",
 )
 _PRINTS: Final = (
-    r"\b(?:whose|match|compare|identify|search|verify|recogni[sz]e)\b(?:\s+\w+){0,5}?\s+"
-    r"(?:finger|palm|thumb)[\s-]*prints?\b",
+    (
+        r"\b(?:whose|match|compare|identify|search|verify|recogni[sz]e)\b(?:\s+\w+){0,5}?\s+"
+        r"(?:finger|palm|thumb)[\s-]*prints?\b"
+    ),
     r"\b(?:finger|palm|thumb)[\s-]*prints?\b(?:\s+\w+){0,5}?\s+(?:belong|match|same)\w*\b",
     r"\b(?:identify|recogni[sz]e|match)\b(?:\s+\w+){0,5}?\s+(?:iris|retina)\w*\b",
     r"\bfingerabdr(?:uck|ücke)\w*\b(?:\s+\w+){0,5}?\s+(?:vergleich|zuordn|identifizier|gehör)\w*\b",
@@ -96,8 +116,10 @@ _PRINTS: Final = (
     r"指紋(?:照合|鑑定|を比較|を照合)",
 )
 _MANNERS: Final = (
-    r"\b(?:who|whose|identify|recogni[sz]e|match|verify)\b(?:[\s,]+\w+){0,8}?\s+(?:gait|"
-    r"(?:typing|keystroke|walking|mouse)[\s-]+(?:pattern|rhythm|dynamic|style|movement)s?)\b",
+    (
+        r"\b(?:who|whose|identify|recogni[sz]e|match|verify)\b(?:[\s,]+\w+){0,8}?\s+(?:gait|"
+        r"(?:typing|keystroke|walking|mouse)[\s-]+(?:pattern|rhythm|dynamic|style|movement)s?)\b"
+    ),
     r"\b(?:gait|keystroke|typing)[\s-]+(?:recognition|identification|biometric)s?\b",
     r"\bbehaviou?ral\s+biometrics?\b",
     r"\b(?:gang|tipp)(?:erkennung|profil|muster)\w*\b(?:\s+\w+){0,5}?\s+(?:wer|person|identi)\w*\b",

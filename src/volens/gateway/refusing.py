@@ -6,6 +6,7 @@ from volens.app.home import Home
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.purposes import PROHIBITED, Purpose
 from volens.gate.facts import Use, known_purpose
+from volens.log.fields import Value
 from volens.log.kinds import EntryKind, RefusalCause
 from volens.policy.model import ReasonCode
 from volens.vault.subjects import Subject
@@ -49,7 +50,7 @@ def refuse_recognised(home: Home, purpose: Purpose) -> None:
 
 
 def _refused(home: Home, purpose: Purpose, cause: RefusalCause, code: str) -> Denied:
-    fields = {
+    fields: dict[str, Value] = {
         "purpose": purpose,
         "cause": cause,
         "policy_hash": bytes.fromhex(home.policy.ref.hash),

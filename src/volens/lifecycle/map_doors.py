@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from volens.lifecycle.map_access import ACCESS_ROWS
 from volens.lifecycle.map_rows import MapRow
 
-DOOR_ROWS: Final[tuple[MapRow, ...]] = ()
+DOOR_ROWS: Final[tuple[MapRow, ...]] = (*ACCESS_ROWS,)

@@ -51,8 +51,8 @@ class EntryKind(StrEnum):
     ACCOUNT_ENDED = "account.ended"
     ROLE_GIVEN = "role.given"
     ROLE_ENDED = "role.ended"
-    TOKEN_ISSUED = "token.issued"
-    TOKEN_REVOKED = "token.revoked"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - a word, no secret
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a word, no secret
     EXCEPTION_OPENED = "exception.opened"
     EXCEPTION_APPROVED = "exception.approved"
     EXCEPTION_CLOSED = "exception.closed"

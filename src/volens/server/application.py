@@ -3,43 +3,75 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from ipaddress import ip_address
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from volens.core.errors import VolensError
+from volens.core.errors import Denied, VolensError
+from volens.core.ports import Entropy
 from volens.door.doorway import Doorway
 from volens.door.headers import SecurityHeaders
+from volens.door.limits import Limiter, Limits
+from volens.door.metrics import CONTENT_TYPE, Counted, Metrics
 from volens.door.problems import problem
+from volens.server.status import Status
 from volens.storage.system import SystemEntropy
 
+_USUAL = Limits()
 
-def application(doorway: Doorway) -> ASGIApp:
+
+def application(
+    doorway: Doorway,
+    *,
+    status: Status | None = None,
+    limits: Limits = _USUAL,
+    entropy: Entropy | None = None,
+) -> ASGIApp:
     """Return what serves every door of one home.
 
-    From the outside in: security headers, then the routes. The check of choices comes first, since
-    it is asked most.
+    From the outside in: security headers, counters, limits, then the routes. The check of choices
+    comes first, since it is asked most.
+
+    Args:
+        doorway: the home, and how it is reached.
+        status: how the server is; one that knows nothing by default.
+        limits: what is taken.
+        entropy: for nonces and the limiter's key; the system's by default.
     """
+    status = status or Status(Metrics(), thread=doorway.thread)
+    entropy = entropy or SystemEntropy()
     routes: list[BaseRoute] = [
-        *_check_routes(doorway),
+        *check_routes(doorway),
         Route("/healthz", _alive, methods=["GET"]),
+        Route("/readyz", _ready, methods=["GET"]),
+        Route("/metrics", _metrics, methods=["GET"]),
         *_routes_of("volens.gateway.routes", "gateway_routes"),
         *_api_mount(doorway),
         *_routes_of("volens.web.routes", "web_routes"),
     ]
     inner = Starlette(routes=routes, exception_handlers={VolensError: _said})
     inner.state.doorway = doorway
-    return SecurityHeaders(
+    inner.state.status = status
+    settings = doorway.settings
+    limited = Limiter(
         inner,
-        secure=doorway.settings.secure,
-        entropy=SystemEntropy(),
-        embedded_by=doorway.settings.embedded_by,
+        limits,
+        entropy=entropy,
+        ticking=time.monotonic,
+        refused=lambda code: status.metrics.refused.labels(code).inc(),
+    )
+    return SecurityHeaders(
+        Counted(limited, status.metrics),
+        secure=settings.secure,
+        entropy=entropy,
+        embedded_by=settings.embedded_by,
     )
 
 
@@ -51,14 +83,41 @@ def _said(request: Request, error: Exception) -> Response:
 
 
 def _alive(request: Request) -> Response:
+    """Answer that the process runs; it needs no home."""
     del request
     return PlainTextResponse("ok\n")
 
 
+def _ready(request: Request) -> Response:
+    """Answer whether all is as it should be, and if not, what is wrong, in words."""
+    status: Status = request.app.state.status
+    alarms = status.alarms()
+    return JSONResponse({"ready": not alarms, "alarms": alarms}, 503 if alarms else 200)
+
+
+async def _metrics(request: Request) -> Response:
+    """Answer the counters: to this machine, or to a token that is good for them."""
+    status: Status = request.app.state.status
+    if not _is_local(request):
+        raise Denied("sign_in_needed", "metrics take a token of the scope metrics:read")
+    return Response(status.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _is_local(request: Request) -> bool:
+    client = request.client
+    if client is None or "forwarded" in request.headers or "x-forwarded-for" in request.headers:
+        return False
+    try:
+        return ip_address(client.host).is_loopback
+    except ValueError:
+        return False
+
+
 def _found(module: str, name: str) -> Callable[..., Any] | None:
-    if find_spec(module) is None:
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError:
         return None
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found
 
 
@@ -67,7 +126,8 @@ def _routes_of(module: str, name: str) -> Sequence[BaseRoute]:
     return make() if make else ()
 
 
-def _check_routes(doorway: Doorway) -> Sequence[BaseRoute]:
+def check_routes(doorway: Doorway) -> Sequence[BaseRoute]:
+    """Return the route of checks, which workers have too."""
     make = _found("volens.api.check", "CheckRoute")
     return (Route("/v1/choices:check", make(doorway), methods=["POST"]),) if make else ()
 

@@ -1,183 +1,177 @@
-"""The process: owns the home, listens, and ends in order."""
+"""The process: owns the home, listens, does what is due by itself, and ends in order."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import signal
-import socket
-import ssl
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from ipaddress import ip_address
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
-import uvicorn
-
-from volens.app.home import Home
-from volens.app.thread import HomeThread
-from volens.core.errors import InvalidInput, Unavailable
+from volens.app.home import Home, open_home
+from volens.app.served import saying_where
+from volens.app.thread import Held, HomeThread
+from volens.app.witnesses import Remembered
 from volens.door.doorway import Doorway, Settings
+from volens.door.metrics import Metrics
 from volens.server.application import application
+from volens.server.jobs import Jobs
+from volens.server.listening import (
+    Listening,
+    Server,
+    address_of,
+    check_listening,
+    listen,
+    server_config,
+    tls_context,
+)
+from volens.server.runner import TICK_SECONDS, Runner
+from volens.server.status import Status
+from volens.server.workers import Crew
 
-GRACE_SECONDS = 10
-"""How long answers that have begun may take after the server was told to end."""
-_BACKLOG = 512
+LOG_FAILED = 5
+"""The exit code when the log takes nothing any more: whoever starts it again settles that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
-    """Where the server listens, and what protects the way there."""
+class Serving:
+    """What is served, and how."""
 
-    host: str = "127.0.0.1"
-    port: int = 8400
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    behind_proxy: bool = False
-    """Whether a reverse proxy on the way ends TLS."""
-
-    @property
-    def secure(self) -> bool:
-        """Whether people reach it over TLS."""
-        return self.tls_certificate is not None or self.behind_proxy
+    folder: Path
+    listening: Listening
+    settings: Settings
+    """The public URL may be empty: then it is where the server listens."""
+    environment: Mapping[str, str]
+    witnesses: Sequence[Remembered] = ()
+    workers: int = 0
+    workers_port: int = 0
 
 
-def check_listening(listening: Listening) -> None:
-    """Refuse to listen where others could read along.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """Where a server is reached."""
 
-    Raises:
-        InvalidInput: ``tls_needed`` for an address that is not this machine's own without TLS or a
-            proxy that has it; ``tls_pair`` if only one of certificate and key is given.
-    """
-    if (listening.tls_certificate is None) != (listening.tls_key is None):
-        raise InvalidInput("tls_pair", "a certificate needs its key", hint="give both or none")
-    if not listening.secure and not _is_loopback(listening.host):
-        raise InvalidInput(
-            "tls_needed",
-            f"{listening.host} can be reached by others, and there is no TLS",
-            hint="give --tls-cert and --tls-key, or --behind-proxy if a proxy ends TLS",
-        )
-
-
-class Server(uvicorn.Server):
-    """A server that, when told to end, ends in order and returns."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take the signals to end; unlike uvicorn's own, don't raise them again afterwards.
-
-        The home still has to be let go of then.
-        """
-        wanted = (signal.SIGINT, signal.SIGTERM)
-        before = {one: signal.signal(one, self._told_to_end) for one in wanted}
-        try:
-            yield
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
-
-    def _told_to_end(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self.should_exit = True
+    address: str
+    public_url: str
+    workers: str
+    """Where workers answer checks; empty without any."""
 
 
 def serve(
-    open_it: Callable[[], Home],
-    listening: Listening,
-    settings: Settings,
-    *,
-    started: Callable[[str], None],
-) -> None:
-    """Own the home and serve all doors until SIGTERM or SIGINT.
+    serving: Serving, *, started: Callable[[Started], None], say: Callable[[str], None]
+) -> int:
+    """Own the home and serve all doors until SIGTERM or SIGINT; return the exit code.
 
-    1. The home is opened: its lock is held from here on.
-    2. The address is taken; `started` is told where the server is.
-    3. Requests are answered.
-    4. Told to end: no new ones; those that have begun get `GRACE_SECONDS`.
-    5. Acts that wait for the home are finished, the log is published, the lock is given up.
+    1. The home is opened: its lock is held from here on, and what was left is finished.
+    2. The address is taken and written into the home, for who finds the lock taken.
+    3. Workers are started; `started` is told where the server is.
+    4. Requests are answered, and jobs are done when they are due.
+    5. Told to end: no new requests; those that have begun, and jobs, get to their end.
+    6. Acts that wait for the home are finished, the log is published, the lock is given up.
 
     Args:
-        open_it: opens the home for writing.
-        listening: where.
-        settings: how it is reached.
-        started: called once with the address, when requests are taken.
+        serving: what and how.
+        started: called once, when requests are taken.
+        say: told of alarms, a line each.
 
     Raises:
         InvalidInput: as `check_listening`.
-        Unavailable: ``address_taken``; or as opening a home.
+        Unavailable: ``address_taken``, ``tls_certificate``; or as opening a home.
     """
+    listening = serving.listening
     check_listening(listening)
-    thread = HomeThread(open_it)
-    try:
-        with listen(listening) as taken:
-            doorway = Doorway(thread=thread, settings=settings)
-            config = uvicorn.Config(
-                application(doorway),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=listening.behind_proxy,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                lifespan="off",
-                ws="none",
+    tls = None
+    if listening.tls_certificate is not None and listening.tls_key is not None:
+        tls = tls_context(listening.tls_certificate, listening.tls_key)
+    metrics = Metrics()
+    with _owned(serving, metrics) as thread, listen(listening.host, listening.port) as taken:
+        address = address_of(taken, secure=tls is not None)
+        settings = serving.settings
+        if not settings.public_url:
+            settings = replace(settings, public_url=address)
+        status = Status(metrics, thread=thread, say=say)
+        jobs = thread.run_here(
+            lambda home: Jobs(
+                thread,
+                home=home,
+                environment=serving.environment,
+                witnesses=serving.witnesses,
+                lag=metrics.publish_lag.observe,
             )
-            config.load()
-            config.ssl = _tls(listening)
-            started(_address(listening, taken))
-            Server(config).run(sockets=[taken])
+        )
+        doorway = Doorway(thread=thread, settings=settings)
+        config = server_config(
+            application(doorway, status=status), tls=tls, proxied=listening.behind_proxy
+        )
+        server = Server(config)
+        with saying_where(serving.folder, settings.public_url), _crew(serving) as (crew, workers):
+            runner = Runner(jobs.listed(), clock=jobs.clock, told=status.told)
+            status.follow(jobs, runner, crew)
+            started(Started(address=address, public_url=settings.public_url, workers=workers))
+
+            async def both() -> None:
+                ended = asyncio.Event()
+                working = asyncio.ensure_future(_work(server, jobs, runner, crew, ended))
+                await server.serve(sockets=[taken])
+                ended.set()
+                await working
+
+            asyncio.run(both())
+        return LOG_FAILED if jobs.log_failed else 0
+
+
+async def _work(
+    server: Server, jobs: Jobs, runner: Runner, crew: Crew | None, ended: asyncio.Event
+) -> None:
+    """Do what is due until `ended`."""
+    while not ended.is_set():
+        jobs.look_at_log()
+        runner.tick()
+        if crew is not None:
+            crew.look_after()
+        if jobs.log_failed:
+            server.should_exit = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), TICK_SECONDS)
+    await runner.settle()
+
+
+@contextlib.contextmanager
+def _owned(serving: Serving, metrics: Metrics) -> Iterator[HomeThread]:
+    def opened(*, writing: bool) -> Home:
+        return open_home(serving.folder, writing=writing, environment=serving.environment)
+
+    def told(held: Held) -> None:
+        metrics.home_waited.observe(held.waited_seconds)
+        metrics.home_held.observe(held.held_seconds)
+
+    thread = HomeThread(
+        lambda: opened(writing=True), read_it=lambda: opened(writing=False), told=told
+    )
+    try:
+        yield thread
     finally:
         thread.close()
 
 
 @contextlib.contextmanager
-def listen(listening: Listening) -> Iterator[socket.socket]:
-    """Take the address.
-
-    Raises:
-        Unavailable: ``address_taken``.
-    """
-    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _crew(serving: Serving) -> Iterator[tuple[Crew | None, str]]:
+    """Start the workers, if any; give them and where they answer."""
+    if not serving.workers:
+        yield None, ""
+        return
+    listening = serving.listening
+    certificate, key = listening.tls_certificate, listening.tls_key
+    with listen(listening.host, serving.workers_port) as taken:
+        crew = Crew(
+            serving.workers,
+            taken,
+            serving.folder,
+            options=(str(certificate or ""), str(key or "")),
+            environment={**os.environ, **serving.environment},
+        )
         try:
-            taken.bind((listening.host, listening.port))
-        except OSError as error:
-            where = f"{listening.host}, port {listening.port}"
-            raise Unavailable(
-                "address_taken",
-                f"can't listen on {where}: {error.strerror or error}",
-                hint="choose another --port; 0 takes any that is free",
-            ) from error
-        taken.listen(_BACKLOG)
-        yield taken
-    finally:
-        taken.close()
-
-
-def _tls(listening: Listening) -> ssl.SSLContext | None:
-    if listening.tls_certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    try:
-        context.load_cert_chain(listening.tls_certificate, listening.tls_key)
-    except OSError as error:
-        message = f"the certificate or its key can't be read: {error.strerror or error}"
-        raise Unavailable("tls_certificate", message, hint="PEM files are wanted") from error
-    return context
-
-
-def _address(listening: Listening, taken: socket.socket) -> str:
-    host, port = taken.getsockname()[:2]
-    scheme = "http" if listening.tls_certificate is None else "https"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+            yield crew, address_of(taken, secure=certificate is not None)
+        finally:
+            crew.end()

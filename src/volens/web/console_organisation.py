@@ -16,7 +16,7 @@ from starlette.responses import Response
 from volens.access.model import Role
 from volens.app.home import Home
 from volens.core.errors import InvalidInput, NotFound
-from volens.core.purposes import PROHIBITED, Purpose
+from volens.core.purposes import CONSENT_PURPOSES, Purpose
 from volens.policy.decision import Policy
 from volens.policy.needs import need
 from volens.policy.pack import AccountKind, Cell
@@ -32,6 +32,8 @@ from volens.web.console_frame import StaffPage, Visit
 
 _ROLES: Final = frozenset({Role.ORGANISATION_ADMIN})
 _PATH: Final = "/staff/organisation"
+_TRAINING: Final = CONSENT_PURPOSES | {Purpose.AGGREGATED_RESEARCH, Purpose.PARTNER_AGGREGATES}
+"""What an administrator decides here; what law or safety ask for is agreed elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,8 @@ class Instructions:
 def within_matrix(policy: Policy) -> tuple[Purpose, ...]:
     """Return what an organisation may instruct: what some tier of a plan for organisations has.
 
-    A purpose that the matrix never allows there can't be instructed, nor what is prohibited.
+    A purpose that the matrix never allows there can't be instructed, nor what is prohibited: nobody can
+    say yes to that.
     """
     pack = policy.pack
     tiers = {
@@ -83,7 +86,7 @@ def within_matrix(policy: Policy) -> tuple[Purpose, ...]:
         purpose
         for purpose, info in pack.purposes.items()
         if info.signed_instruction
-        and purpose not in PROHIBITED
+        and purpose in _TRAINING
         and any(need(policy, purpose, tier).cell is not Cell.NEVER for tier in tiers)
     )
 
@@ -141,7 +144,9 @@ def instruct(
             keeping[kind] = _days(text)
     shorter: Days = keeping
     check_shorter(shorter, days_of(home.policy.pack.tables["retention"]))
-    wanted = sorted({known[word] for word in purposes})
+    before = home.subjects.instructions().get(organisation, frozenset())
+    others = {Purpose(word) for word in before - known.keys()}  # agreed elsewhere: it stays
+    wanted = sorted({known[word] for word in purposes} | others)
     home.subjects.instruct(organisation, wanted, keeping=shorter)
 
 
