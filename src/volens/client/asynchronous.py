@@ -214,16 +214,16 @@ class AsyncClient:
         """Return what became of everything that was handed to `capture`."""
         return self._outbox.counts()
 
-    async def flush(self, timeout: timedelta) -> bool:
-        """Wait until nothing waits to be sent, at most for `timeout`; say whether that is so."""
+    async def flush(self, at_most: timedelta) -> bool:
+        """Wait until nothing waits to be sent, at most for `at_most`; say whether that is so."""
         if self._sender is not None:
-            await asyncio.wait([self._sender], timeout=timeout.total_seconds())
+            await asyncio.wait([self._sender], timeout=at_most.total_seconds())
         return self._outbox.waiting == 0
 
-    async def close(self, timeout: timedelta = timedelta(seconds=5)) -> CaptureCounts:
-        """Send what waits, at most for `timeout`; drop the rest; end. A repeat changes nothing."""
+    async def close(self, at_most: timedelta = timedelta(seconds=5)) -> CaptureCounts:
+        """Send what waits, at most for `at_most`; drop the rest; end. A repeat changes nothing."""
         self._outbox.close()
-        await self.flush(timeout)
+        await self.flush(at_most)
         self._outbox.drop_rest()
         if self._sender is not None and not self._sender.done():
             self._sender.cancel()

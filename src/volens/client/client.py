@@ -223,23 +223,23 @@ class Client:
         """Return what became of everything that was handed to `capture`."""
         return self._outbox.counts()
 
-    def flush(self, timeout: timedelta) -> bool:
-        """Wait until nothing waits to be sent, at most for `timeout`; say whether that is so."""
+    def flush(self, at_most: timedelta) -> bool:
+        """Wait until nothing waits to be sent, at most for `at_most`; say whether that is so."""
         with self._work:
             return self._work.wait_for(
-                lambda: self._outbox.waiting == 0, timeout=timeout.total_seconds()
+                lambda: self._outbox.waiting == 0, timeout=at_most.total_seconds()
             )
 
-    def close(self, timeout: timedelta = timedelta(seconds=5)) -> CaptureCounts:
-        """Send what waits, at most for `timeout`; drop the rest; end. A repeat changes nothing."""
+    def close(self, at_most: timedelta = timedelta(seconds=5)) -> CaptureCounts:
+        """Send what waits, at most for `at_most`; drop the rest; end. A repeat changes nothing."""
         self._outbox.close()
-        self.flush(timeout)
+        self.flush(at_most)
         self._outbox.drop_rest()
         with self._work:
             self._closing = True
             self._work.notify_all()
         if self._sender is not None:
-            self._sender.join(timeout.total_seconds())
+            self._sender.join(at_most.total_seconds())
         self._closed = True
         self._http.close()
         return self._outbox.counts()
