@@ -315,8 +315,8 @@ class TestKeeping:
         assert chat.attachments == ()
 
     def test_a_choice_between_question_and_capture_counts(self, world: World) -> None:
-        from volens.gateway.capturing import keep  # noqa: PLC0415
         from tests.support.stores import talk  # noqa: PLC0415
+        from volens.gateway.capturing import keep  # noqa: PLC0415
 
         world.on(lambda home: set_history(home, home.subjects.find("ada"), on=False))
         assert world.on(lambda home: keep(home, "ada", talk("late"))) is Outcome.HISTORY_OFF

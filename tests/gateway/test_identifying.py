@@ -36,7 +36,7 @@ def asked(text: str, *parts: Json, role: str = "user") -> Purpose | None:
         "Compare the two faces",
         "Is this the same person as in the first photo?",
         "W\u200bho\u200b is th\u00adis?",
-        "\uff37ho is this?",  # noqa: RUF001 - full width on purpose
+        "\uff37ho is this?",
         "WHO IS\n\n   THIS",
         "Wer ist das?",
         "Wie heißt sie?",

@@ -4,9 +4,8 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,9 +22,9 @@ from volens.app.access import tokens_of
 from volens.app.home import Home
 from volens.app.thread import HomeThread
 from volens.door.doorway import Doorway, Settings
-from volens.gateway.routes import Gateway, gateway_routes
-from volens.gate.gate import Asker
 from volens.gate.facts import Use
+from volens.gate.gate import Asker
+from volens.gateway.routes import Gateway, gateway_routes
 from volens.log.kinds import AccessAction, AccessReason, Actor
 from volens.vault.model import Payload
 

@@ -115,6 +115,10 @@ class AccountStore:
             digest = self.digest(name)
         except InvalidInput:
             return None
+        return self.by_digest(digest)
+
+    def by_digest(self, digest: bytes) -> LocalAccount | None:
+        """Return the account whose sign-in name has this digest, or None."""
         return self._first(ACCOUNT.c.name_digest == digest)
 
     def by_id(self, account: AccountId) -> LocalAccount:
@@ -127,6 +131,17 @@ class AccountStore:
         found = self._first(ACCOUNT.c.id == parse_id(IdKind.ACCOUNT, account))
         if found is None:
             raise NotFound("account_unknown", f"no account {account} here")
+        return found
+
+    def by_number(self, number: int) -> LocalAccount:
+        """Return the account in row `number`.
+
+        Raises:
+            NotFound: ``account_unknown``.
+        """
+        found = self._first(ACCOUNT.c.no == number)
+        if found is None:
+            raise NotFound("account_unknown", f"no account number {number} here")
         return found
 
     def of_subject(self, subject: SubjectId) -> list[LocalAccount]:
@@ -207,7 +222,7 @@ class AccountStore:
         organisation: str | None = None,
     ) -> LocalAccount:
         digest = self.digest(name)
-        if self._first(ACCOUNT.c.name_digest == digest) is not None:
+        if self.by_digest(digest) is not None:
             hint = "choose another name; the name of an ended account is not given again"
             raise InvalidInput("account_exists", "there is an account with this name", hint=hint)
         raw = self._entropy.draw(16)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, select, update
 
 from volens.access.model import Principal, PrincipalKind, Role
 from volens.access.secrets import digest_of, new_secret
@@ -177,12 +177,6 @@ class SessionStore:
         """End all sessions of a person, embedded ones included."""
         self._delete(SESSION.c.subject == parse_id(IdKind.SUBJECT, subject))
 
-    def drop_ended(self) -> int:
-        """Delete what has run out; return how many. For the daily run."""
-        now = to_millis(self._clock.now())
-        idle = now - PERSON.idle // timedelta(milliseconds=1)
-        return self._delete(or_(SESSION.c.ends_ms <= now, SESSION.c.seen_ms <= idle))
-
     def count(self) -> int:
         """Return how many sessions are kept."""
         with self._engine.connect() as db:
@@ -210,6 +204,7 @@ class SessionStore:
             "stepped_up_until_ms": to_millis(now + STEP_UP_TIME) if stepped_up else None,
         }
         with self._engine.begin() as db:
+            db.execute(delete(SESSION).where(SESSION.c.ends_ms <= to_millis(now)))
             if instead_of is not None:
                 db.execute(delete(SESSION).where(SESSION.c.digest == digest_of(instead_of)))
             db.execute(insert(SESSION).values(row))

@@ -51,7 +51,7 @@ SESSION = Table(
     Column("kind", String, nullable=False),
     Column("created_ms", Integer, nullable=False),
     Column("seen_ms", Integer, nullable=False),
-    Column("ends_ms", Integer, nullable=False),
+    Column("ends_ms", Integer, nullable=False, index=True),
     Column("stepped_up_until_ms", Integer),
     sqlite_with_rowid=False,
 )
@@ -115,9 +115,9 @@ EMBED_TOKEN = Table(
 LOGIN_FAILURE = Table(
     "login_failure",
     METADATA,
-    Column("who", LargeBinary, nullable=False),  # keyed digest of the name, or of a known browser
-    Column("source", LargeBinary, nullable=False),  # keyed digest of the network; empty: all
+    Column("who", LargeBinary, nullable=False),  # keyed digest of the name; empty: any
+    Column("source", LargeBinary, nullable=False),  # keyed digest of a network or a browser
     Column("count", Integer, nullable=False),
-    Column("since_ms", Integer, nullable=False),
+    Column("since_ms", Integer, nullable=False, index=True),
     UniqueConstraint("who", "source"),
 )

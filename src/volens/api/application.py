@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
 from volens import __version__
-from volens.api import choices, papers, subjects
+from volens.api import (
+    choices,
+    conversations,
+    erasures,
+    exports,
+    looks,
+    papers,
+    requests,
+    subjects,
+    tokens,
+)
 from volens.api.asking import Door, admission_of
 from volens.api.errors import add_handlers
 from volens.api.model import Problem
@@ -17,9 +28,16 @@ from volens.door.doorway import Doorway
 
 _PARTS: Final[tuple[Callable[[APIRouter], None], ...]] = (
     choices.add_routes,
+    conversations.add_routes,
+    erasures.add_routes,
+    exports.add_routes,
+    looks.add_routes,
     papers.add_routes,
+    requests.add_routes,
     subjects.add_routes,
+    tokens.add_routes,
 )
+_CONTACT: Final = "VOLENS_CONTACT"
 _SAID: Final = (
     "Ask for, change and prove what may be done with people's conversations. "
     "A person asks under /me, with the session of a sign-in; a program under /subjects, with a "
@@ -32,8 +50,13 @@ _PROBLEM: Final = {
 }
 
 
-def api_application(doorway: Doorway) -> FastAPI:
-    """Return what answers below ``/v1``."""
+def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.environ) -> FastAPI:
+    """Return what answers below ``/v1``.
+
+    Args:
+        doorway: the home behind it.
+        environment: where ``VOLENS_CONTACT`` is looked up, for receipts.
+    """
     app = FastAPI(
         title="Volens",
         version=__version__,
@@ -44,17 +67,20 @@ def api_application(doorway: Doorway) -> FastAPI:
         responses={"4XX": _PROBLEM, "503": _PROBLEM},
     )
     app.state.doorway = doorway
+    app.state.exports = exports.Jobs()
+    app.state.contact = environment.get(_CONTACT) or f"not set up ({_CONTACT})"
     app.router.route_class = StrictRoute
     add_handlers(app)
     for add in _PARTS:
         add(app.router)
     described = app.openapi
-    app.openapi = lambda: _described(app, described)  # type: ignore[method-assign] - as documented
+    # As the framework's documentation does it, for lack of another way.
+    app.openapi = lambda: _described(app, described)  # type: ignore[method-assign]
     return app
 
 
 def _described(app: FastAPI, described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the OpenAPI document with what the framework can't see: who may ask, and about whom."""
+    """Return the OpenAPI document with what the framework can't see: who may ask."""
     if app.openapi_schema is not None:
         return app.openapi_schema
     document = described()
@@ -66,7 +92,7 @@ def _described(app: FastAPI, described: Callable[[], dict[str, Any]]) -> dict[st
         if not isinstance(route, StrictRoute):
             continue
         admission = admission_of(route.endpoint)
-        for method in route.methods:
+        for method in route.methods or ():
             operation = document["paths"][route.path_format][method.lower()]
             if "{subject}" in route.path:
                 operation.setdefault("parameters", []).insert(0, _SUBJECT)

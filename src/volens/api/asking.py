@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
+from sqlalchemy.exc import SQLAlchemyError
 
-from volens.access.model import Principal, Scope
+from volens.access.model import Principal, PrincipalKind, Scope
 from volens.app.home import Home
-from volens.core.errors import Denied
+from volens.app.rights import rights_desk
+from volens.core.errors import Denied, VolensError
 from volens.door.doorway import doorway_of
-from volens.door.who import service_of, subject_of
+from volens.door.who import service_of, stepped_up, subject_of
+from volens.rights.gpc import signalled
 from volens.vault.subjects import Subject
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
@@ -108,16 +112,16 @@ async def admit(request: Request, admission: Admission) -> Asker | None:
         return None
     about = request.path_params.get("subject")
     if admission.door is Door.PROGRAM or about is not None:
-        assert admission.scope is not None
-        return Asker(principal=await service_of(request, admission.scope), about=about)
+        scopes = () if admission.scope is None else (admission.scope,)
+        return Asker(principal=await service_of(request, *scopes), about=about)
     principal = await subject_of(request)
     _check_origin(request)
     if admission.step_up:
-        at = await doorway_of(request).run(lambda home: home.clock.now())
-        if not principal.stepped_up(at):
-            hint = "confirm that it is you, then try again"
-            raise Denied("step_up_needed", "this needs a fresh second proof of who asks", hint=hint)
-    return Asker(principal=principal, about=principal.subject)
+        await stepped_up(request)
+    asker = Asker(principal=principal, about=principal.subject)
+    if signalled(request.headers.items()):
+        await _honour(request, asker)
+    return asker
 
 
 def asker_of(request: Request) -> Asker:
@@ -138,6 +142,30 @@ async def on_person(request: Request, act: Callable[[Home, Subject], _Result]) -
     return await doorway_of(request).run(lambda home: act(home, asker.find(home)))
 
 
+async def require_step_up(request: Request) -> None:
+    """Pass if the person has shown a second time, just now, that it is they; programs have not to.
+
+    Raises:
+        Denied: ``step_up_needed``.
+    """
+    if asker_of(request).principal.kind is PrincipalKind.SUBJECT:
+        await stepped_up(request)
+
+
+async def _honour(request: Request, asker: Asker) -> None:
+    """Record the browser's Global Privacy Control as a "do not sell", once (rights/gpc.py).
+
+    What goes wrong meanwhile is no reason to refuse what was asked: nothing is ever sold anyway,
+    and the next request carries the signal again.
+    """
+
+    def act(home: Home) -> None:
+        rights_desk(home).signalled(asker.find(home))
+
+    with suppress(VolensError, SQLAlchemyError, OSError):
+        await doorway_of(request).run(act)
+
+
 def _check_origin(request: Request) -> None:
     """Refuse a change that another site's page could have sent with the person's cookie.
 
@@ -156,4 +184,6 @@ def _check_origin(request: Request) -> None:
     fits = origin == own if origin is not None else site == "same-origin"
     if not fits or site not in {None, "same-origin"}:
         hint = "send it from a page of this site, or with a token"
-        raise Denied("csrf_refused", "the request does not come from a page of this site", hint=hint)
+        raise Denied(
+            "csrf_refused", "the request does not come from a page of this site", hint=hint
+        )

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from volens.access.model import Scope as TokenScope
-from volens.api.asking import Door, on_person, open_to
+from volens.api.asking import Door, asker_of, on_person, open_to
 from volens.api.model import Body, Digest, Flag, Moment, Told, Word
 from volens.app.home import Home
 from volens.consent.model import (
@@ -31,8 +31,9 @@ from volens.consent.model import (
 from volens.core.canonical import Json, canonical_json
 from volens.core.errors import Denied, InvalidInput, NotFound, VolensError
 from volens.core.ids import EventId, IdKind, format_id
-from volens.core.purposes import PROHIBITED, Purpose
+from volens.core.purposes import PROHIBITED, ConsentStatus, Purpose
 from volens.core.time import format_moment
+from volens.door.doorway import doorway_of
 from volens.policy.pack import LegalBasis
 from volens.policy.wording import say
 from volens.vault.subjects import Subject
@@ -183,10 +184,7 @@ async def set_choice(
     else:
         if wanted.notice is not None or wanted.expires is not None:
             raise InvalidInput("notice_form", "a no names no notice and no end")
-        scope = _scope(wanted.scope)
-        found = await on_person(
-            request, lambda home, person: _withdraw(home, person, purpose, scope)
-        )
+        found = await _withdraw(request, purpose, _scope(wanted.scope))
     if found.etag is not None:
         response.headers["ETag"] = found.etag
     return found
@@ -195,7 +193,7 @@ async def set_choice(
 @open_to(Door.PERSON_OR_PROGRAM, TokenScope.CHOICES_WRITE)
 async def set_history(request: Request, wanted: HistoryWanted) -> HistoryTold:
     """Turn conversation history on or off. Off: nothing is kept beyond serving the reply."""
-    return await on_person(request, lambda home, person: _history(home, person, on=wanted.on))
+    return await _history(request, on=wanted.on)
 
 
 def etag_of(home: Home, person: Subject, purpose: Purpose, state: PurposeState) -> str:
@@ -272,14 +270,13 @@ def _grant(
     )
 
 
-def _withdraw(home: Home, person: Subject, purpose: Purpose, scope: Scope) -> ChoiceRecorded:
-    event = _event(home, person, purpose, Act.WITHDRAW, scope)
-    logged = take_back(home, event)
-    etag, status = None, "withdrawn"
+async def _withdraw(request: Request, purpose: Purpose, scope: Scope) -> ChoiceRecorded:
+    event, logged = await take_back(request, purpose, Act.WITHDRAW, scope)
+    etag, status = None, ConsentStatus.WITHDRAWN.value
     with suppress(VolensError, SQLAlchemyError, OSError):
-        state = _state(home, person, purpose)
-        status = state.status_at(home.clock.now()).value
-        etag = etag_of(home, person, purpose, state)
+        status, etag = await on_person(
+            request, lambda home, person: _standing(home, person, purpose)
+        )
     return ChoiceRecorded(
         purpose=purpose,
         status=status,
@@ -291,29 +288,47 @@ def _withdraw(home: Home, person: Subject, purpose: Purpose, scope: Scope) -> Ch
     )
 
 
-def take_back(home: Home, event: ConsentEvent) -> bool:
+async def take_back(
+    request: Request, purpose: Purpose, act: Act, scope: Scope = GENERAL
+) -> tuple[ConsentEvent, bool]:
     """Make a negative act true in the journal; say whether the log has it already, too.
 
-    From the first line on it holds. That the log or the database can't be written right now is no
-    reason to tell the person anything else.
+    It holds once it is in the journal, which takes it without waiting for anybody. That the log or
+    the database can't be written right now is no reason to tell the person anything else.
     """
-    home.ledger.journal(event)
+    asker, doorway = asker_of(request), doorway_of(request)
+
+    def hold(home: Home) -> ConsentEvent:
+        event = _event(home, asker.find(home), purpose, act, scope)
+        home.ledger.journal(event)
+        return event
+
+    event = await doorway.beside(hold)
     with suppress(VolensError, SQLAlchemyError, OSError):
-        home.ledger.drain()
-        return True
-    return False
+        await doorway.run(lambda home: home.ledger.drain())
+        return event, True
+    return event, False
 
 
-def _history(home: Home, person: Subject, *, on: bool) -> HistoryTold:
-    objected = _state(home, person, Purpose.KEEP_HISTORY).objected
+async def _history(request: Request, *, on: bool) -> HistoryTold:
+    purpose = Purpose.KEEP_HISTORY
+    objected = await on_person(request, lambda home, person: _state(home, person, purpose).objected)
     logged = True
-    if on and objected:
-        act = Act.LIFT_OBJECTION
-        home.ledger.record([_event(home, person, Purpose.KEEP_HISTORY, act, GENERAL)])
-    elif not on and not objected:
-        event = _event(home, person, Purpose.KEEP_HISTORY, Act.OBJECT, GENERAL)
-        logged = take_back(home, event)
+    if not on:
+        if not objected:
+            _, logged = await take_back(request, purpose, Act.OBJECT)
+    elif objected:
+
+        def lift(home: Home, person: Subject) -> None:
+            home.ledger.record([_event(home, person, purpose, Act.LIFT_OBJECTION, GENERAL)])
+
+        await on_person(request, lift)
     return HistoryTold(on=on, holds=True, logged=logged)
+
+
+def _standing(home: Home, person: Subject, purpose: Purpose) -> tuple[str, str]:
+    state = _state(home, person, purpose)
+    return state.status_at(home.clock.now()).value, etag_of(home, person, purpose, state)
 
 
 def _event(

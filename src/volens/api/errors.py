@@ -1,6 +1,4 @@
-"""Every error of the REST door as a problem: the door's own, the framework's, and what nobody saw
-coming.
-"""
+"""Every error of the REST door as a problem: also the framework's, and what nobody saw coming."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Body(BaseModel):
-    """What comes in. A member that is not named here is refused, whatever it is (no mass
-    assignment): nobody sets a consent, role, tenant, plan or region by naming it somewhere.
+    """What comes in. A member that is not named is refused, whatever it is (no mass assignment).
+
+    So nobody sets a consent, role, tenant, plan or region by naming it somewhere.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -18,7 +18,8 @@ _PLACE_BYTES: Final = 8
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="The most to return.")]
 Cursor = Annotated[
-    str | None, Query(max_length=64, description="`next` of the page before; nobody else makes one.")
+    str | None,
+    Query(max_length=64, description="`next` of the page before; nobody else makes one."),
 ]
 
 

@@ -193,8 +193,7 @@ async def list_terms(request: Request, language: Word = "en") -> TermsTold:
         found = terms(home.policy, language)
         return TermsTold(
             terms=[
-                TermTold(key=key, name=name, definition=said)
-                for key, (name, said) in found.items()
+                TermTold(key=key, name=name, definition=said) for key, (name, said) in found.items()
             ]
         )
 

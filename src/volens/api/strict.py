@@ -48,17 +48,20 @@ class StrictRequest(Request):
         told = self.headers.get("content-length", "")
         if told.isdecimal() and int(told) > self.most_bytes:
             raise _too_large(self.most_bytes)
-        data = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                async for piece in self.stream():
-                    data += piece
-                    if len(data) > self.most_bytes:
-                        raise _too_large(self.most_bytes)
+                return await self._pieces()
         except TimeoutError:
             hint = "send it at once"
             message = f"the body took longer than {BODY_SECONDS:.0f} seconds"
             raise InvalidInput("too_slow", message, hint=hint) from None
+
+    async def _pieces(self) -> bytes:
+        data = bytearray()
+        async for piece in self.stream():
+            data += piece
+            if len(data) > self.most_bytes:
+                raise _too_large(self.most_bytes)
         return bytes(data)
 
 

@@ -29,8 +29,9 @@ Reference = Annotated[str, Field(min_length=1, max_length=MAX_REFERENCE_CHARACTE
 
 
 class SubjectWanted(Body):
-    """A new account. Every choice starts off; plan, tier and region are the operator's to set, with
-    ``volens subject set``, and never a body's.
+    """A new account. Every choice starts off.
+
+    Plan, tier and region are the operator's to set, with ``volens subject set``, never a body's.
     """
 
     reference: Reference

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from volens.access import exception_tables
 from volens.access import tables as access_tables
-from volens.app import policies
+from volens.app import policies, webhooks
 from volens.app.identity import (
     IDENTITY,
     LOOKUP_FILE,
@@ -67,6 +67,7 @@ ROOMS_WITH_TABLES = (
     erasure_tables,
     hold_tables,
     policies,
+    webhooks,
     rights_store,
     report_store,
     exception_tables,

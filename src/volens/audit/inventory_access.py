@@ -185,12 +185,17 @@ ACCESS: tuple[TableClass, ...] = (
         held=rows_of(
             {
                 "who": (
-                    "digest of a name or of a known browser",
+                    "digest of a sign-in name",
                     "slows down guessing",
                     DIGEST,
                     NO_PERSON,
                 ),
-                "source": ("digest of a network", "slows down guessing", DIGEST, NO_PERSON),
+                "source": (
+                    "digest of a network or a known browser",
+                    "slows down guessing",
+                    DIGEST,
+                    NO_PERSON,
+                ),
                 "count": ("how often sign-in failed", "slows down guessing"),
                 "since_ms": ("since when it is counted", "it is forgotten after a day"),
             },

@@ -94,6 +94,22 @@ FILES: tuple[FileClass, ...] = (
         "row numbers and keyed digests",
     ),
     file_of(
+        "served",
+        r"\.?served(\.new)?",
+        ("where the home is served", "who finds it locked is told", NOBODY, HOUSE, OPERATOR),
+    ),
+    file_of(
+        "addresses/",
+        r"addresses/\.?era_[a-z2-7]{26}(\.new)?",
+        (
+            "where receipts of an erasure go, sealed",
+            "the person is told without asking",
+            DUTY,
+            "until the last receipt went",
+            SERVICE,
+        ),
+    ),
+    file_of(
         "audits/",
         r"audits/\.?[0-9]{6}\.json(\.new)?",
         ("signed audit reports: counts, no names", "shows what held when", NOBODY, HOUSE, OPERATOR),

@@ -46,6 +46,12 @@ AtOnce = Annotated[
 TakeBack = Annotated[
     bool, typer.Option("--cancel", help="Take the request back, while it still can be.")
 ]
+Mail = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Where volens serve sends receipts; kept sealed until the last."
+    ),
+]
 Look = Annotated[bool, typer.Option("--probe", help="Look through every file for this id instead.")]
 
 
@@ -57,6 +63,7 @@ class _Wanted:
     yes: bool
     at_once: bool
     take_back: bool
+    mail: str | None
 
 
 @command(GROUP, "conversation", writes=True)
@@ -66,13 +73,18 @@ def erase_conversation(
     yes: ForceYes = False,
     no_cool_off: AtOnce = False,
     cancel: TakeBack = False,
+    mail: Mail = None,
     look: Look = False,
 ) -> Answer:
     """Erase chats. Nobody can use them from the moment on at which this returns."""
     if look:
         return _probe(session, {name: (IdKind.CONVERSATION, name) for name in conversations})
     wanted = _Wanted(
-        scope=ErasureScope.CONVERSATION, yes=yes, at_once=no_cool_off, take_back=cancel
+        scope=ErasureScope.CONVERSATION,
+        yes=yes,
+        at_once=no_cool_off,
+        take_back=cancel,
+        mail=mail,
     )
     with read_home(session) as home:
         held = [home.vault.find_ended(name) for name in conversations]
@@ -91,9 +103,12 @@ def erase_history(
     yes: ForceYes = False,
     no_cool_off: AtOnce = False,
     cancel: TakeBack = False,
+    mail: Mail = None,
 ) -> Answer:
     """Erase all chats that a person has now. The account and later chats stay."""
-    wanted = _Wanted(scope=ErasureScope.HISTORY, yes=yes, at_once=no_cool_off, take_back=cancel)
+    wanted = _Wanted(
+        scope=ErasureScope.HISTORY, yes=yes, at_once=no_cool_off, take_back=cancel, mail=mail
+    )
     with read_home(session) as home:
         return _answer(session, home, wanted, home.subjects.find(subject), ())
 
@@ -105,12 +120,15 @@ def erase_subject(
     yes: ForceYes = False,
     no_cool_off: AtOnce = False,
     cancel: TakeBack = False,
+    mail: Mail = None,
     look: Look = False,
 ) -> Answer:
     """Close an account and erase everything that belongs to it."""
     if look:
         return _probe(session, {subject: (IdKind.SUBJECT, subject)})
-    wanted = _Wanted(scope=ErasureScope.ACCOUNT, yes=yes, at_once=no_cool_off, take_back=cancel)
+    wanted = _Wanted(
+        scope=ErasureScope.ACCOUNT, yes=yes, at_once=no_cool_off, take_back=cancel, mail=mail
+    )
     with read_home(session) as home:
         return _answer(session, home, wanted, home.subjects.find(subject), ())
 
@@ -124,6 +142,8 @@ def _answer(
 ) -> Answer:
     if wanted.take_back:
         return _take_back(session, home, wanted, subject, frozenset(chats))
+    if wanted.mail is not None:
+        _check_mail(session, wanted.mail)
     erasure = new_request(
         home,
         home.entropy.draw(16),
@@ -142,14 +162,22 @@ def _answer(
     if not wanted.yes and not _confirmed(session, erasure, plan, reached):
         return Answer(document={"erased": False}, shown=(line("Nothing was erased."),))
     standing = home.erasures.request(erasure)
+    if wanted.mail is not None:
+        _keep_mail(home, standing, wanted.mail)
     why_not = apply_journal(session)
     known = standing.id != erasure.id
     document = _document(standing, plan, reached)
     return Answer(
-        document={**document, "new": not known, "logged": not why_not},
+        document={
+            **document,
+            "new": not known,
+            "logged": not why_not,
+            "mailed": wanted.mail is not None,
+        },
         shown=(
             *_told(standing, plan, reached, known=known, why_not=why_not),
             *kept,
+            *_mailed(wanted),
             line(f"How far it is: volens receipt show {standing.id}", DIM),
         ),
     )
@@ -189,6 +217,29 @@ def _take_back(
     taken = line(f"Taken back: {', '.join(item.id for item in about)}.", GOOD)
     shown = (taken, line("Nothing goes; what the person chose holds as before."))
     return Answer(document={"cancelled": names}, shown=shown)
+
+
+def _check_mail(session: Session, address: str) -> None:
+    """Refuse an address that no receipt could go to, before anything is asked for."""
+    from volens.app.mailing import check_mail  # noqa: PLC0415 - takes long to load
+    from volens.lifecycle.mailing import check_address  # noqa: PLC0415 - as above
+
+    check_mail(session.environment)
+    check_address(address)
+
+
+def _keep_mail(home: Home, erasure: Erasure, address: str) -> None:
+    from volens.app.mailing import keep_address  # noqa: PLC0415 - takes long to load
+    from volens.lifecycle.addresses import Address  # noqa: PLC0415 - as above
+
+    keep_address(home, Address(erasure=erasure.id, address=address, language="en"))
+
+
+def _mailed(wanted: _Wanted) -> tuple[RenderableType, ...]:
+    if wanted.mail is None:
+        return ()
+    text = "Receipts go to the address given, as long as volens serve runs; then it is forgotten."
+    return (line(text),)
 
 
 def _reached(home: Home, plan: Plan) -> list[Reached]:

@@ -23,6 +23,7 @@ AccountId = NewType("AccountId", str)
 TokenId = NewType("TokenId", str)
 CaseId = NewType("CaseId", str)
 FlagId = NewType("FlagId", str)
+WebhookId = NewType("WebhookId", str)
 
 ID_BYTES = 16
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -47,6 +48,7 @@ class IdKind(StrEnum):
     TOKEN = "tok"  # noqa: S105 - a prefix, not a secret
     CASE = "cas"
     FLAG = "flg"
+    WEBHOOK = "whk"
 
 
 def format_id(kind: IdKind, raw: bytes) -> str:

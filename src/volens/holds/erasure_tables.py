@@ -78,6 +78,7 @@ EVIDENCE = Table(
     Column("leaves", Integer, nullable=False),  # of the group's tree; 0: an entry of its own
     Column("place", Integer, nullable=False),
     Column("path", LargeBinary, nullable=False),
+    Index("erasure_evidence_in_log", "log_index"),
     sqlite_with_rowid=False,
 )
 

@@ -93,6 +93,21 @@ _FILES: Final = (
         method=Method.EPOCH_DESTROYED,
         when=When.EPOCH,
     ),
+    file_row("served", "where the home is served; nothing else"),
+    file_row(
+        "addresses/*",
+        "where receipts of an erasure go, sealed; until the last of them went",
+        store="addresses",
+        method=Method.KEY_REMOVED,
+        when=When.DONE,
+    ),
+    file_row(
+        "mail-*.key",
+        "what one such address is sealed with, outside the home",
+        store="addresses",
+        method=Method.KEY_REMOVED,
+        when=When.DONE,
+    ),
     file_row("audits/*", "signed reports; they name nobody"),
     file_row("*.stamp", "how far each database is, outside the home"),
     file_row("register.key", "what the register below is sealed with, outside the home"),
@@ -107,9 +122,9 @@ _FILES: Final = (
     file_row("lookup.key", "finds equal names and sources, outside the home"),
 )
 ERASURE_MAP: Final[tuple[MapRow, ...]] = (*TABLE_ROWS, *DOOR_ROWS, *_FILES)
-OF_THEIR_OWN: Final = frozenset({"erasures", "epochs", "register"})
-"""Stores that no target clears: the ledger of erasures, key epochs and the register of what was
-taken back forget by themselves."""
+OF_THEIR_OWN: Final = frozenset({"erasures", "epochs", "register", "addresses"})
+"""Stores that no target clears: the ledger of erasures, key epochs, the register of what was taken
+back and the addresses for receipts forget by themselves."""
 
 
 def inventory() -> tuple[MapRow, ...]:

@@ -124,8 +124,8 @@ ACCESS_ROWS: Final[tuple[MapRow, ...]] = (
         Method.ROW_DELETED,
         When.ACCOUNT,
         {
-            "who": "keyed digest of a name or of a known browser",
-            "source": "keyed digest of a network",
+            "who": "keyed digest of a sign-in name",
+            "source": "keyed digest of a network or a known browser",
             "count": "how often sign-in failed",
             "since_ms": "since when it is counted",
         },

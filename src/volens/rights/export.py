@@ -209,6 +209,10 @@ class Exporter:
         )
         return writer.finish(known, self._signer)
 
+    def accesses(self, subject: Subject) -> list[Access]:
+        """Return who has seen what of a person, oldest first, but for what a gag keeps back."""
+        return self._accesses(subject, list(self._register.uses(subject)))
+
     def _accesses(self, subject: Subject, uses: list[DatasetUse]) -> list[Access]:
         builds: dict[int, DatasetId] = {use.manifest.log.intent: use.dataset for use in uses}
         gagged = self._sources.gagged(subject)

@@ -65,9 +65,7 @@ def basics(home: Home, name: str) -> Basics:
     except InvalidInput:
         raise NotFound("subject_unknown", "there is no such account") from None
     subject = home.subjects.find(name)
-    index = log_basics(
-        home.gate, home.recorder, AccessLeaves(home.main), subject, Actor.SUPPORT
-    )
+    index = log_basics(home.gate, home.recorder, AccessLeaves(home.main), subject, Actor.SUPPORT)
     plan = home.policy.pack.plans.get(subject.plan)
     return Basics(
         id=subject.id,
@@ -85,7 +83,7 @@ def basics(home: Home, name: str) -> Basics:
 
 
 async def _ask(visit: Visit) -> Response:
-    return visit.page("accounts", here="accounts")
+    return visit.page("accounts", {"unknown": False}, here="accounts")
 
 
 async def _look_up(visit: Visit) -> Response:

@@ -148,8 +148,10 @@ class StaffPage:
             try:
                 return await self.handler(await self._admit(request, principal))
             except VolensError as error:
-                known = principal if principal.kind is PrincipalKind.STAFF else Principal(
-                    kind=PrincipalKind.ANONYMOUS
+                known = (
+                    principal
+                    if principal.kind is PrincipalKind.STAFF
+                    else Principal(kind=PrincipalKind.ANONYMOUS)
                 )
                 return error_page(request, error, principal=known)
 

@@ -178,9 +178,7 @@ def queue_chart(found: Overview, words: Words, now: datetime) -> Chart:
         for one in found.queue[:_MOST_SPANS]
     ]
     columns = (words("console.request"), words("console.due"))
-    return span_chart(
-        words("console.overview.queue"), spans, now, columns, words("console.now")
-    )
+    return span_chart(words("console.overview.queue"), spans, now, columns, words("console.now"))
 
 
 def speed_chart(found: Overview, words: Words) -> Chart:
@@ -232,6 +230,7 @@ async def _show(visit: Visit) -> Response:
     values = {
         "found": found,
         "kinds": by_kind(found),
+        "exceptions": None,
         "charts": {
             "coverage": coverage_chart(found, words),
             "notices": notice_chart(found, words),

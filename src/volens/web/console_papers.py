@@ -144,7 +144,7 @@ async def _audit(visit: Visit) -> Response:
     ]
     columns = (visit.words("console.audit.outcome"), f"#{visit.words('console.audit.checks')}")
     chart = bar_chart(visit.words("console.audit.chart"), bars, columns)
-    return visit.page("audit", {"found": found, "chart": chart}, here="audits")
+    return visit.page("audit", {"found": found, "chart_of_checks": chart}, here="audits")
 
 
 async def _audit_file(visit: Visit) -> Response:

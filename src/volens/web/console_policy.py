@@ -166,7 +166,7 @@ async def _compare(visit: Visit) -> Response:
     found = await visit.run(lambda home: compared(home, name, visit.language))
     values = {
         "found": found,
-        "chart": effect_chart(found, visit.words),
+        "chart_of_effect": effect_chart(found, visit.words),
         "may_activate": bool(_ROLES & visit.principal.roles) and not found.obstacle,
     }
     return visit.page("policy_compare", values, here="policy")

@@ -101,9 +101,7 @@ def one_request(home: Home, name: str) -> OneRequest:
     )
 
 
-def _steps(
-    request: RightsRequest, extendable: datetime | None, now: datetime
-) -> frozenset[str]:
+def _steps(request: RightsRequest, extendable: datetime | None, now: datetime) -> frozenset[str]:
     if request.closing is not None:
         return frozenset()
     found = {"close"}

@@ -30,9 +30,7 @@ from volens.web.harmless import harmless
 _RESEARCH: Final = frozenset({Role.RESEARCH})
 _RATERS: Final = frozenset({Role.RATER})
 _RATE: Final = Use(purpose=Purpose.HUMAN_FEEDBACK.value)
-_RATER: Final = Asker(
-    actor=Actor.RATER, action=AccessAction.SHOW, reason=AccessReason.REVIEW
-)
+_RATER: Final = Asker(actor=Actor.RATER, action=AccessAction.SHOW, reason=AccessReason.REVIEW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +128,7 @@ def shown_turns(payload: Payload, wanted: frozenset[int] | None = None) -> tuple
             own=turn.role is Speaker.USER,
             at=turn.at,
             said=harmless(turn.text),
-            flags=tuple(
-                flag.name.lower() for flag in TurnFlag if flag in turn.flags and flag.name
-            ),
+            flags=tuple(flag.name.lower() for flag in TurnFlag if flag in turn.flags and flag.name),
         )
         for index, turn in enumerate(payload.turns)
         if wanted is None or index in wanted

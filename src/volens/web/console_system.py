@@ -116,12 +116,10 @@ async def _show(visit: Visit) -> Response:
     thread = doorway_of(visit.request).thread
     waiting = thread.waiting
     found = await visit.run(system)
-    bars = [
-        Bar(name=name, value=size, said=visit.words.size(size)) for name, size in found.sizes
-    ]
+    bars = [Bar(name=name, value=size, said=visit.words.size(size)) for name, size in found.sizes]
     columns = (visit.words("console.system.part"), f"#{visit.words('console.system.size')}")
     chart = bar_chart(visit.words("console.system.sizes"), bars, columns)
-    values = {"found": found, "chart": chart, "waiting": waiting}
+    values = {"found": found, "chart_of_sizes": chart, "waiting": waiting}
     return visit.page("system", values, here="system")
 
 

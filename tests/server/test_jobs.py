@@ -1,0 +1,168 @@
+"""Nobody has to remember it: what is due happens while a home is served, and is caught up with."""
+
+import asyncio
+from datetime import timedelta
+
+from tests.server.conftest import DAY, Served
+from tests.support.homes import Place, add
+from tests.support.stores import talk
+from volens.app.home import Home
+from volens.app.retention import clock_of, new_request
+from volens.consent.model import Act, ConsentEvent
+from volens.core.ids import EventId, IdKind, format_id
+from volens.core.purposes import Purpose
+from volens.holds.erasure import Erasure, ErasureState
+from volens.log.kinds import CaptureSource, ErasureScope
+from volens.server.jobs import _retain
+from volens.vault.subjects import Subject
+
+HOUR = timedelta(hours=1)
+
+
+def person(home: Home, name: str = "ada") -> Subject:
+    [found] = add(home, name)
+    home.vault.capture({found: [talk(f"{name}-1", "hello")]}, source=CaptureSource.IMPORT)
+    return found
+
+
+def asked(home: Home, subject: Subject, scope: ErasureScope = ErasureScope.ACCOUNT) -> Erasure:
+    return home.erasures.request(new_request(home, home.entropy.draw(16), scope, subject))
+
+
+def test_an_erasure_becomes_irrecoverable_in_time_with_nobody_doing_anything(
+    served: Served,
+) -> None:
+    wanted = asked(served.home, person(served.home))
+    served.now()
+    states = []
+    for _ in range(30):
+        served.days(1)
+        states.append(served.home.erasures.find(wanted.id).state)
+        if states[-1] is ErasureState.IRRECOVERABLE:
+            break
+    done = served.home.erasures.find(wanted.id)
+    assert states[0] is ErasureState.ACCESS_ENDED
+    assert ErasureState.KEYS_REMOVED in states
+    assert done.irrecoverable is not None
+    assert done.irrecoverable <= done.promised_by
+    assert served.alarms() == []
+
+
+def test_what_was_journaled_beside_the_owner_is_logged_within_a_tick(
+    served: Served, here: Place
+) -> None:
+    ada = person(served.home)
+    served.now()
+    with here.open(writing=False) as other:
+        asked(other, ada)
+        other.ledger.journal(
+            ConsentEvent(
+                id=EventId(format_id(IdKind.EVENT, other.entropy.draw(16))),
+                subject=ada.id,
+                purpose=Purpose.BATCH_TRAINING,
+                act=Act.WITHDRAW,
+                at=here.clock.now(),
+                channel="test",
+            )
+        )
+    assert len(served.home.ledger.pending()) == 1
+    here.clock.step(timedelta(milliseconds=200))
+    assert "drain" in served.now()
+    assert served.home.ledger.pending() == []
+    assert served.home.erasures.pending() == []
+    here.clock.step(timedelta(milliseconds=200))
+    served.now()
+    log = served.home.owned_log()
+    assert log.published_size == log.size
+
+
+def test_what_the_server_missed_while_it_was_down_is_done_when_it_starts(here: Place) -> None:
+    with here.open() as home:
+        wanted = asked(home, person(home))
+    first = Served(here)
+    first.days(6)
+    first.thread.close()
+    here.clock.step(timedelta(hours=35))  # not further: a leap takes somebody who vouches for it
+    again = Served(here)
+    assert "retention" in again.now()
+    assert again.home.erasures.find(wanted.id).state is ErasureState.KEYS_REMOVED
+    again.thread.close()
+
+
+def test_a_leap_of_the_clock_destroys_nothing_alarms_and_goes_on_once_confirmed(
+    served: Served, here: Place
+) -> None:
+    wanted = asked(served.home, person(served.home))
+    here.clock.step(8 * DAY)
+    served.now()
+    assert served.home.erasures.find(wanted.id).state is ErasureState.ACCESS_ENDED
+    assert "clock_paused:leap" in served.alarms()
+    clock_of(served.home).confirm(here.clock.now(), stated=here.clock.now())
+    here.clock.step(HOUR)
+    assert "retention" in served.now()
+    assert served.home.erasures.find(wanted.id).state is ErasureState.KEYS_REMOVED
+    assert served.alarms() == []
+
+
+def test_an_audit_is_made_before_it_would_be_overdue_and_kept(served: Served) -> None:
+    person(served.home)
+    served.now()
+    served.days(28)
+    assert served.home.audits.last() is None
+    served.days(1)
+    found = served.home.audits.last()
+    assert found is not None
+    assert found.failed == 0
+    assert served.alarms() == []
+
+
+def test_what_is_late_alarms_until_it_is_done(served: Served, here: Place) -> None:
+    wanted = asked(served.home, person(served.home))
+    served.now()
+    here.clock.step(31 * DAY)
+    clock_of(served.home).confirm(here.clock.now(), stated=here.clock.now())
+    asyncio.run(served.jobs.watch())
+    late = {"retention_late", "audit_late", "erasures_overdue", "audit_overdue"}
+    assert late <= set(served.alarms())
+    assert served.jobs.watched.erasures == 1
+    served.now()
+    served.days(30)
+    assert served.home.erasures.find(wanted.id).state is ErasureState.IRRECOVERABLE
+    assert served.alarms() == []
+
+
+def test_many_erasures_are_done_in_steps_and_all_of_them(served: Served) -> None:
+    people = add(served.home, *(f"person-{number}" for number in range(450)))
+    for one in people:
+        asked(served.home, one)
+    served.now()
+    served.days(8)
+    states = {one.state for one in served.home.erasures.all()}
+    assert states == {ErasureState.KEYS_REMOVED}
+
+
+def test_a_person_who_comes_between_two_steps_is_served(served: Served) -> None:
+    people = add(served.home, *(f"person-{number}" for number in range(450)))
+    for one in people:
+        asked(served.home, one)
+    served.home.erasures.drain()
+    served.where.clock.step(DAY)
+    served.now()
+    for _ in range(7):
+        served.where.clock.step(DAY)
+    clock_of(served.home).confirm(served.where.clock.now(), stated=served.where.clock.now())
+
+    async def story() -> list[int]:
+        left: list[int] = []
+        lasting = asyncio.ensure_future(served.thread.run_steps(_retain))
+        while not lasting.done():
+            left.append(
+                await served.thread.run(
+                    lambda home: len(home.erasures.due(served.where.clock.now()))
+                )
+            )
+        await lasting
+        return left
+
+    left = asyncio.run(story())
+    assert len({count for count in left if 0 < count < 450}) >= 2
