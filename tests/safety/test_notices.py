@@ -4,10 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from tests.safety.world import BOB, DAY, EVE, LEA, OLE, TICK, World
+from tests.safety.world import BOB, DAY, EVE, LEA, OLE, TICK, World, order
+from volens.access.exception_records import OrderForm, Refused
 from volens.access.exceptions import Case, Gag
 from volens.app.erasing import eraser_of
 from volens.app.retention import new_request
+from volens.audit.paper import Paper, Section
+from volens.audit.trail import read_trail
+from volens.audit.transparency import Period, transparency_report
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import HoldId, IdKind, format_id
 from volens.holds.model import Hold
@@ -244,3 +248,30 @@ def test_an_order_leaves_which_order_it_was(world: World) -> None:
     world.safety.notices.answer(world.ann, case.id, KeepAnswer.ERASE, world.clock.now())
     kept = world.safety.cases.find(OLE, case.id)
     assert (dict(kept.turns), kept.record) == ({}, case.record)
+
+
+def test_the_transparency_report_counts_what_was_asked_refused_seen_and_told(
+    world: World,
+) -> None:
+    start = world.clock.now()
+    looked(world)
+    world.clock.step(3 * DAY)
+    run(world)
+    refused = world.open(exception=ExceptionClass.ILLEGAL_CONTENT)
+    world.safety.cases.refuse(BOB, refused.id)
+    with pytest.raises(Refused):
+        world.open(LEA, ExceptionClass.LEGAL_ORDER, record=order(form=OrderForm.INFORMAL))
+    world.home.owned_log().publish()
+    trail = read_trail(world.where.folder / "log", world.home.signer.verifier)
+    paper = transparency_report(trail, Period(since=start, until=world.clock.now() + TICK))
+    rows = {row[0]: row[1:] for row in section(paper, "Exceptions").rows}
+    assert rows["system_abuse"] == ("1", "0", "1", "1", "3.0")
+    assert rows["illegal_content"] == ("1", "1", "0", "0", "-")
+    assert rows["legal_order"] == ("0", "1", "0", "0", "-")
+    assert "none" not in rows
+    told = dict(section(paper, "Courts, authorities and governments").rows)
+    assert told["requests refused: informal"] == "1"
+
+
+def section(paper: Paper, title: str) -> Section:
+    return next(one for one in paper.sections if one.title == title)
