@@ -89,7 +89,7 @@ def erasure_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "erasure": erasure,
         "outline": words,
         "can_take_back": erasure.is_open and now < erasure.cool_off_ends,
-        "gone": erasure.state is ErasureState.IRRECOVERABLE,
+        "now": now,
         "done": asked.query.get("done", ""),
     }
 
@@ -200,5 +200,3 @@ def _issued(home: Home, erasure: Erasure, asked: Asked) -> tuple[bytes, Outline]
     )
     language = asked.words.language if asked.words.language in LANGUAGES else "en"
     return data, outline(verify_receipt(data, verifier), language=language)
-
-
