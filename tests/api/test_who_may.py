@@ -84,6 +84,7 @@ EXPECTED: dict[tuple[str, str], str] = {
     ("GET", "/subjects/{subject}/holds"): Scope.SUBJECTS_READ,
     ("GET", "/subjects/{subject}/inventory"): Scope.SUBJECTS_READ,
     ("POST", "/subjects/{subject}/embed-tokens"): Scope.EMBED,
+    ("POST", "/subjects/{subject}/flags"): Scope.FLAGS,
     ("GET", "/token"): "program",
     ("DELETE", "/token"): "program",
     ("POST", "/token/parts"): "program",
@@ -99,6 +100,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "/conversations": {"source_id": "s", "turns": [{"role": "user", "text": "t"}]},
     "/subjects": {"reference": "somebody"},
     "/subjects:find": {"reference": "ada"},
+    "/flags": {
+        "conversation": "cnv_aaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "turns": [0],
+        "category": "violence",
+        "severity": "low",
+        "classifier": "toxicity-v3",
+    },
     "/token/parts": {"label": "part", "scopes": ["metrics:read"]},
 }
 
