@@ -235,6 +235,7 @@ def use(life: Life) -> None:
             out = life.given / f"{form}-{redact}"
             words = ("build", "batch_training", "--out", out, "--format", form, "--redact", redact)
             words += ("--name", "spring")
+            words += () if form == "sealed" else ("--recipient", "Trainers")
             made = shell.json(*words)
             assert made["records"] > 3
             if form != "sealed":

@@ -46,12 +46,14 @@ def test_only_the_gate_imports_opening() -> None:
 
 def test_only_the_gate_opens_envelopes_of_content() -> None:
     assert users("volens.crypto.envelope.open_envelope") == {
+        "access/secrets.py",  # names people sign in with, and secrets of second factors
         "app/register.py",  # its own entries
         "crypto/epochs.py",  # key pages, from one root to the next
         "crypto/keyservice.py",
         "crypto/keystore.py",
         "crypto/opening.py",
         "crypto/shredding.py",
+        "lifecycle/addresses.py",  # addresses that receipts go to
     }
 
 

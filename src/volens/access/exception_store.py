@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, s
 from volens.access.exception_records import Validity
 from volens.access.exception_rows import load, store_changed, store_new
 from volens.access.exception_tables import CASE, CASE_ACT, CASE_TURNS
-from volens.access.exceptions import Case, encode_case, expire_case
+from volens.access.exceptions import Case, encode_case
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import CaseId, ConversationId, IdKind, SubjectId, parse_id
 from volens.core.purposes import Purpose
@@ -128,6 +128,10 @@ class CaseRegister:
         )
         return [case for case in possible if case.notice_due(at)]
 
+    def told(self) -> list[Case]:
+        """Return the cases of which their persons were told, oldest first."""
+        return self._load(CASE.c.told_ms.is_not(None))
+
     def acts(self, case_id: str) -> list[LoggedAct]:
         """Return what was done to a case, in order; nothing once something of it was erased."""
         with self._engine.connect() as db:
@@ -174,13 +178,6 @@ class CaseStore(CaseRegister):
         fields: dict[str, Value] = {"end": case.end or ExceptionEnd.EXPIRED}
         number = self.number_of(case.id)
         return self._record(number, case, CaseAct.ENDED, EntryKind.EXCEPTION_CLOSED, fields)
-
-    def expire(self, at: datetime) -> int:
-        """Log the end of every case whose time is over; return how many."""
-        found = self.over(at)
-        for case in found:
-            self.end(expire_case(case, at))
-        return len(found)
 
     def tell(self, case: Case, at: datetime) -> tuple[int, bytes]:
         """Log that the person was told of a case; return log index and salt.

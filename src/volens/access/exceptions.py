@@ -195,7 +195,7 @@ def ask_case(case: Case, terms: ClassTerms, opener: Principal, at: datetime) -> 
         InvalidInput: ``exception_scope``, ``exception_record``, ``exception_too_long``.
         Refused: if the record says that nothing may be opened.
     """
-    account = _member(opener)
+    account = staff_account(opener)
     if terms.opened_by not in opener.roles:
         raise _role(terms, "open")
     if not case.turns or case.record is None:
@@ -247,7 +247,7 @@ def close_case(case: Case, member: Principal, at: datetime) -> Case:
         Denied: ``exception_role``.
         InvalidInput: ``exception_state`` if it is over already.
     """
-    account = _member(member)
+    account = staff_account(member)
     if account not in {case.opener, case.approver} and not may_oversee(member):
         message = "only who opened or approved a case, or the privacy officer, closes it"
         raise Denied("exception_role", message)
@@ -276,7 +276,7 @@ def require_viewer(case: Case, terms: ClassTerms, viewer: Principal) -> AccountI
     Raises:
         Denied: ``exception_role``.
     """
-    account = _member(viewer)
+    account = staff_account(viewer)
     if terms.opened_by not in viewer.roles or account not in {case.opener, case.approver}:
         raise _role(terms, "look under")
     return account
@@ -324,7 +324,7 @@ def encode_case(case: Case) -> bytes:
 def _second(
     case: Case, terms: ClassTerms, approver: Principal, at: datetime, verb: str
 ) -> AccountId:
-    account = _member(approver)
+    account = staff_account(approver)
     if not approver.roles & terms.approvers:
         raise _role(terms, verb)
     if account == case.opener:
@@ -336,7 +336,12 @@ def _second(
     return account
 
 
-def _member(principal: Principal) -> AccountId:
+def staff_account(principal: Principal) -> AccountId:
+    """Return the account of a member of staff.
+
+    Raises:
+        Denied: ``exception_role`` for anybody else.
+    """
     if principal.kind is not PrincipalKind.STAFF or principal.account is None:
         raise Denied("exception_role", "only staff with an account of their own work on cases")
     return principal.account

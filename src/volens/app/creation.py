@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from volens.access import exception_tables
 from volens.access import tables as access_tables
 from volens.app import policies, webhooks
 from volens.app.identity import (
@@ -41,6 +42,7 @@ from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
 from volens.log.store import TransparencyLog
 from volens.rights import store as rights_store
+from volens.safety import tables as safety_tables
 from volens.storage import stamps
 from volens.storage.engine import create_tables, open_database
 from volens.storage.files import (
@@ -68,6 +70,8 @@ ROOMS_WITH_TABLES = (
     webhooks,
     rights_store,
     report_store,
+    exception_tables,
+    safety_tables,
     sent,
     trusted_time,
     audit_register,

@@ -6,6 +6,7 @@ from volens.access.erasing import AccessTarget
 from volens.app.access import accounts_of
 from volens.app.home import Home
 from volens.app.rights import request_store
+from volens.app.safety import safety_of
 from volens.datasets.erasing import DatasetTarget
 from volens.holds.carving import Carver
 from volens.holds.progress import ErasureProgress
@@ -41,6 +42,7 @@ def eraser_of(
             # What a hold says of a person goes before the keys: it can refuse, they can't.
             HoldTarget(home.main, home.holds),
             ReportTarget(home.main, home.reports()),
+            safety_of(home).target(),
             VaultTarget(home.main, home.keys_database, home.subjects, vault or home.removal),
             ChoicesTarget(home.main, home.ledger),
             dataset_target(home),

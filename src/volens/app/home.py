@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +18,7 @@ from volens.app.identity import (
     load_signer,
     stamps_of,
 )
+from volens.app.left_overs import roll_back_left_overs
 from volens.app.policies import load_in_force
 from volens.app.register import RegisteredJournal, open_register
 from volens.app.served import name_server
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from volens.audit.register import AuditRegister
     from volens.datasets.build import DatasetBuilder
     from volens.gate.own_copy import OwnCopy
+    from volens.gate.viewing import Viewer
     from volens.holds.reports import ReportStore
     from volens.holds.store import HoldStore
     from volens.lifecycle.epochs import KeyRotation
@@ -206,6 +208,13 @@ class Home:
         )
 
     @property
+    def viewer(self) -> Viewer:
+        """What opens named turns for staff, and granted chats for raters."""
+        from volens.gate.viewing import Viewer  # noqa: PLC0415 - see the imports
+
+        return Viewer(self.gate, self._reader, self._opener, self.recorder, clock=self.clock)
+
+    @property
     def schedule(self) -> Schedule:
         """The times in force: the policy's, and what each organisation has shortened."""
         pack = days_of(self.policy.pack.tables["retention"])
@@ -345,7 +354,7 @@ def open_home(
                 raise name_server(error, folder) from None
             opened.callback(lock.release)
         else:
-            _roll_back_left_overs(folder)
+            roll_back_left_overs(folder)
         home = Home(
             folder,
             identity,
@@ -383,20 +392,3 @@ def check_databases(home: Home, opened: ExitStack) -> None:
                 raise VerificationFailed("log_rolled_back", message, hint=hint)
             stamp.follow(home.log)
             opened.callback(stamp.close)
-
-
-def _roll_back_left_overs(folder: Path) -> None:
-    """Undo a transaction that a killed owner left behind: a reader alone may not.
-
-    If somebody owns the home, the transaction is theirs and alive, and nothing is done.
-    """
-    databases = [folder / "main.db", folder / "keys" / "keys.db"]
-    if not any(path.with_name(f"{path.name}-journal").exists() for path in databases):
-        return
-    with HomeLock(folder / "lock") as lock, suppress(Unavailable):
-        lock.acquire()
-        for path in databases:
-            engine = open_database(path)
-            with engine.connect() as db:
-                db.exec_driver_sql("SELECT count(*) FROM sqlite_schema")
-            engine.dispose()

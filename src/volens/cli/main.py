@@ -40,6 +40,9 @@ COMMANDS = {
     "organisation": _Entry(
         module="organisation", text="What organisations have instructed.", group=True
     ),
+    "account": _Entry(module="account", text="With what people sign in.", group=True),
+    "staff": _Entry(module="staff", text="Who works here, in which roles, until when.", group=True),
+    "token": _Entry(module="token", text="With what programs prove who they are.", group=True),
     "conversation": _Entry(
         module="conversation", text="List, show or leave out conversations.", group=True
     ),
@@ -72,6 +75,9 @@ COMMANDS = {
     "policy": _Entry(module="policy", text="Read, compare and activate policies.", group=True),
     "log": _Entry(module="log", text="The public log of what was done.", group=True),
     "keys": _Entry(module="keys", text="The epochs of the keys that lock all others.", group=True),
+    "webhook": _Entry(
+        module="webhook", text="Programs that are told of choices and erasures.", group=True
+    ),
     "backup": _Entry(module="backup", text="Copy the home, without its keys, to a new folder."),
     "restore": _Entry(module="restore", text="Make a home from a backup; nobody is brought back."),
     "audit": _Entry(module="audit", text="Check every invariant; a signed report."),
