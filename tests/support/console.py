@@ -56,9 +56,7 @@ def talk(*said: str, source_id: str = "one") -> Conversation:
 def grant(home: Home, subject: SubjectId, purpose: Purpose) -> None:
     """Record a yes on the notice of the policy in force."""
     notice = next(
-        one
-        for one in home.policy.pack.notices
-        if purpose in one.purposes and one.language == "en"
+        one for one in home.policy.pack.notices if purpose in one.purposes and one.language == "en"
     )
     home.ledger.record(
         [
@@ -133,5 +131,3 @@ def fill(doors: Doors) -> Mapping[str, ConversationId]:
     doors.run(audit)
     doors.where.clock.step(timedelta(hours=3))
     return made
-
-

@@ -64,9 +64,7 @@ def entries(doors: Doors, kind: EntryKind) -> list[Mapping[str, object]]:
     return doors.run(act)
 
 
-def open_case(
-    doors: Doors, client: TestClient, chat: str, exception: str, **record: str
-) -> str:
+def open_case(doors: Doors, client: TestClient, chat: str, exception: str, **record: str) -> str:
     answer = client.post(
         "/staff/cases",
         data={

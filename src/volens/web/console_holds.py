@@ -77,7 +77,9 @@ def _chart(visit: Visit, lines: tuple[HoldLine, ...]) -> Chart:
 
 async def _list(visit: Visit) -> Response:
     lines = await visit.run(hold_lines)
-    return visit.page("holds", {"lines": lines, "chart_of_holds": _chart(visit, lines)}, here="holds")
+    return visit.page(
+        "holds", {"lines": lines, "chart_of_holds": _chart(visit, lines)}, here="holds"
+    )
 
 
 async def _review(visit: Visit) -> Response:

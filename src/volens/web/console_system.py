@@ -116,9 +116,7 @@ async def _show(visit: Visit) -> Response:
     thread = doorway_of(visit.request).thread
     waiting = thread.waiting
     found = await visit.run(system)
-    bars = [
-        Bar(name=name, value=size, said=visit.words.size(size)) for name, size in found.sizes
-    ]
+    bars = [Bar(name=name, value=size, said=visit.words.size(size)) for name, size in found.sizes]
     columns = (visit.words("console.system.part"), f"#{visit.words('console.system.size')}")
     chart = bar_chart(visit.words("console.system.sizes"), bars, columns)
     values = {"found": found, "chart_of_sizes": chart, "waiting": waiting}

@@ -71,7 +71,7 @@ def shown(home: Home, name: TableName, words: Words) -> Shown:
         case TableName.NEVER:
             rows = tuple((text,) for text in prohibitions(policy, language))
             table = TextTable(columns=(words("console.table.never"),), rows=rows)
-        case TableName.PROTECTIONS | TableName.EXCEPTIONS | TableName.ROLES:
+        case _:
             table = _section(policy.pack, name.value, words)
     return Shown(
         name=name,
@@ -148,7 +148,9 @@ def _retention(pack: Pack, words: Words) -> TextTable:
     rows = []
     for kind in RetentionClass:
         row, count = told.get(kind.value), times.get(kind, 0)
-        label = words(f"console.keep.{kind.value}") if row is None else say(row.label, words.language)
+        label = (
+            words(f"console.keep.{kind.value}") if row is None else say(row.label, words.language)
+        )
         counted = "" if row is None else _cell(row.values.get("from"), words)
         time = words("console.days", count=count) if count else words("console.keep.no_end")
         rows.append((label, time, counted))

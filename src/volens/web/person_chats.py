@@ -66,9 +66,7 @@ def chat_page(home: Home, subject: Subject, asked: Asked) -> Values:
     if not opened:
         raise NotFound("conversation_unknown", "there is no such chat of yours")
     (payload,) = opened
-    shown = [
-        (index, turn) for index, turn in enumerate(payload.turns) if not turn.flags & _HIDDEN
-    ]
+    shown = [(index, turn) for index, turn in enumerate(payload.turns) if not turn.flags & _HIDDEN]
     start = max(0, _number(asked.query.get("from")) or 0)
     some = _within(shown[start : start + _TURNS_PAGE])
     end = start + len(some)

@@ -200,5 +200,3 @@ def _issued(home: Home, erasure: Erasure, asked: Asked) -> tuple[bytes, Outline]
     )
     language = asked.words.language if asked.words.language in LANGUAGES else "en"
     return data, outline(verify_receipt(data, verifier), language=language)
-
-

@@ -116,9 +116,7 @@ def rights_page(home: Home, subject: Subject, asked: Asked) -> Values:
     return {
         "requests": found,
         "now": home.clock.now(),
-        "kinds": [
-            (kind.value, desk.deadline(kind, subject.region).due) for kind in OFFERED
-        ],
+        "kinds": [(kind.value, desk.deadline(kind, subject.region).due) for kind in OFFERED],
         "abouts": [one.value for one in About if one.value],
         "objections": [
             (purpose.value, say(info.label, asked.words.language))
@@ -147,9 +145,7 @@ def open_request(home: Home, subject: Subject, asked: Asked) -> str:
     if kind is RequestKind.OBJECTION and asked.form.get("purpose"):
         purposes = (known_purpose(asked.form["purpose"]),)
     wish = Wish(kind=kind, about=about, purposes=purposes, scope=ErasureScope.ACCOUNT)
-    rights_desk(home).open(
-        subject, wish, channel=Channel.WEB, verified_by=VerifiedBy.SIGNED_IN
-    )
+    rights_desk(home).open(subject, wish, channel=Channel.WEB, verified_by=VerifiedBy.SIGNED_IN)
     return "/me/rights?done=asked"
 
 
@@ -184,7 +180,10 @@ def _other_tables(pack: Pack, language: str) -> list[tuple[str, list[str], list[
                 name,
                 keys,
                 [
-                    [say(row.label, language), *(_cell(row.values.get(key), language) for key in keys)]
+                    [
+                        say(row.label, language),
+                        *(_cell(row.values.get(key), language) for key in keys),
+                    ]
                     for row in rows
                 ],
             )

@@ -31,9 +31,7 @@ def seen_page(home: Home, subject: Subject, asked: Asked) -> Values:
     found = list(reversed(_accesses(home, subject)))
     own = Actor.SUBJECT.value
     others = [one for one in found if str(one.entry.fields["actor"]) != own]
-    labels = {
-        purpose.value: say(info.label, language) for purpose, info in pack.purposes.items()
-    }
+    labels = {purpose.value: say(info.label, language) for purpose, info in pack.purposes.items()}
     actions = Counter(
         str(one.entry.fields["action"]) for one in found if str(one.entry.fields["actor"]) == own
     )
@@ -64,8 +62,7 @@ def datasets_page(home: Home, subject: Subject, asked: Asked) -> Values:
     """Look at the datasets that hold something of the person, and at what went out."""
     language = asked.words.language
     labels = {
-        purpose: say(info.label, language)
-        for purpose, info in home.policy.pack.purposes.items()
+        purpose: say(info.label, language) for purpose, info in home.policy.pack.purposes.items()
     }
     handed = disclosures(request_store(home).of_subject(subject))
     return {

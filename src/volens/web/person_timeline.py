@@ -103,12 +103,8 @@ def timeline_page(home: Home, subject: Subject, asked: Asked) -> Values:
                 since = None
         if since is not None:
             bars.append(Bar(start=since, width=max(3, place(now) - since)))
-        used = tuple(
-            place(use.manifest.created) for use in uses if use.manifest.purpose is purpose
-        )
-        lanes.append(
-            Lane(label=label(purpose), y=TOP + row * ROW, bars=tuple(bars), used=used)
-        )
+        used = tuple(place(use.manifest.created) for use in uses if use.manifest.purpose is purpose)
+        lanes.append(Lane(label=label(purpose), y=TOP + row * ROW, bars=tuple(bars), used=used))
     return {
         "lanes": lanes,
         "happenings": sorted(happenings, key=lambda one: one.at, reverse=True),
