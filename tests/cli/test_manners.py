@@ -36,6 +36,9 @@ from volens.storage.lock import HomeLock
 GROUPS = {
     "subject": ("add", "list", "show", "set"),
     "organisation": ("list", "instruct"),
+    "account": ("add", "list", "end", "password"),
+    "staff": ("add", "list", "role", "end"),
+    "token": ("issue", "list", "revoke"),
     "conversation": ("list", "show", "exclude", "include"),
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
     "rights": (

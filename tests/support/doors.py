@@ -97,7 +97,9 @@ class Doors:
             app, base_url=BASE_URL, follow_redirects=False, raise_server_exceptions=True
         )
         if isinstance(whose, Guest):
-            client.cookies.set(SESSION, self.session(whose, stepped_up=stepped_up))
+            client.cookies.set(
+                SESSION, self.session(whose, stepped_up=stepped_up), domain="127.0.0.1"
+            )
         elif isinstance(whose, Program):
             client.headers["Authorization"] = f"Bearer {whose.secret}"
         self.clients.append(client)

@@ -50,9 +50,7 @@ class RoleStore:
         now = self._clock.now()
         if not account.is_staff or account.ended is not None:
             raise InvalidInput("role_form", "only an account of staff that has not ended has roles")
-        if not now < until <= now + LONGEST_ROLE:
-            hint = "give it again when it ends"
-            raise InvalidInput("role_form", "a role ends within a year", hint=hint)
+        check_end(until, now)
         if role is Role.ORGANISATION_ADMIN and account.organisation is None:
             hint = "volens staff add --organisation"
             raise InvalidInput("role_form", "an administrator is one of an organisation", hint=hint)
@@ -102,6 +100,17 @@ class RoleStore:
                 )
                 for row in db.execute(query.order_by(ACCOUNT_ROLE.c.no))
             ]
+
+
+def check_end(until: datetime, now: datetime) -> None:
+    """Pass if a role may end then.
+
+    Raises:
+        InvalidInput: ``role_form``.
+    """
+    if not now < until <= now + LONGEST_ROLE:
+        hint = "give it again when it ends"
+        raise InvalidInput("role_form", "a role ends within a year", hint=hint)
 
 
 def _one(account: LocalAccount, role: Role) -> Delete:

@@ -3,7 +3,8 @@
 Failures are counted for a name together with the network that they come from, and for a name over
 all networks, and for a network over all names. A browser that has signed in before holds a device
 cookie: its failures are counted apart, so that whoever guesses at a name from elsewhere, from
-however many networks, does not keep its owner out. Method: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
+however many networks, does not keep its owner out. Method:
+OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
 """
 
 from __future__ import annotations

@@ -102,6 +102,15 @@ class HomeThread:
             return await self.run(act)
         return await asyncio.wrap_future(self._beside.submit(self._on_reader, act))
 
+    async def aside(self, act: Callable[[Home], _Result]) -> _Result:
+        """Run a long look on a home opened for reading just for it, in a thread of its own.
+
+        The owner may write meanwhile: what is read is of several moments.
+        """
+        if self._read_it is None:
+            return await self.run(act)
+        return await asyncio.to_thread(_look, self._read_it, act)
+
     async def run_steps(self, begin: Callable[[Home], Steps[_Result]]) -> _Result:
         """Run a long act in steps, with other acts between them; return what it returns."""
         steps = await self.run(begin)
@@ -163,3 +172,8 @@ class HomeThread:
     def _count_down(self, done: object) -> None:
         del done
         self.waiting -= 1
+
+
+def _look(read_it: Callable[[], Home], act: Callable[[Home], _Result]) -> _Result:
+    with read_it() as home:
+        return act(home)

@@ -17,9 +17,10 @@ from volens.audit.inventory_duties import DUTIES
 from volens.audit.inventory_files import FILES
 from volens.audit.inventory_model import FileClass, Held, TableClass
 from volens.audit.inventory_rows import HOLDINGS
+from volens.audit.inventory_safety import SAFETY
 from volens.audit.survey import columns
 
-TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES, *ACCESS)
+TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES, *ACCESS, *SAFETY)
 """Every table that a home may have."""
 
 

@@ -190,7 +190,12 @@ ACCESS: tuple[TableClass, ...] = (
                     DIGEST,
                     NO_PERSON,
                 ),
-                "source": ("digest of a network or a known browser", "slows down guessing", DIGEST, NO_PERSON),
+                "source": (
+                    "digest of a network or a known browser",
+                    "slows down guessing",
+                    DIGEST,
+                    NO_PERSON,
+                ),
                 "count": ("how often sign-in failed", "slows down guessing"),
                 "since_ms": ("since when it is counted", "it is forgotten after a day"),
             },

@@ -40,6 +40,9 @@ COMMANDS = {
     "organisation": _Entry(
         module="organisation", text="What organisations have instructed.", group=True
     ),
+    "account": _Entry(module="account", text="With what people sign in.", group=True),
+    "staff": _Entry(module="staff", text="Who works here, in which roles, until when.", group=True),
+    "token": _Entry(module="token", text="With what programs prove who they are.", group=True),
     "conversation": _Entry(
         module="conversation", text="List, show or leave out conversations.", group=True
     ),

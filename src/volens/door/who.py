@@ -15,7 +15,7 @@ from volens.access.tokens import PREFIX
 from volens.app.access import sessions_of, tokens_of
 from volens.core.errors import Denied, NotFound
 from volens.door.cookies import SESSION, read_cookie
-from volens.door.doorway import doorway_of
+from volens.door.doorway import Doorway, doorway_of
 
 _LONGEST_BEARER: Final = 128
 
@@ -110,7 +110,7 @@ async def _of_kind(request: HTTPConnection, kind: PrincipalKind) -> Principal:
 async def _look_up(request: HTTPConnection) -> Principal:
     header = request.headers.get("authorization")
     if header is not None:
-        found = await _service(request, header)
+        found = await program_of(doorway_of(request), header)
         if found is None:
             hint = "send Authorization: Bearer and a token that has not ended"
             raise Denied("credentials_refused", "the credentials are not good here", hint=hint)
@@ -121,9 +121,10 @@ async def _look_up(request: HTTPConnection) -> Principal:
     return session.principal
 
 
-async def _service(request: HTTPConnection, header: str) -> Principal | None:
+async def program_of(doorway: Doorway, header: str) -> Principal | None:
+    """Return the program behind an ``Authorization`` header, or None if it is no good token."""
     scheme, _, secret = header.partition(" ")
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret.startswith(PREFIX) or len(secret) > _LONGEST_BEARER:
         return None
-    return await doorway_of(request).run(lambda home: tokens_of(home).find(secret))
+    return await doorway.run(lambda home: tokens_of(home).find(secret))

@@ -86,6 +86,18 @@ class Use:
     """The turns that they ask for; no others leave the gate then."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everybody:
+    """The class of each person for one use; three arrays of one length."""
+
+    numbers: Int64s
+    """Subject numbers, ascending."""
+    codes: npt.NDArray[np.int32]
+    """Class codes, without what single conversations say."""
+    ends: Int64s
+    """When each class ends by itself: milliseconds, or `NEVER`."""
+
+
 class FactSource:
     """Reads facts for one home: its region, its realm, its notices."""
 
@@ -187,6 +199,16 @@ class FactSource:
         if among is not None:
             self._keep_only(census, among)
         return census
+
+    def everybody(self, policy: Policy, use: Use, at: datetime) -> Everybody:
+        """Classify everybody for `use`, apart from what single conversations say.
+
+        Raises:
+            Denied: ``purpose_unknown``.
+        """
+        known_purpose(use.purpose)
+        numbers, codes, ends = self._classes(policy, self.use_facts(use, at))
+        return Everybody(numbers=numbers, codes=codes, ends=ends)
 
     def _conversation_counts(self, numbers: Int64s) -> Int64s:
         """Return how many conversations each of the subjects `numbers` (rising) has."""

@@ -158,16 +158,19 @@ class LeaseStore:
                 db.execute(delete(LEASE).where(LEASE.c.subject_no == number))
 
     def _end(self, leases: Sequence[Lease], at: datetime) -> int:
-        """Log the end first; a stop before the row ends it a second time, which says no less."""
+        """Note the end, then log it: no access ends twice in the log.
+
+        If it stops in between, the intent stands without an end: the upper bound.
+        """
         running = [lease for lease in leases if lease.ended is None]
         for lease in running:
             ended = max(lease.began, min(at, lease.ends))
-            self._gate.end_access(
-                lease.log_index, 1, lease.began, AccessOutcome.COMPLETED, ended=ended
-            )
             with self._engine.begin() as db:
                 mine = update(LEASE).where(LEASE.c.no == lease.number)
                 db.execute(mine.values(ended_ms=to_millis(ended)))
+            self._gate.end_access(
+                lease.log_index, 1, lease.began, AccessOutcome.COMPLETED, ended=ended
+            )
         return len(running)
 
     def _load(self, *conditions: ColumnElement[bool]) -> list[Lease]:

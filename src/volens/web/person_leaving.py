@@ -89,7 +89,7 @@ def erasure_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "erasure": erasure,
         "outline": words,
         "can_take_back": erasure.is_open and now < erasure.cool_off_ends,
-        "gone": erasure.state is ErasureState.IRRECOVERABLE,
+        "now": now,
         "done": asked.query.get("done", ""),
     }
 

@@ -37,8 +37,8 @@ def seen_page(home: Home, subject: Subject, asked: Asked) -> Values:
     )
     return {
         "others": [_row(one) for one in others],
-        "own": dict(actions),
-        "own_last": [_row(one) for one in found if str(one.entry.fields["actor"]) == own][:10],
+        "mine": dict(actions),
+        "mine_last": [_row(one) for one in found if str(one.entry.fields["actor"]) == own][:10],
         "labels": labels,
         "most": NEWEST,
     }

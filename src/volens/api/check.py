@@ -1,0 +1,262 @@
+"""``POST /v1/choices:check``: may this be used, for up to 1,000 people at once (formats/check.md).
+
+Plain ASGI: what is asked before every use may cost no more than asking. Nothing of the home is
+touched while nothing has changed: the answers come from snapshots in memory, and before each one
+the home's mark is looked at. What can't be decided is an error, never a yes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Receive, Scope, Send
+
+from volens.access.model import Principal
+from volens.access.model import Scope as TokenScope
+from volens.api.snapshot import Names, Snapshot, require_policy, take
+from volens.app.access import tokens_of
+from volens.app.changes import Changes, Mark
+from volens.app.home import Home
+from volens.app.policies import history
+from volens.core.canonical import canonical_json, read_strict
+from volens.core.errors import Denied, InvalidInput, Unavailable, VolensError
+from volens.core.ports import Clock
+from volens.core.purposes import Purpose
+from volens.core.time import format_moment
+from volens.door.doorway import Doorway
+from volens.door.problems import problem
+from volens.door.who import program_of
+from volens.log.dsse import sign_envelope
+from volens.log.note import Signer
+
+MOST_SUBJECTS: Final = 1000
+MOST_CHARACTERS: Final = 256
+MOST_BYTES: Final = 1024 * 1024
+PAYLOAD_TYPE: Final = "application/vnd.volens.check+json"
+_MEMBERS: Final = frozenset({"purpose", "subjects", "sign"})
+_MOST_TOKENS: Final = 256
+_JSON: Final = b"application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Program:
+    """A token that was good at one mark."""
+
+    principal: Principal
+    mark: Mark
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Home:
+    """What may be asked of the home from outside its thread."""
+
+    changes: Changes
+    clock: Clock
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was asked."""
+
+    purpose: str
+    subjects: tuple[str, ...]
+    sign: bool
+
+
+class CheckRoute:
+    """Answers checks for one home."""
+
+    def __init__(self, doorway: Doorway) -> None:
+        """Answer for the home behind `doorway`."""
+        self._doorway = doorway
+        self._home: _Home | None = None
+        self._snapshots: dict[str, Snapshot] = {}
+        self._programs: dict[str, _Program] = {}
+        self._names = Names()
+        self.taken = 0
+        """How many snapshots were taken."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            headers = dict(scope["headers"])
+            home = self._home or await self._begin()
+            mark = home.changes.mark()
+            await self._admit(home, headers.get(b"authorization"), mark)
+            question = read_question(await _body(headers, receive))
+            answer = await self._answer(home, question, mark)
+        except VolensError as error:
+            await problem(error, instance="/v1/choices:check")(scope, receive, send)
+            return
+        except (SQLAlchemyError, OSError):
+            told = Unavailable("storage", "a store can't be had right now", hint="try again later")
+            await problem(told, instance="/v1/choices:check")(scope, receive, send)
+            return
+        size = str(len(answer)).encode("ascii")
+        started = {"type": "http.response.start", "status": 200}
+        fields = [(b"content-type", _JSON), (b"content-length", size)]
+        await send({**started, "headers": fields})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _begin(self) -> _Home:
+        def look(home: Home) -> _Home:
+            return _Home(changes=Changes(home), clock=home.clock, signer=home.signer)
+
+        self._home = await self._doorway.run(look)
+        return self._home
+
+    async def _admit(self, home: _Home, header: bytes | None, mark: Mark) -> None:
+        """Pass if the token is good for asking; looked up once for each mark.
+
+        Raises:
+            Denied: ``sign_in_needed``, ``credentials_refused``, ``scope_missing``.
+        """
+        if header is None:
+            hint = "send Authorization: Bearer and a token; volens token issue makes one"
+            raise Denied("sign_in_needed", "this takes an API token", hint=hint)
+        text = header.decode("latin-1")
+        known = self._programs.get(text)
+        if known is None or known.mark != mark or home.clock.now() >= known.ends:
+            known = await self._look_up(text, mark)
+        if TokenScope.CHOICES_READ not in known.principal.scopes:
+            wanted = TokenScope.CHOICES_READ.value
+            raise Denied("scope_missing", f"the token lacks the scope {wanted}")
+
+    async def _look_up(self, header: str, mark: Mark) -> _Program:
+        principal = await program_of(self._doorway, header)
+        token = None if principal is None else principal.token
+        if principal is None or token is None:
+            hint = "send Authorization: Bearer and a token that has not ended"
+            raise Denied("credentials_refused", "the credentials are not good here", hint=hint)
+        ends = await self._doorway.run(lambda home: tokens_of(home).by_id(token).ends)
+        if len(self._programs) >= _MOST_TOKENS:
+            self._programs.clear()
+        found = self._programs[header] = _Program(principal=principal, mark=mark, ends=ends)
+        return found
+
+    async def _answer(self, home: _Home, question: Question, mark: Mark) -> bytes:
+        at = home.clock.now()
+        snapshot = self._snapshots.get(question.purpose)
+        if snapshot is None or snapshot.mark != mark or at >= snapshot.ends:
+            snapshot = await self._take(question.purpose, mark)
+            at = max(at, home.clock.now())
+            if at >= snapshot.ends:
+                raise Unavailable("table_expired", "the answer ended while it was made")
+        numbers = await self._numbers(question.subjects, mark)
+        classes = [snapshot.class_of(number) for number in numbers]
+        return _written(home, question, snapshot, classes, at)
+
+    async def _take(self, purpose: str, mark: Mark) -> Snapshot:
+        """Take a snapshot; marks of the home are compared again at the next question."""
+
+        def act(home: Home) -> Snapshot:
+            require_policy(home, history(home.main)[-1].sha256)
+            return take(home, purpose, mark, home.clock.now())
+
+        snapshot = await self._doorway.run(act)
+        self.taken += 1
+        self._snapshots[purpose] = snapshot
+        return snapshot
+
+    async def _numbers(self, subjects: tuple[str, ...], mark: Mark) -> list[int]:
+        known = self._names.known(mark)
+        found = [known.get(name) for name in subjects]
+        if None in found:
+            names = self._names
+            missing = [
+                name
+                for name, number in zip(subjects, found, strict=True)
+                if number is None and names.reference(name) is None
+            ]
+            if missing:
+                await self._doorway.run(lambda home: names.learn(home, missing))
+                known = names.known(mark)
+            found = [known.get(name, names.reference(name)) for name in subjects]
+        return [-1 if number is None else number for number in found]
+
+
+def read_question(data: bytes) -> Question:
+    """Read a question strictly.
+
+    Raises:
+        InvalidInput: ``check_form``, or as `read_strict`.
+    """
+    raw = read_strict(data, max_bytes=MOST_BYTES, max_depth=3)
+    if not isinstance(raw, dict) or not {"purpose", "subjects"} <= set(raw) <= _MEMBERS:
+        hint = "purpose, subjects, and sign if wanted; nothing else"
+        raise InvalidInput("check_form", "a check has other members", hint=hint)
+    purpose, subjects, sign = raw["purpose"], raw["subjects"], raw.get("sign", False)
+    if not isinstance(sign, bool) or not isinstance(purpose, str) or purpose not in _PURPOSES:
+        hint = f"purpose one of {', '.join(_PURPOSES)}; sign true or false"
+        raise InvalidInput("check_form", "purpose or sign is not well-formed", hint=hint)
+    if not isinstance(subjects, list) or not 0 < len(subjects) <= MOST_SUBJECTS:
+        raise InvalidInput("check_form", f"subjects is not a list of 1 to {MOST_SUBJECTS}")
+    if {type(name) for name in subjects} != {str} or len(set(subjects)) != len(subjects):
+        raise InvalidInput("check_form", "subjects are strings, each once")
+    if max(map(len, subjects)) > MOST_CHARACTERS or not min(map(len, subjects)):
+        raise InvalidInput("check_form", f"a subject has 1 to {MOST_CHARACTERS} characters")
+    return Question(purpose=purpose, subjects=tuple(subjects), sign=sign)
+
+
+_PURPOSES: Final = tuple(one.value for one in Purpose)
+
+
+def _written(
+    home: _Home, question: Question, snapshot: Snapshot, classes: list[int], at: datetime
+) -> bytes:
+    """Write the answer in canonical form; a signature is over exactly these bytes."""
+    heads, names = snapshot.heads, question.subjects
+    joined = "".join(names)
+    if '"' in joined or "\\" in joined or not joined.isprintable():
+        told = [canonical_json(name).decode("utf-8") for name in names]
+        one = [f"{heads[kind]}{name}}}" for kind, name in zip(classes, told, strict=True)]
+    else:  # as they stand: nothing in them has to be escaped
+        one = [f'{heads[kind]}"{name}"}}' for kind, name in zip(classes, names, strict=True)]
+    decisions = ",".join(one)
+    policy = snapshot.policy
+    until = min(snapshot.verdicts[kind].ends for kind in set(classes))
+    before = (
+        f'{{"at":"{format_moment(at)}","decisions":[{decisions}],"mark":"{_told(snapshot.mark)}"'
+    )
+    named = canonical_json({"hash": policy.hash, "name": policy.name, "version": policy.version})
+    middle = f',"policy":{named.decode()},"purpose":"{question.purpose}"'
+    after = f',"valid_until":"{format_moment(until)}"}}'
+    if not question.sign:
+        return f"{before}{middle}{after}".encode()
+    envelope = sign_envelope(PAYLOAD_TYPE, f"{before}{middle}{after}".encode(), home.signer)
+    signature = envelope.decode("ascii")
+    return f'{before}{middle},"signature":{signature}{after}'.encode()
+
+
+def _told(mark: Mark) -> str:
+    """Name a mark; nothing can be read from it."""
+    return sha256(repr(mark).encode()).hexdigest()[:32]
+
+
+async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    """Return the body, within its limit.
+
+    Raises:
+        InvalidInput: ``media_type``, ``too_large``.
+        Unavailable: ``gone`` if the program went away.
+    """
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if kind != _JSON:
+        raise InvalidInput("media_type", "a check is JSON", hint="send it as application/json")
+    message = await receive()
+    data: bytes = message.get("body", b"")
+    while message.get("more_body", False) and len(data) <= MOST_BYTES:
+        message = await receive()
+        data += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise Unavailable("gone", "whoever asked has gone")
+    if len(data) > MOST_BYTES:
+        hint = f"ask about at most {MOST_SUBJECTS} at once"
+        raise InvalidInput("too_large", f"more than {MOST_BYTES:,} bytes", hint=hint)
+    return data

@@ -1,0 +1,277 @@
+"""A check is what the gate decides, for many at once, as of the latest change."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from tests.support.doors import Doors
+from volens.access.model import Scope
+from volens.api.check import CheckRoute
+from volens.app.access import tokens_of
+from volens.app.home import Home
+from volens.app.retention import new_request
+from volens.client.answer import verify_answer
+from volens.consent.model import Act, ConsentEvent, NoticeRef
+from volens.consent.model import Scope as GrantScope
+from volens.consent.model import ScopeKind
+from volens.core.ids import EventId, IdKind, format_id
+from volens.core.purposes import CONSENT_PURPOSES, Purpose
+from volens.core.regions import Region
+from volens.core.time import format_moment
+from volens.gate.facts import Use
+from volens.log.kinds import ErasureScope
+from volens.vault.subjects import NewSubject, Subject
+
+AT = "/v1/choices:check"
+
+
+@pytest.fixture
+def route(doors: Doors) -> CheckRoute:
+    return CheckRoute(doors.doorway)
+
+
+@pytest.fixture
+def client(doors: Doors, route: CheckRoute) -> TestClient:
+    app = Starlette(routes=[Route(AT, route, methods=["POST"])])
+    return doors.client(app, doors.service)
+
+
+def _check(client: TestClient, purpose: str, *subjects: str, **more: object) -> Any:
+    answer = client.post(AT, json={"purpose": purpose, "subjects": list(subjects), **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def _event(home: Home, person: Subject, purpose: Purpose, act: Act, **more: Any) -> ConsentEvent:
+    return ConsentEvent(
+        id=EventId(format_id(IdKind.EVENT, home.entropy.draw(16))),
+        subject=person.id,
+        purpose=purpose,
+        act=act,
+        at=home.clock.now(),
+        channel="api",
+        **more,
+    )
+
+
+def _grant(home: Home, person: Subject, purpose: Purpose, **more: Any) -> None:
+    notice = next(one for one in home.policy.pack.notices if purpose in one.purposes)
+    ref = NoticeRef(id=notice.id, language=notice.language, sha256=notice.hash)
+    home.ledger.record([_event(home, person, purpose, Act.GRANT, notice=ref, **more)])
+
+
+def _person(doors: Doors) -> Subject:
+    assert doors.person.subject is not None
+    return doors.person.subject
+
+
+def test_a_choice_counts_at_the_next_question(doors: Doors, client: TestClient) -> None:
+    person, purpose = _person(doors), Purpose.BATCH_TRAINING
+    asked = (purpose.value, person.id)
+    assert not _check(client, *asked)["decisions"][0]["permit"]
+    doors.run(lambda home: _grant(home, person, purpose))
+    assert _check(client, *asked)["decisions"][0]["permit"]
+    event = doors.run(lambda home: _event(home, person, purpose, Act.WITHDRAW))
+    doors.run(lambda home: home.ledger.journal(event))  # by any process; nobody drained it yet
+    assert _check(client, *asked)["decisions"][0]["reasons"] == ["grant_withdrawn"]
+
+
+def test_nothing_is_taken_anew_while_nothing_changes(
+    doors: Doors, client: TestClient, route: CheckRoute
+) -> None:
+    for _ in range(4):
+        _check(client, "batch_training", _person(doors).id, "bob")
+    before = route.taken
+    for _ in range(3):
+        _check(client, "batch_training", _person(doors).id, "bob")
+    assert route.taken == before
+
+
+def test_an_answer_ends_with_the_yes(doors: Doors, client: TestClient) -> None:
+    person, purpose = _person(doors), Purpose.BATCH_TRAINING
+    ends = doors.run(lambda home: home.clock.now()) + timedelta(hours=1)
+    doors.run(lambda home: _grant(home, person, purpose, expires=ends))
+    answer = _check(client, purpose.value, person.id, "bob")
+    assert answer["decisions"][0]["permit"]
+    assert answer["valid_until"] == format_moment(ends)
+    assert _check(client, purpose.value, "bob")["valid_until"] > answer["valid_until"]
+    doors.where.clock.step(timedelta(hours=1))
+    after = _check(client, purpose.value, person.id)
+    assert after["decisions"][0] == {
+        "permit": False,
+        "reasons": ["grant_expired"],
+        "subject": person.id,
+    }
+
+
+def test_nobody_and_somebody_else_are_denied(doors: Doors, client: TestClient) -> None:
+    names = ["nobody", "sub_nonsense", format_id(IdKind.SUBJECT, bytes(16)), 'a"b\\', "\u00e9"]
+    found = _check(client, "provide_service", *names)["decisions"]
+    assert [one["subject"] for one in found] == names
+    assert {tuple(one["reasons"]) for one in found} == {("subject_unknown",)}
+    assert not any(one["permit"] for one in found)
+
+
+def test_names_that_look_alike_are_not_alike(doors: Doors, client: TestClient) -> None:
+    doors.run(lambda home: _add(home, "jos\u00e9"))
+    found = _check(client, "provide_service", "jos\u00e9", "jose\u0301", "JOS\u00c9")["decisions"]
+    assert [one["reasons"] == ["subject_unknown"] for one in found] == [False, True, True]
+
+
+def _add(home: Home, reference: str, plan: str = "free") -> Subject:
+    (made,) = home.subjects.add([NewSubject(reference=reference, plan=plan, region=Region.EU)])
+    return made
+
+
+def test_a_signed_answer_verifies_with_the_log_s_key(doors: Doors, client: TestClient) -> None:
+    body = {"purpose": "keep_history", "subjects": ["ada", 'q"', "b\u00e9"], "sign": True}
+    answer = client.post(AT, json=body)
+    verifier = doors.run(lambda home: home.signer.verifier)
+    read = verify_answer(answer.content, verifier)
+    assert [one.subject for one in read.decisions] == body["subjects"]
+    assert read.decisions[0].permit
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"purpose":"sale","subjects":[]}', "check_form"),
+        (b'{"purpose":"nonsense","subjects":["a"]}', "check_form"),
+        (b'{"purpose":"sale","subjects":["a","a"]}', "check_form"),
+        (b'{"purpose":"sale","subjects":["a",1]}', "check_form"),
+        (b'{"purpose":"sale","subjects":[""]}', "check_form"),
+        (b'{"purpose":"sale","subjects":["a"],"sign":1}', "check_form"),
+        (b'{"purpose":"sale","subjects":["a"],"consent":true}', "check_form"),
+        (b'{"purpose":"sale","purpose":"sale","subjects":["a"]}', "duplicate_key"),
+        (b'{"purpose":"sale","subjects":["\\ud800"]}', "json_surrogate"),
+        (b'{"purpose":"sale","subjects":[[[["a"]]]]}', "json_depth"),
+        (b"", "json_syntax"),
+        (json.dumps({"purpose": "sale", "subjects": [str(n) for n in range(1001)]}).encode(),)
+        + ("check_form",),
+        (b'{"purpose":"sale","subjects":["' + b"a" * 257 + b'"]}', "check_form"),
+        (b" " * (1024 * 1024 + 1), "too_large"),
+    ],
+)
+def test_what_is_no_question_is_refused(client: TestClient, body: bytes, code: str) -> None:
+    answer = client.post(AT, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {400, 413}
+    assert answer.json()["code"] == code
+
+
+def test_it_takes_a_token_that_is_good_for_asking(doors: Doors, client: TestClient) -> None:
+    app = client.app
+    body = {"purpose": "sale", "subjects": ["ada"]}
+    assert doors.client(app).post(AT, json=body).status_code == 401
+    assert doors.client(app, doors.person).post(AT, json=body).status_code == 401
+    other = doors.client(app, doors.program(Scope.METRICS)).post(AT, json=body)
+    assert (other.status_code, other.json()["code"]) == (403, "scope_missing")
+    wrong = doors.client(app)
+    wrong.headers["Authorization"] = "Bearer vol_wrong"
+    assert wrong.post(AT, json=body).status_code == 401
+
+
+def test_a_token_ends_at_once(doors: Doors, client: TestClient) -> None:
+    body = {"purpose": "sale", "subjects": ["ada"]}
+    assert client.post(AT, json=body).status_code == 200
+    doors.run(lambda home: tokens_of(home).revoke(doors.service.token.id))
+    assert client.post(AT, json=body).status_code == 401
+
+
+def test_a_token_ends_by_itself(doors: Doors, client: TestClient) -> None:
+    body = {"purpose": "sale", "subjects": ["ada"]}
+    assert client.post(AT, json=body).status_code == 200
+    doors.where.clock.step(timedelta(days=400))
+    assert client.post(AT, json=body).status_code == 401
+
+
+def _erase(scope: ErasureScope) -> Callable[[Home, Subject], None]:
+    def act(home: Home, person: Subject) -> None:
+        asked = new_request(home, home.entropy.draw(16), scope, person)
+        home.erasures.request(asked)
+
+    return act
+
+
+def _granted(**more: Any) -> Callable[[Home, Subject], None]:
+    def act(home: Home, person: Subject) -> None:
+        for purpose in sorted(CONSENT_PURPOSES):
+            if any(purpose in one.purposes for one in home.policy.pack.notices):
+                _grant(home, person, purpose, **more)
+
+    return act
+
+
+def _said(act: Act, purpose: Purpose) -> Callable[[Home, Subject], None]:
+    def do(home: Home, person: Subject) -> None:
+        home.ledger.journal(_event(home, person, purpose, act))
+
+    return do
+
+
+def _set(**fields: str | None) -> Callable[[Home, Subject], None]:
+    def act(home: Home, person: Subject) -> None:
+        home.subjects.change(person, fields)
+
+    return act
+
+
+_ACTS = st.sampled_from(
+    [
+        _granted(),
+        _granted(scope=GrantScope(kind=ScopeKind.DATASET, target="d")),
+        _said(Act.WITHDRAW, Purpose.BATCH_TRAINING),
+        _said(Act.OBJECT, Purpose.KEEP_HISTORY),
+        _said(Act.OBJECT, Purpose.SERVICE_IMPROVEMENT),
+        _erase(ErasureScope.HISTORY),
+        _erase(ErasureScope.ACCOUNT),
+        _set(status="restricted"),
+        _set(age_band="minor"),
+        _set(tier="private"),
+        _set(plan="nonsense"),
+        _set(organisation="acme"),
+    ]
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(acts=st.lists(_ACTS, max_size=3), step=st.integers(0, 3))
+def test_a_check_is_what_the_gate_decides(
+    doors: Doors, client: TestClient, acts: list[Callable[[Home, Subject], None]], step: int
+) -> None:
+    """Each example adds a person, so that the next ones meet a home with more in it."""
+    name = doors.run(lambda home: f"person {home.subjects.count()}")
+    person = doors.run(lambda home: _add(home, name))
+    for act in acts:
+        doors.run(lambda home, act=act: act(home, home.subjects.find(person.id)))
+        doors.where.clock.step(timedelta(minutes=step))
+    everybody = doors.run(lambda home: [one.id for one in home.subjects.all()])
+    for purpose in Purpose:
+        answer = _check(client, purpose.value, *everybody, name)
+        found = {one["subject"]: (one["permit"], one["reasons"]) for one in answer["decisions"]}
+        assert found[name] == found[person.id]
+        decided = doors.run(lambda home, purpose=purpose: _decided(home, everybody, purpose))
+        assert {one: found[one] for one in everybody} == {
+            one: (permit, reasons) for one, (permit, reasons, _) in decided.items()
+        }
+        assert answer["valid_until"] == min(until for *_, until in decided.values())
+
+
+def _decided(
+    home: Home, everybody: list[str], purpose: Purpose
+) -> dict[str, tuple[bool, list[str], str]]:
+    found = {}
+    for one in everybody:
+        decision = home.gate.decide(home.subjects.find(one), Use(purpose=purpose.value))
+        reasons = [reason.value for reason in decision.reasons]
+        found[one] = (decision.permit, reasons, format_moment(decision.valid_until))
+    return found
