@@ -134,7 +134,7 @@ def test_a_body_that_comes_too_slowly_is_given_up() -> None:
             raise AssertionError
 
         status, told, _ = await ask(limiter(Route(), slow), receive=stuck)
-        assert (status, told["code"]) == (400, "too_slow")
+        assert (status, told["code"]) == (408, "too_slow")
 
     asyncio.run(story())
 
@@ -148,7 +148,7 @@ def test_a_body_that_trickles_is_given_up_at_its_end() -> None:
             return {"type": "http.request", "body": b"x", "more_body": True}
 
         status, told, _ = await ask(limiter(Route(), slow), receive=drop)
-        assert (status, told["code"]) == (400, "too_slow")
+        assert (status, told["code"]) == (408, "too_slow")
 
     asyncio.run(story())
 
