@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
+from prometheus_client.core import CounterMetricFamily, Metric
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -19,12 +21,18 @@ from volens.core.ports import Entropy
 from volens.door.doorway import Doorway
 from volens.door.headers import SecurityHeaders
 from volens.door.limits import Limiter, Limits
-from volens.door.metrics import CONTENT_TYPE, Counted, Metrics
+from volens.door.metrics import CONTENT_TYPE, Counted, Metrics, gauge
 from volens.door.problems import problem
+from volens.gateway.routes import Gateway, gateway_routes
 from volens.server.status import Status
 from volens.storage.system import SystemEntropy
 
 _USUAL = Limits()
+_TOLD = {
+    "volens_gateway_chats_total": "Chats served, by what became of them.",
+    "volens_gateway_refused_total": "Requests that went nowhere, by why.",
+    "volens_gateway_upstream_total": "Calls of the upstream, by how they ended.",
+}
 
 
 def application(
@@ -33,6 +41,7 @@ def application(
     status: Status | None = None,
     limits: Limits = _USUAL,
     entropy: Entropy | None = None,
+    gateway: Gateway | None = None,
 ) -> ASGIApp:
     """Return what serves every door of one home.
 
@@ -44,15 +53,18 @@ def application(
         status: how the server is; one that knows nothing by default.
         limits: what is taken.
         entropy: for nonces and the limiter's key; the system's by default.
+        gateway: what passes chats on; whoever makes it closes it.
     """
     status = status or Status(Metrics(), thread=doorway.thread)
     entropy = entropy or SystemEntropy()
+    gateway = gateway or Gateway()
+    status.metrics.gauges(partial(_passed_on, gateway))
     routes: list[BaseRoute] = [
         *check_routes(doorway),
         Route("/healthz", _alive, methods=["GET"]),
         Route("/readyz", _ready, methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
-        *_routes_of("volens.gateway.routes", "gateway_routes"),
+        *gateway_routes(gateway),
         *_api_mount(doorway),
         *_routes_of("volens.web.routes", "web_routes"),
     ]
@@ -80,6 +92,19 @@ def _said(request: Request, error: Exception) -> Response:
     del request
     assert isinstance(error, VolensError)
     return problem(error)
+
+
+def _passed_on(gateway: Gateway) -> Iterator[Metric]:
+    """Yield the gateway's counters."""
+    families: dict[str, CounterMetricFamily] = {}
+    for (name, label, word), count in gateway.counters.samples().items():
+        family = families.get(name)
+        if family is None:
+            family = families[name] = CounterMetricFamily(name, _TOLD[name], labels=(label,))
+        family.add_metric((word,), count)
+    yield from families.values()
+    waiting = [("", float(len(gateway.captures)))]
+    yield gauge("volens_gateway_waiting", "Served chats that wait to be kept.", waiting)
 
 
 def _alive(request: Request) -> Response:

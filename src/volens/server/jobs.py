@@ -7,6 +7,7 @@
     audit      every invariant is checked, in the rhythm of the home's region
     witness    known witnesses cosign, so that the clock can be trusted
     receipts   who gave an address is told how far an erasure is
+    webhooks   receivers are told of choices and erasures
 
 Each is tried again when it fails, and none stops another (`runner`). What takes long is done in
 steps, with other acts between them.
@@ -37,6 +38,7 @@ from volens.audit.run import every_days, run_audit
 from volens.core.errors import VolensError
 from volens.core.ids import ErasureId
 from volens.core.time import parse_moment
+from volens.gateway.webhooks import Deliverer
 from volens.lifecycle.retention import RetentionRun
 from volens.lifecycle.trusted_time import Judgement
 from volens.log.note import parse_vkey
@@ -56,6 +58,7 @@ RHYTHMS: Final[Mapping[str, Rhythm]] = {
     "requests": Rhythm(every=timedelta(hours=1), late_after=timedelta(hours=6)),
     "witness": Rhythm(every=timedelta(hours=1), late_after=timedelta(days=2)),
     "receipts": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
+    "webhooks": Rhythm(every=_SECOND, late_after=timedelta(hours=1)),
     "watch": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
 }
 _AUDIT_EARLY: Final = timedelta(days=1)
@@ -111,6 +114,7 @@ class Jobs:
         self._lag = lag
         self._environment = environment
         self._witnesses = tuple(witnesses)
+        self._deliverer = Deliverer(thread)
         self._stamps: object = None
         self._unpublished: float | None = None
         self.watched = Watched()
@@ -128,6 +132,7 @@ class Jobs:
             "witness": self.cosign,
             "requests": self.settle_requests,
             "receipts": self.mail,
+            "webhooks": self.tell,
             "watch": self.watch,
         }
         jobs = [
@@ -190,6 +195,11 @@ class Jobs:
     async def settle_requests(self) -> Found:
         """Close the requests of people that are answered by now."""
         await self._thread.run(lambda home: len(rights_desk(home).settle()))
+        return WELL
+
+    async def tell(self) -> Found:
+        """Tell receivers what they have not been told; one that fails is its operator's matter."""
+        await self._deliverer.run_once()
         return WELL
 
     async def audit(self) -> Found:

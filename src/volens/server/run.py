@@ -15,6 +15,7 @@ from volens.app.thread import Held, HomeThread
 from volens.app.witnesses import Remembered
 from volens.door.doorway import Doorway, Settings
 from volens.door.metrics import Metrics
+from volens.gateway.routes import Gateway
 from volens.server.application import application
 from volens.server.jobs import Jobs
 from volens.server.listening import (
@@ -67,7 +68,8 @@ def serve(
     2. The address is taken and written into the home, for who finds the lock taken.
     3. Workers are started; `started` is told where the server is.
     4. Requests are answered, and jobs are done when they are due.
-    5. Told to end: no new requests; those that have begun, and jobs, get to their end.
+    5. Told to end: no new requests; those that have begun, and jobs, get to their end, and
+       what the gateway served is kept.
     6. Acts that wait for the home are finished, the log is published, the lock is given up.
 
     Args:
@@ -101,8 +103,11 @@ def serve(
             )
         )
         doorway = Doorway(thread=thread, settings=settings)
+        gateway = Gateway(environment=serving.environment)
         config = server_config(
-            application(doorway, status=status), tls=tls, proxied=listening.behind_proxy
+            application(doorway, status=status, gateway=gateway),
+            tls=tls,
+            proxied=listening.behind_proxy,
         )
         server = Server(config)
         with saying_where(serving.folder, settings.public_url), _crew(serving) as (crew, workers):
@@ -114,6 +119,7 @@ def serve(
                 ended = asyncio.Event()
                 working = asyncio.ensure_future(_work(server, jobs, runner, crew, ended))
                 await server.serve(sockets=[taken])
+                await gateway.aclose()
                 ended.set()
                 await working
 
