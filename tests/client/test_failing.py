@@ -45,7 +45,7 @@ def test_every_trouble_is_a_deny_that_says_why(fake: InMemory, trouble: Trouble)
 
     async def story() -> None:
         async with fake.async_client() as client:
-            checked = await client.check(["ada"], PURPOSE)
+            checked = await client.check(["bob", "ada"], PURPOSE)
             assert checked.of("ada").reasons == EXPECTED[trouble]
 
     asyncio.run(story())
