@@ -1,8 +1,6 @@
 """Each word of the protections table stands for controls, and each control is kept by something."""
 
-import importlib
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 

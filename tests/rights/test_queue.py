@@ -12,8 +12,8 @@ from tests.support.stores import START, Stores, act, policy
 from volens.consent.model import Act
 from volens.core.ids import IdKind, SubjectId, format_id
 from volens.core.purposes import Purpose
-from volens.policy.protections import priority_plans
 from volens.log.kinds import RequestKind, RequestOutcome
+from volens.policy.protections import priority_plans
 from volens.rights.queue import (
     HEAD_START,
     Speed,
@@ -103,7 +103,10 @@ def test_what_is_late_goes_before_everything_at_the_very_moment() -> None:
     by_plan = {subject(1): "free", subject(2): "pro"}
     before = free.due - timedelta(milliseconds=1)
     pro = replace(pro, due=free.due + timedelta(days=1))
-    assert [one.request for one in line_up([free, pro], by_plan, before, priority=FAST)] == [pro.id, free.id]
+    assert [one.request for one in line_up([free, pro], by_plan, before, priority=FAST)] == [
+        pro.id,
+        free.id,
+    ]
     late = line_up([free, pro], by_plan, free.due, priority=FAST)
     assert [(one.request, one.late) for one in late] == [(free.id, True), (pro.id, False)]
 
@@ -112,7 +115,9 @@ def test_how_old_the_queue_is_can_be_seen_at_each_speed() -> None:
     free, pro = (replace(request(number=number), subject=subject(number)) for number in (1, 2))
     done = close(request(number=3), RequestOutcome.REFUSED, Reason.EXCESSIVE, START)
     at = free.due + timedelta(hours=1)
-    found = ages(line_up([free, pro, done], {subject(1): "free", subject(2): "pro"}, at, priority=FAST))
+    found = ages(
+        line_up([free, pro, done], {subject(1): "free", subject(2): "pro"}, at, priority=FAST)
+    )
     for speed in Speed:
         assert (found[speed].waiting, found[speed].late) == (1, 1)
         assert found[speed].oldest == at - START
@@ -140,7 +145,9 @@ def test_two_people_who_differ_only_in_their_choices_are_treated_alike(tmp_path:
     )
     one, other = (stores.subjects.find(person.id) for person in (yes, no))
     plans_known = stores.policy.pack.plans
-    assert treatment(one.plan, plans_known, priority=FAST) == treatment(other.plan, plans_known, priority=FAST)
+    assert treatment(one.plan, plans_known, priority=FAST) == treatment(
+        other.plan, plans_known, priority=FAST
+    )
     own = {"number", "id", "reference_sealed"}
     fields = {name for name in one.__dataclass_fields__ if name not in own}
     assert [getattr(one, name) for name in sorted(fields)] == [
@@ -148,6 +155,7 @@ def test_two_people_who_differ_only_in_their_choices_are_treated_alike(tmp_path:
     ]
     first, second = (replace(request(number=1), subject=person.id) for person in (one, other))
     places = [
-        line_up([asked], {asked.subject or one.id: one.plan}, NOW, priority=FAST) for asked in (first, second)
+        line_up([asked], {asked.subject or one.id: one.plan}, NOW, priority=FAST)
+        for asked in (first, second)
     ]
     assert places[0] == places[1]
