@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from volens.access.passwords import is_old
 from volens.access.sessions import SessionKind
-from volens.access.signing import Begun, refused
+from volens.access.signing import Begun, SignedIn, Visitor, refused
 from volens.app.access import (
     accounts_of,
     codes_of,
@@ -40,6 +40,7 @@ from volens.web.signin_parts import (
     welcome,
 )
 from volens.web.signin_provider import provider_routes
+from volens.web.signin_return import return_routes, way_back
 from volens.web.signin_security import security_routes
 
 
@@ -57,6 +58,7 @@ def signin_routes() -> list[BaseRoute]:
         Route("/sign-out", web_page(sign_out), methods=["POST"]),
         Route("/embed", web_page(embed), methods=["GET"]),
         *confirm_routes(),
+        *return_routes(),
         *security_routes(),
         *provider_routes(),
     ]
@@ -81,9 +83,9 @@ async def take_password(request: Request) -> Response:
         )
         if not await password_fits(fields.get("password", ""), begun.password):
             raise refused()
-        signed = await doorway.run(
-            lambda home: signing_desk(home).password_was_right(begun, visitor)
-        )
+        signed = await _after_password(request, begun, visitor)
+        if isinstance(signed, Response):
+            return signed
     except VolensError as error:
         return _again(request, error, "sign-in", onward, providers_of(request))
     if begun.password is not None and is_old(begun.password):
@@ -215,6 +217,19 @@ async def embed(request: Request) -> Response:
         embedded = bool(doorway_of(request).settings.embedded_by)
         set_cookie(request, answer, SESSION, token, embedded=embedded)
     return answer
+
+
+async def _after_password(request: Request, begun: Begun, visitor: Visitor) -> SignedIn | Response:
+    """Sign in, or lead somebody whose account is being deleted to where that is taken back."""
+    try:
+        return await doorway_of(request).run(
+            lambda home: signing_desk(home).password_was_right(begun, visitor)
+        )
+    except Denied:
+        leaving = await way_back(request, begun)
+        if leaving is None:
+            raise
+        return leaving
 
 
 async def _rehash(request: Request, begun: Begun, password: str) -> None:
