@@ -79,6 +79,9 @@ COMMANDS = {
     "policy": _Entry(module="policy", text="Read, compare and activate policies.", group=True),
     "log": _Entry(module="log", text="The public log of what was done.", group=True),
     "keys": _Entry(module="keys", text="The epochs of the keys that lock all others.", group=True),
+    "webhook": _Entry(
+        module="webhook", text="Programs that are told of choices and erasures.", group=True
+    ),
     "backup": _Entry(module="backup", text="Copy the home, without its keys, to a new folder."),
     "restore": _Entry(module="restore", text="Make a home from a backup; nobody is brought back."),
     "audit": _Entry(module="audit", text="Check every invariant; a signed report."),

@@ -6,16 +6,19 @@ Counts and moments only; nobody is named and nothing is opened.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from starlette.responses import Response
 
+from volens.access.exceptions import Case
 from volens.access.model import Role
 from volens.app.home import Home
 from volens.app.retention import clock_of, late_in
 from volens.app.rights import rights_desk
+from volens.app.safety import safety_of
 from volens.audit.register import Audited, overdue_since
 from volens.audit.run import every_days
 from volens.consent.coverage import Coverage, coverage
@@ -23,6 +26,7 @@ from volens.core.purposes import CONSENT_PURPOSES, ConsentStatus, Purpose
 from volens.core.time import parse_moment
 from volens.holds.promises import Promise
 from volens.lifecycle.trusted_time import Pause
+from volens.log.kinds import ExceptionClass
 from volens.policy.pack import Pack
 from volens.policy.wording import say
 from volens.rights.queue import Ages, Place, Speed, ages
@@ -198,6 +202,20 @@ def speed_chart(found: Overview, words: Words) -> Chart:
     return bar_chart(words("console.overview.ages"), bars, columns)
 
 
+def exception_chart(cases: Sequence[Case], words: Words) -> Chart:
+    """Draw how many cases there are of each class."""
+    bars = [
+        Bar(
+            name=words(f"console.class.{one.value}"),
+            value=sum(case.exception is one for case in cases),
+            said=words.number(sum(case.exception is one for case in cases)),
+        )
+        for one in ExceptionClass
+    ]
+    columns = (words("console.case.class"), f"#{words('console.count')}")
+    return bar_chart(words("console.overview.exceptions"), bars, columns)
+
+
 def left(words: Words, due: datetime, now: datetime) -> str:
     """Say how much time there is until `due`, or how late it is."""
     key = "console.left" if due > now else "console.late_by"
@@ -227,10 +245,11 @@ def _share(part: int, found: Overview) -> str:
 async def _show(visit: Visit) -> Response:
     words = visit.words
     found = await visit.run(lambda home: overview(home, visit.language))
+    cases = await visit.run(lambda home: safety_of(home).cases.listed(visit.principal))
     values = {
         "found": found,
         "kinds": by_kind(found),
-        "exceptions": None,
+        "exceptions": exception_chart(cases, words),
         "charts": {
             "coverage": coverage_chart(found, words),
             "notices": notice_chart(found, words),
