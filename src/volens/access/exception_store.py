@@ -128,10 +128,6 @@ class CaseRegister:
         )
         return [case for case in possible if case.notice_due(at)]
 
-    def told(self) -> list[Case]:
-        """Return the cases of which their persons were told, oldest first."""
-        return self._load(CASE.c.told_ms.is_not(None))
-
     def acts(self, case_id: str) -> list[LoggedAct]:
         """Return what was done to a case, in order; nothing once something of it was erased."""
         with self._engine.connect() as db:
