@@ -8,7 +8,6 @@
     safety     leases and cases whose time is over end, people are told of looks they may know of
     webhooks   other systems are told of changes of choices
     witness    known witnesses cosign, so that the clock can be trusted
-    safety     views and cases that ran out end, people are told of them, answers are acted on
     receipts   who gave an address is told how far an erasure is
 
 Each is tried again when it fails, and none stops another (`runner`). What takes long is done in
@@ -31,7 +30,6 @@ from volens.app.home import Home
 from volens.app.mailing import Letter, deliver, note_delivered, waiting_letters, write_letter
 from volens.app.retention import clock_of, late_in, retention_of
 from volens.app.rights import rights_desk
-from volens.app.safety import safety_of
 from volens.app.safety import safety_of
 from volens.app.thread import HomeThread, Steps
 from volens.app.witnesses import Remembered, remember, remembered
@@ -60,7 +58,6 @@ RHYTHMS: Final[Mapping[str, Rhythm]] = {
     "retention": Rhythm(every=timedelta(days=1), late_after=timedelta(hours=36)),
     "requests": Rhythm(every=timedelta(hours=1), late_after=timedelta(hours=6)),
     "witness": Rhythm(every=timedelta(hours=1), late_after=timedelta(days=2)),
-    "safety": Rhythm(every=timedelta(seconds=15), late_after=timedelta(minutes=15)),
     "receipts": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
     "safety": Rhythm(every=timedelta(seconds=10), late_after=timedelta(minutes=5)),
     "webhooks": Rhythm(every=timedelta(seconds=1), late_after=timedelta(minutes=15)),
@@ -142,7 +139,6 @@ class Jobs:
             "drain": self.drain,
             "witness": self.cosign,
             "requests": self.settle_requests,
-            "safety": self.settle_cases,
             "receipts": self.mail,
             "safety": self.end_leases,
             "webhooks": self.tell_others,
@@ -208,11 +204,6 @@ class Jobs:
     async def settle_requests(self) -> Found:
         """Close the requests of people that are answered by now."""
         await self._thread.run(lambda home: len(rights_desk(home).settle()))
-        return WELL
-
-    async def settle_cases(self) -> Found:
-        """End views and cases that ran out, tell their people, act on their answers."""
-        await self._thread.run(lambda home: safety_of(home).run(home.clock.now()))
         return WELL
 
     async def audit(self) -> Found:
