@@ -58,7 +58,7 @@ from volens.rights.export_facts import Sources, erasure_facts
 from volens.rights.export_file import private_file
 from volens.rights.export_manifest import MANIFEST, ExportWriter, verify_export
 
-LOOKER = Asker(actor=Actor.TRUST_AND_SAFETY, action=AccessAction.SHOW, reason=AccessReason.REVIEW)
+LOOKER = Asker(actor=Actor.SERVICE, action=AccessAction.SHOW, reason=AccessReason.REVIEW)
 SERVICE = Use(purpose="provide_service")
 
 
@@ -412,7 +412,7 @@ class TestWhoHasSeen:
             verify_access(line, verifier) for line in part(out, "accesses.jsonl").splitlines()
         )
         assert (shown["actor"], shown["what"], shown["outcome"]) == (
-            "trust_and_safety",
+            "service",
             held.id,
             "completed",
         )
@@ -429,8 +429,8 @@ class TestWhoHasSeen:
             exporter.write(subject, tmp_path / "a.zip")
             checked = verify_copy(tmp_path / "a.zip", home.signer.verifier)
         assert checked.accesses == 1
-        assert b"trust_and_safety" not in part(tmp_path / "a.zip", "accesses.csv")
-        assert b"trust_and_safety" not in part(tmp_path / "a.zip", "index.html")
+        assert b"service" not in part(tmp_path / "a.zip", "accesses.csv")
+        assert b"service" not in part(tmp_path / "a.zip", "index.html")
 
     def test_a_second_copy_tells_how_the_first_ended(self, here: Place, tmp_path: Path) -> None:
         with here.open() as home:
