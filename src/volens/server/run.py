@@ -106,7 +106,11 @@ def serve(
         )
         app = application(doorway, status=status)
         server = Server(server_config(app, tls=tls, proxied=listening.behind_proxy))
-        with saying_where(serving.folder, settings.public_url), _crew(serving) as (crew, workers):
+        with (
+            server.capture_signals(),  # before anybody is told that there is a server to end
+            saying_where(serving.folder, settings.public_url),
+            _crew(serving) as (crew, workers),
+        ):
             runner = Runner(jobs.listed(), clock=jobs.clock, told=status.told)
             status.follow(jobs, runner, crew)
             started(Started(address=address, public_url=settings.public_url, workers=workers))
