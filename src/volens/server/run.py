@@ -45,6 +45,8 @@ class Serving:
     """The public URL may be empty: then it is where the server listens."""
     environment: Mapping[str, str]
     witnesses: Sequence[Remembered] = ()
+    backups: Path | None = None
+    """Where a backup is made each day."""
     workers: int = 0
     workers_port: int = 0
 
@@ -101,6 +103,7 @@ def serve(
                 environment=serving.environment,
                 deliver_webhooks=webhooks.run_once,
                 witnesses=serving.witnesses,
+                backups=serving.backups,
                 lag=metrics.publish_lag.observe,
             )
         )
