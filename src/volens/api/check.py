@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -219,24 +218,13 @@ def _written(
     else:  # as they stand: nothing in them has to be escaped
         one = [f'{heads[kind]}"{name}"}}' for kind, name in zip(classes, names, strict=True)]
     decisions = ",".join(one)
-    policy = snapshot.policy
-    until = min(snapshot.verdicts[kind].ends for kind in set(classes))
-    before = (
-        f'{{"at":"{format_moment(at)}","decisions":[{decisions}],"mark":"{_told(snapshot.mark)}"'
-    )
-    named = canonical_json({"hash": policy.hash, "name": policy.name, "version": policy.version})
-    middle = f',"policy":{named.decode()},"purpose":"{question.purpose}"'
-    after = f',"valid_until":"{format_moment(until)}"}}'
+    until = min(snapshot.untils[kind] for kind in set(classes))
+    before = f'{{"at":"{format_moment(at)}","decisions":[{decisions}],{snapshot.rest}'
+    after = f',"valid_until":"{until}"}}'
     if not question.sign:
-        return f"{before}{middle}{after}".encode()
-    envelope = sign_envelope(PAYLOAD_TYPE, f"{before}{middle}{after}".encode(), home.signer)
-    signature = envelope.decode("ascii")
-    return f'{before}{middle},"signature":{signature}{after}'.encode()
-
-
-def _told(mark: Mark) -> str:
-    """Name a mark; nothing can be read from it."""
-    return sha256(repr(mark).encode()).hexdigest()[:32]
+        return (before + after).encode()
+    envelope = sign_envelope(PAYLOAD_TYPE, (before + after).encode(), home.signer)
+    return f'{before},"signature":{envelope.decode("ascii")}{after}'.encode()
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:

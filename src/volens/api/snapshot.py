@@ -12,16 +12,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 import numpy as np
 
 from volens.app.changes import Mark
 from volens.app.home import Home
-from volens.core.canonical import canonical_json
+from volens.core.canonical import Json, canonical_json
 from volens.core.errors import InvalidInput, NotFound, Unavailable
 from volens.core.ids import IdKind, SubjectId, parse_id
-from volens.core.time import FAR_FUTURE, from_millis
+from volens.core.time import FAR_FUTURE, format_moment, from_millis
 from volens.gate.facts import Use
 from volens.policy.boundaries import NEVER
 from volens.policy.model import PolicyRef
@@ -53,13 +54,17 @@ class Snapshot:
     """Everybody's verdict for one purpose, at one mark."""
 
     mark: Mark
-    policy: PolicyRef
+    purpose: str
     ends: datetime
     """The first moment at which any class ends by itself."""
     verdicts: tuple[Verdict, ...]
     """The first one is for whoever is not here."""
     heads: tuple[str, ...]
     """Of each verdict, `Verdict.head`."""
+    untils: tuple[str, ...]
+    """Of each verdict, when it ends, as it is written; in the order of time."""
+    rest: str
+    """What every answer says of mark, policy and purpose, as JSON."""
     classes: array[int]
     """Subject number -> place in `verdicts`."""
 
@@ -102,12 +107,24 @@ def take(home: Home, purpose: str, mark: Mark, at: datetime) -> Snapshot:
     classes[found.numbers] = places.reshape(-1) + 1
     return Snapshot(
         mark=mark,
-        policy=policy.ref,
+        purpose=purpose,
         ends=min(one.ends for one in verdicts),
         verdicts=tuple(verdicts),
         heads=tuple(one.head for one in verdicts),
+        untils=tuple(format_moment(one.ends) for one in verdicts),
+        rest=_rest(mark, policy.ref, purpose),
         classes=array("i", classes.tobytes()),
     )
+
+
+def _rest(mark: Mark, policy: PolicyRef, purpose: str) -> str:
+    """Write the members that an answer has after its decisions, up to a signature."""
+    told: dict[str, Json] = {
+        "mark": sha256(repr(mark).encode()).hexdigest()[:32],  # nothing can be read from it
+        "policy": {"hash": policy.hash, "name": policy.name, "version": policy.version},
+        "purpose": purpose,
+    }
+    return canonical_json(told).decode("utf-8")[1:-1]
 
 
 class Names:

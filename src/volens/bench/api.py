@@ -124,9 +124,9 @@ def _measured(
         for start in range(0, len(world.people), BATCH)
     ]
     for question in [one, *batches]:  # names are learned, snapshots taken
-        answer = connection.ask(question)
+        connection.ask(question)
     small = _nothing(len(one), len(connection.ask(one)))
-    large = _nothing(len(batches[0]), len(answer))
+    large = _nothing(len(batches[0]), len(connection.ask(batches[0])))
     few = max(1, requests // 10)
     figures: dict[str, list[float]] = {}
     for _ in range(rounds):
