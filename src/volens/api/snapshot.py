@@ -66,11 +66,7 @@ class Snapshot:
     rest: str
     """What every answer says of mark, policy and purpose, as JSON."""
     classes: array[int]
-    """Subject number -> place in `verdicts`."""
-
-    def class_of(self, number: int) -> int:
-        """Return the place of a person's verdict."""
-        return self.classes[number] if 0 <= number < len(self.classes) else UNKNOWN
+    """Subject number -> place in `verdicts`; `UNKNOWN` beyond."""
 
 
 def take(home: Home, purpose: str, mark: Mark, at: datetime) -> Snapshot:
@@ -142,15 +138,19 @@ class Names:
         self._mark: Mark | None = None
 
     def known(self, mark: Mark) -> Mapping[str, int]:
-        """Return the numbers by id; references follow in `number`."""
+        """Return the numbers by id; references are apart."""
         if mark != self._mark:
             self._references = {}
             self._mark = mark
         return self._ids
 
-    def reference(self, name: str) -> int | None:
-        """Return the number of a reference, -1 for nobody, None if it has to be looked up."""
-        return self._references.get(name)
+    def refers(self, name: str) -> bool:
+        """Say whether a reference was looked up."""
+        return name in self._references
+
+    def reference(self, name: str) -> int:
+        """Return the number of a reference that was looked up, -1 for nobody."""
+        return self._references.get(name, _UNKNOWN_PERSON)
 
     def learn(self, home: Home, names: Iterable[str]) -> None:
         """Look names up, in the home's thread."""
