@@ -39,6 +39,7 @@ BATCH = 1000
 _PURPOSE = Purpose.BATCH_TRAINING
 _ANSWER_BYTES = 1 << 16
 _EACH_SECOND_SAYS_YES = 2
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +172,7 @@ class _Connection:
     """One connection to the server, kept."""
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self._socket = socket.create_connection(address)
+        self._socket = socket.create_connection(address, timeout=_PATIENCE_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, request: bytes) -> bytes:
