@@ -1,6 +1,7 @@
 """Every console page for every role: shown to those it is for, and nowhere to be found for others."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
