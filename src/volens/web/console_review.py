@@ -138,7 +138,7 @@ def _find(home: Home, visit: Visit, name: str) -> Case:
         parse_id(IdKind.CASE, name)
         return safety_of(home).cases.find(visit.principal, name)
     except (Denied, InvalidInput, NotFound):
-        raise NotFound("page_missing", "there is no such case, or it is not yours") from None
+        raise NotFound("case_unknown", "there is no such case, or it is not yours") from None
 
 
 async def _queue(visit: Visit) -> Response:
@@ -238,7 +238,7 @@ async def _case(visit: Visit) -> Response:
     values = {
         "case": case,
         "state": state.value,
-        "record": record_document(case.record),
+        "record": {} if case.record is None else record_document(case.record),
         "leases": leases,
         "may_approve": state is CaseState.WAITING and second,
         "waits_for_other": state is CaseState.WAITING and not second,

@@ -16,6 +16,7 @@ from volens.access.model import Role
 from volens.app.access import accounts_of, sessions_of
 from volens.app.home import Home
 from volens.core.errors import NotFound
+from volens.core.ids import AccountId
 from volens.door.cookies import SESSION, read_cookie, set_cookie
 from volens.door.csrf import check_csrf
 from volens.door.doorway import doorway_of
@@ -29,7 +30,7 @@ _PATH = "/demo"
 class Guest:
     """Somebody to come in as."""
 
-    account: str
+    account: AccountId
     name: str
     role: Role | None
 
