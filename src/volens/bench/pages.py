@@ -1,9 +1,9 @@
 """What a page costs a person whose home is large: time to its first byte, and its size.
 
-Twice: 10^5 conversations of 1,000 people, and, the worst there is, all of one person. Requests go through the
-whole application in process, from the call to the moment at which it sends the answer's head; a
-network is not part of it. Beside each page stands a page of the same server that does not exist: what
-the routes and headers cost alone.
+Twice: 10^5 conversations of 1,000 people, and, the worst there is, all of one person. Requests go
+through the whole application in process, from the call to the moment at which it sends the answer's
+head; a network is not part of it. Beside the pages stands one that does not exist: what routes and
+headers cost alone.
 """
 
 from __future__ import annotations

@@ -383,9 +383,8 @@ def _places(
 
 
 def _chosen_of(rows: Sequence[Any], held: Sequence[Held]) -> _Person:
-    number, raw = rows[0][:2]
     return _Person(
-        holder=Holder(number=number, raw=raw),
+        holder=Holder(number=rows[0][0], raw=rows[0][1]),
         blocks=[(block, envelope) for _, _, block, envelope in rows],
         size=len(held),
         upto=-1,
