@@ -237,7 +237,7 @@ def preview_of(home: Home, subject: Subject) -> Preview | None:
     if not newest:
         return None
     with home.own_copy.begin(subject, among=newest, action=AccessAction.PREVIEW) as reading:
-        for one in reversed(list(reading.conversations())):
+        for one in sorted(reading.conversations(), key=lambda each: -each.held.number):
             kept = screen(one.payload.turns, attachments=one.payload.attachments).turns
             if not kept:
                 continue
