@@ -114,7 +114,7 @@ def _notices(pack: Pack, found: Coverage) -> tuple[Notice, ...]:
         yes = counts.get(ConsentStatus.GRANTED, 0)
         made.append(
             Notice(
-                file=digest[:12] if notice is None else notice.file,
+                file=digest[:12] if notice is None else _short(notice.file),
                 version="" if notice is None else pack.version,
                 language="" if notice is None else notice.language,
                 purposes=() if notice is None else tuple(sorted(notice.purposes)),
@@ -123,6 +123,11 @@ def _notices(pack: Pack, found: Coverage) -> tuple[Notice, ...]:
             )
         )
     return tuple(sorted(made, key=lambda one: (-one.yes, one.file)))
+
+
+def _short(file: str) -> str:
+    """Return what a notice's file is called: ``notices/human-feedback.en.txt`` without the rest."""
+    return file.rpartition("/")[2].partition(".")[0].replace("-", " ")
 
 
 def coverage_chart(found: Overview, words: Words) -> Chart:
@@ -159,7 +164,7 @@ def notice_chart(found: Overview, words: Words) -> Chart:
     """Draw the opt-in rate by version of the notice: yes in force, of all people."""
     bars = [
         Bar(
-            name=f"{one.file}{f' ({one.version})' if one.version else ''}",
+            name=", ".join(part for part in (one.file, one.language, one.version) if part),
             value=one.yes,
             said=words("console.of_people", count=one.yes, share=_percent(one.yes, found.people)),
         )
