@@ -51,6 +51,7 @@ from volens.log.kinds import (
     HoldEnd,
     KeyEvent,
     ReceiptKind,
+    RefusalCause,
     RequestKind,
     RequestOutcome,
     StaffRole,
@@ -259,7 +260,16 @@ def test_the_page_of_log_entries_lists_every_word() -> None:
         *(AccessAction, AccessOutcome, AccessReason, AccountSort, Actor, CaptureSource),
         ChangedField,
         *(DatasetFormat, ErasureCause, ErasureScope, GrantScope, HoldClass, HoldEnd, KeyEvent),
-        *(Purpose, ReceiptKind, RequestKind, RequestOutcome, Signal, StaffRole, TimeSource),
+        *(
+            Purpose,
+            ReceiptKind,
+            RefusalCause,
+            RequestKind,
+            RequestOutcome,
+            Signal,
+            StaffRole,
+            TimeSource,
+        ),
     )
     told = {
         name: words.strip("`").split("`, `")

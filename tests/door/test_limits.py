@@ -134,7 +134,7 @@ def test_a_body_that_comes_too_slowly_is_given_up() -> None:
             raise AssertionError
 
         status, told, _ = await ask(limiter(Route(), slow), receive=stuck)
-        assert (status, told["code"]) == (400, "too_slow")
+        assert (status, told["code"]) == (408, "too_slow")
 
     asyncio.run(story())
 
@@ -148,7 +148,7 @@ def test_a_body_that_trickles_is_given_up_at_its_end() -> None:
             return {"type": "http.request", "body": b"x", "more_body": True}
 
         status, told, _ = await ask(limiter(Route(), slow), receive=drop)
-        assert (status, told["code"]) == (400, "too_slow")
+        assert (status, told["code"]) == (408, "too_slow")
 
     asyncio.run(story())
 
@@ -175,6 +175,17 @@ def test_who_asks_too_often_waits_and_others_do_not() -> None:
         assert [(await ask(app))[0] for _ in range(4)] == [200, 200, 200, 429]
         assert (await ask(app, client="192.0.2.2"))[0] == 200
         ticking.at = 1.0
+        assert [(await ask(app))[0] for _ in range(2)] == [200, 429]
+
+    asyncio.run(story())
+
+
+def test_programs_that_ask_for_many_people_have_a_limit_of_their_own() -> None:
+    async def story() -> None:
+        some = Limits(a_second=1.0, burst=1.0, programs_a_second=1.0, programs_burst=3.0)
+        app = limiter(Route(), some)
+        asked = [(await ask(app, "/v1/choices:check"))[0] for _ in range(4)]
+        assert asked == [200, 200, 200, 429]
         assert [(await ask(app))[0] for _ in range(2)] == [200, 429]
 
     asyncio.run(story())

@@ -145,6 +145,23 @@ class TestServing:
         got = post(url, world, asked())
         assert (got.status_code, got.json()["code"]) == (503, "upstream_not_set")
 
+    def test_an_upstream_that_says_nothing_in_time_is_said(
+        self, world: World, url: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.silent = True
+        world.environment["VOLENS_UPSTREAM_SECONDS"] = "0.2"
+        got = post(url, world, asked(stream=True), volens_subject="ada")
+        assert "broke off" in got.text
+        assert world.settled(1) == {Outcome.NOT_ANSWERED: 1}
+        for wrong in ("0", "-1", "soon", "inf", "nan"):
+            world.environment["VOLENS_UPSTREAM_SECONDS"] = wrong
+            assert post(url, world, asked()).json()["code"] == "upstream_form"
+        for wrong in ("ftp://a.example", "https://u:p@a.example", "https://", "a"):
+            world.environment["VOLENS_UPSTREAM_URL"] = wrong
+            got = post(url, world, asked())
+            assert got.json()["code"] == "upstream_form"
+            assert "u:p" not in got.text
+
     def test_when_the_person_leaves_the_upstream_call_ends_and_the_piece_is_marked(
         self, world: World, url: str, upstream: FakeUpstream
     ) -> None:

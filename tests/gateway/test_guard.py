@@ -54,7 +54,7 @@ def test_an_https_address_of_a_name_is_allowed(text: str) -> None:
     [
         "127.0.0.1",
         "127.8.8.8",
-        "0.0.0.0",  # noqa: S104 - refused
+        "0.0.0.0",
         "10.1.2.3",
         "172.16.0.1",
         "192.168.1.1",

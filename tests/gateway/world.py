@@ -68,6 +68,7 @@ class FakeUpstream:
     reply: str = "Paris"
     status: int = 200
     hang: bool = False
+    silent: bool = False
     break_off_after: int = -1
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
@@ -94,6 +95,8 @@ class FakeUpstream:
         if self.status != 200:
             error = {"error": {"message": "too many", "type": "rate", "code": "rate"}}
             return JSONResponse(error, self.status, {**headers, "retry-after": "7"})
+        if self.silent:
+            return StreamingResponse(self._silence(), media_type="text/event-stream")
         if self.hang:
             return StreamingResponse(self._endless(), media_type="text/event-stream")
         if json.loads(body).get("stream"):
@@ -114,6 +117,10 @@ class FakeUpstream:
             await asyncio.sleep(WAIT_SECONDS)
         finally:
             self.left.set()
+
+    async def _silence(self) -> AsyncIterator[str]:
+        await asyncio.sleep(WAIT_SECONDS / 20)
+        yield ""
 
     async def _models(self, request: Request) -> Response:
         self.requests.append((dict(request.headers), b""))

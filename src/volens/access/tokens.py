@@ -59,8 +59,13 @@ class TokenStore:
         *,
         clock: Clock,
         entropy: Entropy,
+        writing: bool = True,
     ) -> None:
-        """Use the tables in `engine`; embed tokens are exchanged for `sessions`."""
+        """Use the tables in `engine`; embed tokens are exchanged for `sessions`.
+
+        If not `writing`, tokens are found and nothing is noted of that.
+        """
+        self._writing = writing
         self._engine = engine
         self._sessions = sessions
         self._recorder = recorder
@@ -109,7 +114,7 @@ class TokenStore:
         if row is None or row.revoked_ms is not None or now >= row.ends_ms:
             return None
         day = now - now % _DAY_MS
-        if row.used_ms != day:
+        if self._writing and row.used_ms != day:
             with self._engine.begin() as db:
                 db.execute(update(API_TOKEN).where(API_TOKEN.c.no == row.no).values(used_ms=day))
         found = _token(row)

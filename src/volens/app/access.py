@@ -44,13 +44,24 @@ def sessions_of(home: Home) -> SessionStore:
             for one in home.erasures.pending()
         )
 
-    return SessionStore(home.main, leaving=leaving, clock=home.clock, entropy=home.entropy)
+    return SessionStore(
+        home.main,
+        leaving=leaving,
+        clock=home.clock,
+        entropy=home.entropy,
+        writing=home.log is not None,
+    )
 
 
 def tokens_of(home: Home) -> TokenStore:
     """Return the tokens of programs, and of pages embedded by them."""
     return TokenStore(
-        home.main, sessions_of(home), home.recorder, clock=home.clock, entropy=home.entropy
+        home.main,
+        sessions_of(home),
+        home.recorder,
+        clock=home.clock,
+        entropy=home.entropy,
+        writing=home.log is not None,
     )
 
 

@@ -18,9 +18,10 @@ from volens.audit.inventory_files import FILES
 from volens.audit.inventory_model import FileClass, Held, TableClass
 from volens.audit.inventory_rows import HOLDINGS
 from volens.audit.inventory_safety import SAFETY
+from volens.audit.inventory_webhooks import WEBHOOKS
 from volens.audit.survey import columns
 
-TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES, *ACCESS, *SAFETY)
+TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES, *ACCESS, *SAFETY, *WEBHOOKS)
 """Every table that a home may have."""
 
 

@@ -15,6 +15,7 @@ from volens.app.creation import create_home
 from volens.app.home import open_home
 from volens.cli.choices import new_event, notice_for
 from volens.cli.commands import Session, command, new_group
+from volens.cli.demo_doors import DEMO_PORT, add_guests, serve_demo
 from volens.cli.demo_erasing import MONTH, erase_one
 from volens.cli.demo_tour import DemoClock, Tour
 from volens.cli.dialogues import LANGUAGES, read_dialogues
@@ -62,6 +63,12 @@ def demo(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to keep it; implies --keep.")
     ] = None,
+    serving: Annotated[
+        bool, typer.Option("--serve", help="Then serve its pages on this machine, to look around.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where to serve; 0: any that is free.")
+    ] = DEMO_PORT,
 ) -> Answer:
     """Walk through the life of some chats: some people say yes, one leaves, one has all erased.
 
@@ -85,9 +92,14 @@ def demo(
             second = _build_again(tour, first)
             _prove(tour, second)
             erase_one(tour, _GOES, Use(purpose=_PURPOSE.value))
+            if serving:
+                add_guests(home, {one: tour.people[one] for one in _PEOPLE if one != _GOES})
         _check_log(tour)
         kept = keep or out is not None
-        _next(tour, kept=kept)
+        if serving:
+            serve_demo(tour, environment=environment, port=port)
+        else:
+            _next(tour, kept=kept)
         tour.facts["kept"] = str(folder) if kept else None
     return Answer(document=tour.facts)
 
@@ -244,7 +256,8 @@ def _next(tour: Tour, *, kept: bool) -> None:
         tour.found("volens consent show Carmen")
         tour.found("volens doctor     (it finds the keys too near: they are, for a demo)")
     else:
-        tour.found("volens demo --out my-demo     keep it, and look around")
+        tour.found("volens demo --serve           look around in a browser")
+        tour.found("volens demo --out my-demo     keep it, and look around here")
         tour.found("volens init                   a home of your own")
         tour.found("volens import PATH            your own export")
         tour.found("volens policy explain free    what a plan means, in plain words")

@@ -68,6 +68,10 @@ COMMANDS = {
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),
     "export": _Entry(module="export", text="Give a person a copy of all their data, in one file."),
     "report": _Entry(module="report", text="Report a reply or a chat, for its person."),
+    "flag": _Entry(module="flag", text="What safety classifiers flagged.", group=True),
+    "case": _Entry(
+        module="case", text="Exceptions: who may look at which turns, and why.", group=True
+    ),
     "reports": _Entry(module="reports", text="What people reported, for trust and safety."),
     "verify": _Entry(
         module="verify", text="Check a dataset, proof, receipt, export or log, offline."
@@ -75,6 +79,9 @@ COMMANDS = {
     "policy": _Entry(module="policy", text="Read, compare and activate policies.", group=True),
     "log": _Entry(module="log", text="The public log of what was done.", group=True),
     "keys": _Entry(module="keys", text="The epochs of the keys that lock all others.", group=True),
+    "webhook": _Entry(
+        module="webhook", text="Programs that are told of choices and erasures.", group=True
+    ),
     "backup": _Entry(module="backup", text="Copy the home, without its keys, to a new folder."),
     "restore": _Entry(module="restore", text="Make a home from a backup; nobody is brought back."),
     "audit": _Entry(module="audit", text="Check every invariant; a signed report."),

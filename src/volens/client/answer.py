@@ -1,4 +1,4 @@
-"""Answers to "may I?" as bytes: written and signed by the server, read and verified by whoever asks.
+"""Answers to "may I?" as bytes: written and signed by the server, verified by whoever asks.
 
 An answer is JSON: what was decided about whom, under which policy, when, and until when it can
 hold. Its signature is a DSSE envelope of the log's key whose payload is the canonical JSON of the

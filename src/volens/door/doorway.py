@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from volens.app.home import Home
 from volens.app.thread import HomeThread
+from volens.door.provider import Provider
 
 _Result = TypeVar("_Result")
 
@@ -24,6 +25,8 @@ class Settings:
     """Whether it is reached over TLS: cookies and headers depend on it."""
     embedded_by: tuple[str, ...] = ()
     """Origins whose pages may show a page of this server in a frame."""
+    provider: Provider | None = None
+    """Another provider that signs people in (OpenID Connect)."""
     demo: bool = False
     """A demo home: the sign-in page says how to come in."""
 
@@ -43,6 +46,13 @@ class Doorway:
     async def run(self, act: Callable[[Home], _Result]) -> _Result:
         """Run `act` on the home, in its thread."""
         return await self.thread.run(act)
+
+    async def look(self, act: Callable[[Home], _Result]) -> _Result:
+        """Run what only looks, and works on a home opened for reading too: where nobody waits.
+
+        So who asks is known although a long act has the home's thread.
+        """
+        return await (self.thread.beside(act) if self.thread.waiting else self.thread.run(act))
 
     async def beside(self, act: Callable[[Home], _Result]) -> _Result:
         """Run what takes back without waiting for others: see `HomeThread.beside`."""

@@ -40,7 +40,7 @@ async def session_of(request: HTTPConnection) -> Session | None:
     token = read_cookie(request, SESSION)
     if token is None:
         return None
-    return await doorway_of(request).run(lambda home: sessions_of(home).find(token))
+    return await doorway_of(request).look(lambda home: sessions_of(home).find(token))
 
 
 async def subject_of(request: HTTPConnection) -> Principal:
@@ -92,7 +92,7 @@ async def stepped_up(request: HTTPConnection) -> Principal:
     found = await who(request)
     if found.kind is PrincipalKind.ANONYMOUS:
         raise Denied("sign_in_needed", "nobody is signed in", hint="sign in first")
-    if not found.stepped_up(await doorway_of(request).run(lambda home: home.clock.now())):
+    if not found.stepped_up(await doorway_of(request).look(lambda home: home.clock.now())):
         hint = "show once more that it is you, at /sign-in/confirm"
         raise Denied("step_up_needed", "this takes a fresh proof of who asks", hint=hint)
     return found
@@ -127,4 +127,4 @@ async def program_of(doorway: Doorway, header: str) -> Principal | None:
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret.startswith(PREFIX) or len(secret) > _LONGEST_BEARER:
         return None
-    return await doorway.run(lambda home: tokens_of(home).find(secret))
+    return await doorway.look(lambda home: tokens_of(home).find(secret))

@@ -93,8 +93,9 @@ class Captures:
                 await asyncio.gather(*self._settling, return_exceptions=True)
                 if self._task is not None:
                     await self._task
-        self._counters.chats[Outcome.FAILED] += len(self._waiting)
-        self._waiting.clear()
+        if self._waiting:
+            self._counters.chats[Outcome.FAILED] += len(self._waiting)
+            self._waiting.clear()
         self._bytes = 0
 
     async def _work_off(self) -> None:

@@ -13,9 +13,11 @@ from volens.core.errors import InvalidInput, Unavailable
 
 URL_VARIABLE: Final = "VOLENS_UPSTREAM_URL"
 KEY_VARIABLE: Final = "VOLENS_UPSTREAM_KEY"
+SECONDS_VARIABLE: Final = "VOLENS_UPSTREAM_SECONDS"
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 600.0
-"""Between two pieces of an answer: a model may think for long."""
+"""Between two pieces of an answer, unless set otherwise: a model may think for long."""
+_MOST_SECONDS: Final = 3600.0
 _TO_UPSTREAM: Final = frozenset({"accept", "content-type", "idempotency-key"})
 _TO_UPSTREAM_PREFIXES: Final = ("openai-", "x-stainless-")
 _FROM_UPSTREAM: Final = frozenset(
@@ -51,7 +53,7 @@ def upstream_of(environment: Mapping[str, str]) -> Upstream:
 
     Raises:
         Unavailable: ``upstream_not_set``.
-        InvalidInput: ``upstream_form`` if it is no http or https address.
+        InvalidInput: ``upstream_form`` if it is no http or https address, or the time no number.
     """
     text = environment.get(URL_VARIABLE, "").strip().rstrip("/")
     if not text:
@@ -64,7 +66,22 @@ def upstream_of(environment: Mapping[str, str]) -> Upstream:
     if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query:
         hint = "an http or https address without a user, a query or a fragment"
         raise InvalidInput("upstream_form", f"{URL_VARIABLE} is not such an address", hint=hint)
-    return Upstream(url=text, key=environment.get(KEY_VARIABLE, ""))
+    return Upstream(
+        url=text,
+        key=environment.get(KEY_VARIABLE, ""),
+        read_seconds=_seconds(environment.get(SECONDS_VARIABLE, "")),
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text) if text.strip() else READ_SECONDS
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= _MOST_SECONDS:
+        hint = f"a number of seconds, at most {_MOST_SECONDS:.0f}"
+        raise InvalidInput("upstream_form", f"{SECONDS_VARIABLE} is not such a time", hint=hint)
+    return found
 
 
 def headers_to(upstream: Upstream, given: Headers) -> list[tuple[str, str]]:

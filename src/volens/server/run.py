@@ -15,6 +15,7 @@ from volens.app.thread import Held, HomeThread
 from volens.app.witnesses import Remembered
 from volens.door.doorway import Doorway, Settings
 from volens.door.metrics import Metrics
+from volens.gateway.webhooks import Deliverer
 from volens.server.application import application
 from volens.server.jobs import Jobs
 from volens.server.listening import (
@@ -91,20 +92,20 @@ def serve(
         if not settings.public_url:
             settings = replace(settings, public_url=address)
         status = Status(metrics, thread=thread, say=say)
+        doorway = Doorway(thread=thread, settings=settings)
+        webhooks = Deliverer(doorway)
         jobs = thread.run_here(
             lambda home: Jobs(
                 thread,
                 home=home,
                 environment=serving.environment,
+                deliver_webhooks=webhooks.run_once,
                 witnesses=serving.witnesses,
                 lag=metrics.publish_lag.observe,
             )
         )
-        doorway = Doorway(thread=thread, settings=settings)
-        config = server_config(
-            application(doorway, status=status), tls=tls, proxied=listening.behind_proxy
-        )
-        server = Server(config)
+        app = application(doorway, status=status)
+        server = Server(server_config(app, tls=tls, proxied=listening.behind_proxy))
         with saying_where(serving.folder, settings.public_url), _crew(serving) as (crew, workers):
             runner = Runner(jobs.listed(), clock=jobs.clock, told=status.told)
             status.follow(jobs, runner, crew)
@@ -115,6 +116,7 @@ def serve(
                 working = asyncio.ensure_future(_work(server, jobs, runner, crew, ended))
                 await server.serve(sockets=[taken])
                 ended.set()
+                await app.aclose()
                 await working
 
             asyncio.run(both())

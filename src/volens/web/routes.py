@@ -14,6 +14,7 @@ _ROOMS: Final = (
     ("volens.web.signin", "signin_routes"),
     ("volens.web.person", "person_routes"),
     ("volens.web.console", "console_routes"),
+    ("volens.web.demo", "demo_routes"),
 )
 
 
