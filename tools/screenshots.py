@@ -7,6 +7,7 @@ It makes a home with something to see in it, serves it on loopback, and looks at
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from playwright.sync_api import Browser, sync_playwright
+from starlette.routing import Route
 from tests.support.pages import PERSON_PAGES, Served, find_browser, serve_home
 
 from volens.access.model import Role
@@ -44,13 +46,11 @@ def main() -> int:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        for scheme in wanted.schemes.split(","):
-            for name, url, token in pages(served):
-                if only and name not in only:
-                    continue
-                out = wanted.folder / f"{name}-{scheme}.png"
-                status = take(browser, url, out, token=token, scheme=scheme, wanted=wanted)
-                print(f"{status} {out}")
+        chosen = [one for one in pages(served) if not only or one[0] in only]
+        for scheme, (name, url, token) in itertools.product(wanted.schemes.split(","), chosen):
+            out = wanted.folder / f"{name}-{scheme}.png"
+            status = take(browser, url, out, token=token, scheme=scheme, wanted=wanted)
+            print(f"{status} {out}")
         browser.close()
     return 0
 
@@ -68,7 +68,11 @@ def pages(served: Served) -> Iterator[tuple[str, str, str | None]]:
     yield "chat", f"{served.url}/me/chats/{chat}", person
     yield "erasure", f"{served.url}/me/erasures/{erasure}", person
     yield "error", f"{served.url}/me/chats/none", person
-    paths = sorted({str(getattr(route, "path", "")) for route in web_routes()})
+    paths = sorted(
+        route.path
+        for route in web_routes()
+        if isinstance(route, Route) and "GET" in (route.methods or ())
+    )
     staff = doors.session(doors.staff[Role.PRIVACY_OFFICER], stepped_up=True)
     for path in paths:
         if "{" in path or not path.startswith(("/sign-in", "/staff")):

@@ -194,7 +194,7 @@ def _other_tables(pack: Pack, language: str) -> list[tuple[str, list[str], list[
 
 def _cell(value: object, language: str) -> str:
     if isinstance(value, bool):
-        return "✓" if value else "–"
+        return "✓" if value else "-"
     if isinstance(value, (str, int)):
         return str(value)
     if isinstance(value, tuple):
