@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.support.console import fill
 from tests.support.doors import Doors, Guest, open_doors
-from tests.support.pages import find_browser, serve_app
+from tests.support.pages import serve_app
 from volens.access.model import Role
 from volens.app.access import accounts_of, roles_of
 from volens.app.home import Home
@@ -37,21 +37,10 @@ def chats(doors: Doors) -> Mapping[str, ConversationId]:
 
 
 @pytest.fixture(scope="module")
-def url(doors: Doors, chats: Mapping[str, ConversationId]) -> Iterator[str]:
-    del chats  # there is something to see
+def url(browser: Browser, doors: Doors, chats: Mapping[str, ConversationId]) -> Iterator[str]:
+    del browser, chats  # asked first: where there is no browser nothing is served
     with serve_app(application(doors.doorway)) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = find_browser()
-    if path is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @contextmanager
@@ -177,9 +166,7 @@ def test_a_look_is_accessible_and_reached_with_the_keyboard(
         assert page.get_by_text("Your look has ended").is_visible()
 
 
-def test_a_reviewers_day_without_scripts(
-    doors: Doors, browser: Browser, url: str, chats: Mapping[str, ConversationId]
-) -> None:
+def test_a_reviewers_day_without_scripts(doors: Doors, browser: Browser, url: str) -> None:
     reviewer, second = doors.staff[Role.TRUST_AND_SAFETY], colleague(doors)
     with visit(doors, browser, url, reviewer, scripts=False) as page:
         page.goto(f"{url}/staff")
@@ -212,9 +199,7 @@ def test_a_reviewers_day_without_scripts(
         assert page.get_by_text("The case is closed").is_visible()
 
 
-def test_a_privacy_officers_day_without_scripts(
-    doors: Doors, browser: Browser, url: str
-) -> None:
+def test_a_privacy_officers_day_without_scripts(doors: Doors, browser: Browser, url: str) -> None:
     officer = doors.staff[Role.PRIVACY_OFFICER]
     with visit(doors, browser, url, officer, scripts=False) as page:
         page.goto(f"{url}/staff/overview")
@@ -235,9 +220,7 @@ def test_a_privacy_officers_day_without_scripts(
         page.get_by_role("button", name="Put consent-first@clarifications").click()
         assert page.get_by_text("in force from now on").is_visible()
         page.get_by_role("link", name="Clock").click()
-        page.get_by_label("Date and time in UTC").fill(
-            f"{doors.where.clock.now():%Y-%m-%dT%H:%M}"
-        )
+        page.get_by_label("Date and time in UTC").fill(f"{doors.where.clock.now():%Y-%m-%dT%H:%M}")
         page.get_by_label("I looked at another clock").check()
         page.get_by_role("button", name="Confirm the time").click()
         assert page.get_by_text("The time is confirmed").is_visible()

@@ -162,9 +162,9 @@ def span_chart(
     at, height = min(_ROOM - 1, place_of(now) + 1), _STEP * len(spans)
     anchor = "end" if at > _ROOM // 2 else "start"
     drawn.append(
-        Markup(
-            '{1}<text class="now" x="{0}" y="{2}" text-anchor="{3}">{4}</text>'
-        ).format(at, _ticks(at, len(spans)), height + 14, anchor, now_said)
+        Markup('{1}<text class="now" x="{0}" y="{2}" text-anchor="{3}">{4}</text>').format(
+            at, _ticks(at, len(spans)), height + 14, anchor, now_said
+        )
     )
     return Chart(
         title=title,

@@ -234,7 +234,9 @@ async def _case(visit: Visit) -> Response:
     name = visit.part("case")
     case = await visit.run(lambda home: _find(home, visit, name))
     terms = await visit.run(
-        lambda home: {one.exception: one for one in safety_of(home).cases.terms()}.get(case.exception)
+        lambda home: {one.exception: one for one in safety_of(home).cases.terms()}.get(
+            case.exception
+        )
     )
     leases = await visit.run(lambda home: safety_of(home).cases.leases(visit.principal, case.id))
     state = case.state(visit.now)
