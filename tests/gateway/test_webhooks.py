@@ -35,6 +35,7 @@ from volens.app.webhooks import (
     add_webhook,
     enable_webhook,
     find_webhook,
+    passed_over,
     remove_webhook,
     rotate_secret,
     secret_text,
@@ -86,7 +87,7 @@ def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             del format, args
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -364,10 +365,7 @@ class TestTrying:
         deliver(world)
 
         def forget(home: Home) -> None:  # as if the mark had not been written
-            from volens.app.webhooks import _change  # noqa: PLC0415
-
-            index, number = endpoint.mark
-            _change(home, endpoint, mark_index=index, mark_no=number)
+            passed_over(home, endpoint, endpoint.mark)
 
         world.on(forget)
         assert deliver(world) == Delivered(taken=1)
