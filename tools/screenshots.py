@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from playwright.sync_api import Browser, sync_playwright
-
 from tests.support.pages import PERSON_PAGES, Served, find_browser, serve_home
+
 from volens.access.model import Role
 from volens.door.cookies import SESSION
 from volens.web.routes import web_routes

@@ -1,7 +1,6 @@
 """Small steps that many stories of the REST door share."""
 
-from typing import Any
-
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
@@ -15,7 +14,7 @@ def notice(client: TestClient, purpose: str = PURPOSE, language: str = "en") -> 
     return {name: one[name] for name in ("id", "language", "sha256")}
 
 
-def grant(client: TestClient, at: str = "/me", purpose: str = PURPOSE) -> Any:
+def grant(client: TestClient, at: str = "/me", purpose: str = PURPOSE) -> Response:
     """Say yes, as a page would: look, show the notice, send."""
     etag = client.get(f"{at}/choices/{purpose}").headers["etag"]
     body = {"granted": True, "notice": notice(client, purpose)}

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TypedDict
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,9 +19,8 @@ from volens.app.access import tokens_of
 from volens.app.home import Home
 from volens.app.retention import new_request
 from volens.client.answer import verify_answer
-from volens.consent.model import Act, ConsentEvent, NoticeRef
+from volens.consent.model import GENERAL, Act, ConsentEvent, NoticeRef, ScopeKind
 from volens.consent.model import Scope as GrantScope
-from volens.consent.model import ScopeKind
 from volens.core.ids import EventId, IdKind, format_id
 from volens.core.purposes import CONSENT_PURPOSES, Purpose
 from volens.core.regions import Region
@@ -31,6 +30,7 @@ from volens.log.kinds import ErasureScope
 from volens.vault.subjects import NewSubject, Subject
 
 AT = "/v1/choices:check"
+_TOO_MANY = json.dumps({"purpose": "sale", "subjects": [*map(str, range(1001))]}).encode()
 
 
 @pytest.fixture
@@ -44,28 +44,59 @@ def client(doors: Doors, route: CheckRoute) -> TestClient:
     return doors.client(app, doors.service)
 
 
-def _check(client: TestClient, purpose: str, *subjects: str, **more: object) -> Any:
-    answer = client.post(AT, json={"purpose": purpose, "subjects": list(subjects), **more})
+class _Decision(TypedDict):
+    subject: str
+    permit: bool
+    reasons: list[str]
+
+
+class _Answer(TypedDict):
+    decisions: list[_Decision]
+    valid_until: str
+
+
+def _check(client: TestClient, purpose: str, *subjects: str) -> _Answer:
+    answer = client.post(AT, json={"purpose": purpose, "subjects": list(subjects)})
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    found: _Answer = answer.json()
+    return found
 
 
-def _event(home: Home, person: Subject, purpose: Purpose, act: Act, **more: Any) -> ConsentEvent:
+def _event(
+    home: Home,
+    person: Subject,
+    purpose: Purpose,
+    act: Act,
+    *,
+    scope: GrantScope = GENERAL,
+    notice: NoticeRef | None = None,
+    expires: datetime | None = None,
+) -> ConsentEvent:
     return ConsentEvent(
         id=EventId(format_id(IdKind.EVENT, home.entropy.draw(16))),
         subject=person.id,
         purpose=purpose,
         act=act,
         at=home.clock.now(),
+        scope=scope,
+        notice=notice,
+        expires=expires,
         channel="api",
-        **more,
     )
 
 
-def _grant(home: Home, person: Subject, purpose: Purpose, **more: Any) -> None:
+def _grant(
+    home: Home,
+    person: Subject,
+    purpose: Purpose,
+    *,
+    scope: GrantScope = GENERAL,
+    expires: datetime | None = None,
+) -> None:
     notice = next(one for one in home.policy.pack.notices if purpose in one.purposes)
     ref = NoticeRef(id=notice.id, language=notice.language, sha256=notice.hash)
-    home.ledger.record([_event(home, person, purpose, Act.GRANT, notice=ref, **more)])
+    event = _event(home, person, purpose, Act.GRANT, scope=scope, notice=ref, expires=expires)
+    home.ledger.record([event])
 
 
 def _person(doors: Doors) -> Subject:
@@ -112,7 +143,7 @@ def test_an_answer_ends_with_the_yes(doors: Doors, client: TestClient) -> None:
     }
 
 
-def test_nobody_and_somebody_else_are_denied(doors: Doors, client: TestClient) -> None:
+def test_nobody_and_somebody_else_are_denied(client: TestClient) -> None:
     names = ["nobody", "sub_nonsense", format_id(IdKind.SUBJECT, bytes(16)), 'a"b\\', "\u00e9"]
     found = _check(client, "provide_service", *names)["decisions"]
     assert [one["subject"] for one in found] == names
@@ -154,8 +185,7 @@ def test_a_signed_answer_verifies_with_the_log_s_key(doors: Doors, client: TestC
         (b'{"purpose":"sale","subjects":["\\ud800"]}', "json_surrogate"),
         (b'{"purpose":"sale","subjects":[[[["a"]]]]}', "json_depth"),
         (b"", "json_syntax"),
-        (json.dumps({"purpose": "sale", "subjects": [str(n) for n in range(1001)]}).encode(),)
-        + ("check_form",),
+        (_TOO_MANY, "check_form"),
         (b'{"purpose":"sale","subjects":["' + b"a" * 257 + b'"]}', "check_form"),
         (b" " * (1024 * 1024 + 1), "too_large"),
     ],
@@ -200,11 +230,11 @@ def _erase(scope: ErasureScope) -> Callable[[Home, Subject], None]:
     return act
 
 
-def _granted(**more: Any) -> Callable[[Home, Subject], None]:
+def _granted(scope: GrantScope = GENERAL) -> Callable[[Home, Subject], None]:
     def act(home: Home, person: Subject) -> None:
         for purpose in sorted(CONSENT_PURPOSES):
             if any(purpose in one.purposes for one in home.policy.pack.notices):
-                _grant(home, person, purpose, **more)
+                _grant(home, person, purpose, scope=scope)
 
     return act
 
@@ -226,7 +256,7 @@ def _set(**fields: str | None) -> Callable[[Home, Subject], None]:
 _ACTS = st.sampled_from(
     [
         _granted(),
-        _granted(scope=GrantScope(kind=ScopeKind.DATASET, target="d")),
+        _granted(GrantScope(kind=ScopeKind.DATASET, target="d")),
         _said(Act.WITHDRAW, Purpose.BATCH_TRAINING),
         _said(Act.OBJECT, Purpose.KEEP_HISTORY),
         _said(Act.OBJECT, Purpose.SERVICE_IMPROVEMENT),

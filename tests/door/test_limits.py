@@ -180,6 +180,17 @@ def test_who_asks_too_often_waits_and_others_do_not() -> None:
     asyncio.run(story())
 
 
+def test_programs_that_ask_for_many_people_have_a_limit_of_their_own() -> None:
+    async def story() -> None:
+        some = Limits(a_second=1.0, burst=1.0, programs_a_second=1.0, programs_burst=3.0)
+        app = limiter(Route(), some)
+        asked = [(await ask(app, "/v1/choices:check"))[0] for _ in range(4)]
+        assert asked == [200, 200, 200, 429]
+        assert [(await ask(app))[0] for _ in range(2)] == [200, 429]
+
+    asyncio.run(story())
+
+
 def test_probes_are_answered_whoever_asks_too_often() -> None:
     async def story() -> None:
         app = limiter(Route())

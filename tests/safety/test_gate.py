@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tests.safety.world import BOB, DAY, EVE, LEA, OLE, SECRET, STAFF, TICK, World, member, order
-from volens.access.exceptions import CaseState
 from volens.access.exception_records import OrderForm, Refused
+from volens.access.exceptions import CaseState
 from volens.access.model import ANONYMOUS, Principal, PrincipalKind, Role
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable
 from volens.core.ids import CaseId, IdKind, format_id
@@ -17,9 +17,7 @@ from volens.gate.gate import Asker
 from volens.log.kinds import AccessAction, AccessReason, Actor, EntryKind, ExceptionClass
 from volens.policy.model import ReasonCode
 
-ASKER = Asker(
-    actor=Actor.TRUST_AND_SAFETY, action=AccessAction.SHOW, reason=AccessReason.REVIEW
-)
+ASKER = Asker(actor=Actor.TRUST_AND_SAFETY, action=AccessAction.SHOW, reason=AccessReason.REVIEW)
 EXCEPTIONAL = (Purpose.SAFETY_REVIEW, Purpose.LEGAL_ORDER, Purpose.EMERGENCY)
 
 
@@ -72,7 +70,7 @@ def test_a_turn_too_many_is_not_covered(world: World, turns: tuple[int, ...]) ->
     decision = world.home.gate.decide(world.ann, use, world.chat)
     assert decision.reasons == (ReasonCode.EXCEPTION_MISSING,)
     with pytest.raises(Denied):
-        world.home.viewer.look(world.chat, world.ann, use, ASKER, note=lambda begun: None)
+        world.home.viewer.look(world.chat, world.ann, use, ASKER, note=[].append)
 
 
 def test_a_case_covers_no_other_chat_person_or_purpose(world: World) -> None:
@@ -190,9 +188,7 @@ class TestTwoPersons:
 class TestOrders:
     def test_an_informal_request_opens_nothing_and_is_counted(self, world: World) -> None:
         with pytest.raises(Refused) as caught:
-            world.open(
-                LEA, ExceptionClass.LEGAL_ORDER, record=order(form=OrderForm.INFORMAL)
-            )
+            world.open(LEA, ExceptionClass.LEGAL_ORDER, record=order(form=OrderForm.INFORMAL))
         assert caught.value.code == "exception_informal"
         (entry,) = world.entries(EntryKind.EXCEPTION_REFUSED)
         assert entry.fields["class"] is ExceptionClass.LEGAL_ORDER
@@ -297,7 +293,7 @@ class TestWhat:
     def test_no_case_names_nothing_or_what_is_not_there(
         self, world: World, turns: dict[str, tuple[int, ...]]
     ) -> None:
-        named = {world.chat.id: indexes for indexes in turns.values()}
+        named = dict.fromkeys([world.chat.id] if turns else [], turns.get("chat", ()))
         with pytest.raises(InvalidInput):
             world.open(turns=named)
 

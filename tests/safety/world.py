@@ -18,6 +18,7 @@ from volens.access.exception_records import (
 from volens.access.exceptions import Case, CaseReason, Gag
 from volens.access.model import Principal, PrincipalKind, Role
 from volens.app.home import Home
+from volens.app.retention import clock_of
 from volens.app.safety import Safety, safety_of
 from volens.core.ids import AccountId, ConversationId, IdKind, format_id
 from volens.log.entries import Entry, parse_entry
@@ -100,6 +101,11 @@ class World:
     @property
     def safety(self) -> Safety:
         return safety_of(self.home)
+
+    def pass_time(self, by: timedelta) -> None:
+        """Step the clock, and have an officer confirm it: what destroys trusts no bare leap."""
+        self.clock.step(by)
+        clock_of(self.home).confirm(self.clock.now(), stated=self.clock.now())
 
     def talk(self, subject: Subject, count: int) -> list[Held]:
         chats = [

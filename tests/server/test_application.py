@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from tests.server.conftest import Served
 from volens.core.errors import Unavailable
 from volens.door.doorway import Doorway, Settings
 from volens.door.metrics import Metrics
-from volens.server.application import application
+from volens.server.application import _Contained, application
 from volens.server.schedule import failed
 from volens.server.status import Status
 
@@ -64,7 +65,7 @@ def test_counters_name_routes_by_template_and_never_what_was_asked_for(
     text = client.get("/metrics").text
     assert 'volens_requests_total{method="GET",route="unmatched",status="404"}' in text
     assert 'volens_job_last_done_timestamp_seconds{job="retention"}' in text
-    for trace in ("ada", "ADA", "sub_", "127.0.0.1", "testclient"):
+    for trace in ("ada-lovelace", "=ada", "ADA", "sub_", "127.0.0.1", "testclient"):
         assert trace not in text
 
 
@@ -83,6 +84,50 @@ def test_counters_are_for_this_machine_only_unless_a_token_says_otherwise(
     asking = TestClient(application(doorway, status=status), client=(address, 5000))
     answer = asking.get("/metrics", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_needed")
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "kind"),
+    [
+        ("/nothing-here", "text/html", "text/html"),
+        ("/nothing-here", "*/*", "application/problem+json"),
+        ("/v1/nothing-here", "text/html", "application/problem+json"),
+    ],
+)
+def test_what_is_not_there_is_said_in_the_way_of_the_door(
+    client: TestClient, path: str, accept: str, kind: str
+) -> None:
+    answer = client.get(path, headers={"Accept": accept})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith(kind)
+    assert "script-src 'nonce-" in answer.headers["content-security-policy"]
+
+
+def test_another_method_is_refused_and_told_which_are_served(client: TestClient) -> None:
+    answer = client.post("/healthz")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]
+
+
+def test_a_mistake_of_a_route_is_told_by_its_place_and_never_by_its_words() -> None:
+    said: list[str] = []
+    sent: list[dict[str, object]] = []
+
+    async def wrong(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive, send
+        raise ValueError("Grandmother's passport")
+
+    async def send(message: Message) -> None:
+        sent.append(dict(message))
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    asyncio.run(_Contained(wrong, said.append)({"type": "http", "path": "/"}, receive, send))
+    [told] = said
+    assert told.startswith("mistake: ValueError in test_application.py:")
+    assert sent[0]["status"] == 500
+    assert "Grandmother" not in f"{said}{sent}"
 
 
 def test_alarms_are_said_when_they_begin_and_when_they_are_over(served: Served) -> None:

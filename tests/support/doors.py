@@ -12,12 +12,16 @@ Clients are starlette's `TestClient`, in process: no socket is opened. `doors.ru
 on the home; `doors.where.clock.step(...)` lets time pass.
 """
 
+import atexit
 import base64
 import hmac
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -112,27 +116,48 @@ class Doors:
         return {"csrf": base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")}
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A home with everybody in it, made once and copied for each test."""
+
+    where: Place
+    person: Guest
+    other: Guest
+    staff: Mapping[Role, Guest]
+    service: Program
+
+
+@cache
+def _made() -> _Made:
+    under = Path(tempfile.mkdtemp(prefix="volens-doors-"))
+    atexit.register(shutil.rmtree, under, ignore_errors=True)
+    where = place(under)
+    where.create()
+    with where.open() as home:
+        return _Made(
+            where=where,
+            person=_person(home, "ada"),
+            other=_person(home, "bob"),
+            staff={role: _staffer(home, role) for role in Role},
+            service=Program(*tokens_of(home).issue("everything", list(Scope))),
+        )
+
+
 @contextmanager
 def open_doors(folder: Path, *, settings: Settings | None = None) -> Iterator[Doors]:
-    """Make a home below `folder` with everybody in it, open it in its thread, and close it."""
-    where = place(folder)
-    where.create()
+    """Copy a home with everybody in it below `folder`, open it in its thread, and close it."""
+    made = _made()
+    where = made.where.copy(folder)
     thread = HomeThread(where.open)
     try:
-        person = thread.run_here(lambda home: _person(home, "ada"))
-        other = thread.run_here(lambda home: _person(home, "bob"))
-        staff = {role: thread.run_here(_staffer(role)) for role in Role}
-        service = thread.run_here(
-            lambda home: Program(*tokens_of(home).issue("everything", list(Scope)))
-        )
         doors = Doors(
             where=where,
             thread=thread,
             doorway=Doorway(thread=thread, settings=settings or Settings()),
-            person=person,
-            other=other,
-            staff=staff,
-            service=service,
+            person=made.person,
+            other=made.other,
+            staff=made.staff,
+            service=made.service,
         )
         yield doors
         for client in doors.clients:
@@ -146,12 +171,9 @@ def _person(home: Home, reference: str) -> Guest:
     return Guest(accounts_of(home).add_person(reference, subject.id), subject)
 
 
-def _staffer(role: Role) -> Callable[[Home], Guest]:
-    def act(home: Home) -> Guest:
-        accounts = accounts_of(home)
-        organisation = ORGANISATION if role is Role.ORGANISATION_ADMIN else None
-        account = accounts.add_staff(f"staff-{role.value}", organisation=organisation)
-        roles_of(home).give(account, role, until=home.clock.now() + timedelta(days=90))
-        return Guest(accounts.by_id(account.id))
-
-    return act
+def _staffer(home: Home, role: Role) -> Guest:
+    accounts = accounts_of(home)
+    organisation = ORGANISATION if role is Role.ORGANISATION_ADMIN else None
+    account = accounts.add_staff(f"staff-{role.value}", organisation=organisation)
+    roles_of(home).give(account, role, until=home.clock.now() + timedelta(days=90))
+    return Guest(accounts.by_id(account.id))

@@ -119,9 +119,7 @@ def fill(doors: Doors) -> None:
     doors.run(lambda home: _say(home, subject, Purpose.SAFETY_TRAINING, Act.GRANT))
     clock.step(timedelta(days=9))
     built = doors.where.folder.parent / "built"
-    doors.run(
-        lambda home: home.datasets().build(Use(purpose=Purpose.BATCH_TRAINING.value), built)
-    )
+    doors.run(lambda home: home.datasets().build(Use(purpose=Purpose.BATCH_TRAINING.value), built))
     clock.step(timedelta(days=5))
     doors.run(lambda home: _say(home, subject, Purpose.SAFETY_TRAINING, Act.WITHDRAW))
     doors.run(lambda home: _happen(home, subject))
@@ -148,9 +146,7 @@ def _capture(home: Home, subject: Subject) -> None:
 
 def _say(home: Home, subject: Subject, purpose: Purpose, act: Act) -> None:
     (notice,) = (
-        one
-        for one in home.policy.pack.notices
-        if purpose in one.purposes and one.language == "en"
+        one for one in home.policy.pack.notices if purpose in one.purposes and one.language == "en"
     )
     ref = NoticeRef(id=notice.id, language=notice.language, sha256=notice.hash)
     event = ConsentEvent(

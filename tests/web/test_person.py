@@ -99,9 +99,7 @@ def status_of(doors: Doors, purpose: Purpose) -> ConsentStatus:
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_answers_in_every_language(
-    client: TestClient, path: str, language: str
-) -> None:
+def test_every_page_answers_in_every_language(client: TestClient, path: str, language: str) -> None:
     answer = client.get(path, headers={"Accept-Language": language})
     assert answer.status_code == 200, answer.text[:400]
     assert f'<html lang="{language}"' in answer.text

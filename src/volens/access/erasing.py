@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from volens.access.accounts import AccountStore
-from volens.access.tables import ACCOUNT, EMBED_TOKEN, SESSION
-from volens.storage.engine import find_among
+from volens.access.tables import ACCOUNT, EMBED_TOKEN, REPEAT, SESSION
+from volens.storage.engine import find_among, in_runs
 
 
 class Erased(Protocol):
@@ -43,6 +43,9 @@ class AccessTarget:
         """Delete what the people among `items` sign in with; what is gone already is no error."""
         people = _people(items)
         if people:
+            with self._engine.begin() as db:
+                for some in in_runs(list(people)):
+                    db.execute(delete(REPEAT).where(REPEAT.c.subject.in_(some)))
             self._accounts.erase_subjects(people)
 
     def probe(self, items: Sequence[Erased]) -> list[str]:
@@ -53,7 +56,7 @@ class AccessTarget:
         with self._engine.connect() as db:
             return sorted(
                 f"main.db {table.name}"
-                for table in (ACCOUNT, SESSION, EMBED_TOKEN)
+                for table in (ACCOUNT, SESSION, EMBED_TOKEN, REPEAT)
                 if any(True for _ in find_among(db, table.c.subject, _people(items)))
             )
 

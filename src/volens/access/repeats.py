@@ -10,21 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select
 
+from volens.access.tables import REPEAT
 from volens.core.time import to_millis
 
-METADATA = MetaData()
-REPEAT = Table(
-    "repeat",
-    METADATA,
-    Column("digest", LargeBinary, primary_key=True),  # keyed: who asks, and their key
-    Column("subject_no", Integer, index=True),  # whom the answer is about; null: nobody here
-    Column("request", LargeBinary, nullable=False),  # keyed digest of what was asked
-    Column("status", Integer, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
-    Column("ends_ms", Integer, nullable=False),
-)
 KEPT_FOR: Final = timedelta(hours=24)
 
 
@@ -53,11 +43,11 @@ class RepeatStore:
             return None
         return Given(request=row.request, status=row.status, answer=row.answer)
 
-    def keep(self, digest: bytes, given: Given, *, subject_no: int | None, at: datetime) -> None:
+    def keep(self, digest: bytes, given: Given, *, subject: bytes | None, at: datetime) -> None:
         """Keep an answer, and drop those whose time is over."""
         row = {
             "digest": digest,
-            "subject_no": subject_no,
+            "subject": subject,
             "request": given.request,
             "status": given.status,
             "answer": given.answer,
@@ -66,14 +56,3 @@ class RepeatStore:
         with self._engine.begin() as db:
             db.execute(delete(REPEAT).where(REPEAT.c.ends_ms <= to_millis(at)))
             db.execute(insert(REPEAT).prefix_with("OR REPLACE").values(row))
-
-    def erase_subjects(self, numbers: list[int]) -> int:
-        """Delete the answers about these people; return how many."""
-        with self._engine.begin() as db:
-            return db.execute(delete(REPEAT).where(REPEAT.c.subject_no.in_(numbers))).rowcount
-
-    def count_of(self, numbers: list[int]) -> int:
-        """Return how many answers about these people are kept."""
-        query = select(REPEAT.c.digest).where(REPEAT.c.subject_no.in_(numbers))
-        with self._engine.connect() as db:
-            return len(db.execute(query).all())

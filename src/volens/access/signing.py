@@ -199,8 +199,9 @@ class SigningDesk:
         self._throttle.succeed(attempt)
 
     def vouched(self, account: LocalAccount, visitor: Visitor) -> SignedIn:
-        """Sign in somebody for whom another provider has vouched."""
-        return self._open(account, SessionKind.FULL, visitor)
+        """Sign in somebody for whom another provider has vouched; how long ago is not known."""
+        kind = SessionKind.HALF if self._codes.is_set_up(account) else SessionKind.FULL
+        return self._open(account, kind, visitor, fresh=False)
 
     def _second_attempt(self, account: LocalAccount, visitor: Visitor) -> Attempt:
         return self._throttle.attempt(
@@ -213,10 +214,12 @@ class SigningDesk:
             raise Denied("step_up_refused", "an embedded page can't do this", hint=hint)
         return self._accounts.by_number(session.account_no)
 
-    def _open(self, account: LocalAccount, kind: SessionKind, visitor: Visitor) -> SignedIn:
-        full = kind is SessionKind.FULL
+    def _open(
+        self, account: LocalAccount, kind: SessionKind, visitor: Visitor, *, fresh: bool = True
+    ) -> SignedIn:
+        fresh = fresh and kind is SessionKind.FULL
         token = self._sessions.open(
-            account.id, kind=kind, stepped_up=full, instead_of=visitor.session
+            account.id, kind=kind, stepped_up=fresh, instead_of=visitor.session
         )
         if self._sessions.find(token) is None:  # the person's account closed, or no role is left
             self._sessions.end(token)

@@ -112,6 +112,16 @@ EMBED_TOKEN = Table(
     Column("token_no", Integer, nullable=False, index=True),  # the API token that asked for it
     Column("ends_ms", Integer, nullable=False),
 )
+REPEAT = Table(  # answers to requests with an Idempotency-Key, for a day
+    "repeat",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),  # keyed: who asked, and their key
+    Column("subject", LargeBinary, index=True),  # whom the answer is about; null: nobody here
+    Column("request", LargeBinary, nullable=False),  # keyed digest of what was asked
+    Column("status", Integer, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("ends_ms", Integer, nullable=False),
+)
 LOGIN_FAILURE = Table(
     "login_failure",
     METADATA,

@@ -14,6 +14,7 @@ from volens.api import (
     conversations,
     erasures,
     exports,
+    flags,
     looks,
     papers,
     requests,
@@ -25,12 +26,14 @@ from volens.api.errors import add_handlers
 from volens.api.model import Problem
 from volens.api.strict import StrictRoute
 from volens.door.doorway import Doorway
+from volens.door.problems import MEDIA_TYPE
 
 _PARTS: Final[tuple[Callable[[APIRouter], None], ...]] = (
     choices.add_routes,
     conversations.add_routes,
     erasures.add_routes,
     exports.add_routes,
+    flags.add_routes,
     looks.add_routes,
     papers.add_routes,
     requests.add_routes,
@@ -45,8 +48,9 @@ _SAID: Final = (
 )
 _PROBLEM: Final = {
     "description": "What went wrong, and what to do about it",
-    "model": Problem,
-    "content": {"application/problem+json": {}},
+    "content": {
+        MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
+    },
 }
 
 
@@ -84,6 +88,10 @@ def _described(app: FastAPI, described: Callable[[], dict[str, Any]]) -> dict[st
     if app.openapi_schema is not None:
         return app.openapi_schema
     document = described()
+    schemas = document["components"]["schemas"]
+    schemas["Problem"] = Problem.model_json_schema()
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "An API token."},
         "session": {"type": "apiKey", "in": "cookie", "name": "volens_session"},
@@ -94,6 +102,7 @@ def _described(app: FastAPI, described: Callable[[], dict[str, Any]]) -> dict[st
         admission = admission_of(route.endpoint)
         for method in route.methods or ():
             operation = document["paths"][route.path_format][method.lower()]
+            operation["responses"].pop("422", None)  # the framework's own; it is a problem here
             if "{subject}" in route.path:
                 operation.setdefault("parameters", []).insert(0, _SUBJECT)
             if admission.door is not Door.EVERYBODY:

@@ -84,15 +84,15 @@ def _once(
         return before
     given = Given(request=asked_digest, status=status, answer=_bytes(act(home)))
     with suppress(SQLAlchemyError, OSError):  # the act is done: that it can't be kept is no error
-        store.keep(digest, given, subject_no=_number(home, asker), at=now)
+        store.keep(digest, given, subject=_about(home, asker), at=now)
     return given
 
 
-def _number(home: Home, asker: Asker) -> int | None:
+def _about(home: Home, asker: Asker) -> bytes | None:
     if asker.about is None:
         return None
     try:
-        return asker.find(home).number
+        return asker.find(home).holder.raw
     except NotFound:
         return None
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from volens.access.exception_store import CaseStore
 from volens.access.exceptions import Case
 from volens.app.home import Home
+from volens.app.retention import clock_of
 from volens.gate.accesses import AccessLeaves
 from volens.log.kinds import HoldClass
 from volens.safety.account_basics import BasicsDesk
@@ -83,7 +84,7 @@ class Safety:
         """
         ended = self._leases.end_due(at)
         expired = self.cases.expire(at)
-        done = self.notices.run(at)
+        done = self.notices.run(at, trusted=clock_of(self._home).look(at).until)
         return SafetyRun(ended=ended, expired=expired, told=done.told, erased=done.erased)
 
     def target(self) -> SafetyTarget:

@@ -165,6 +165,23 @@ ACCESS: tuple[TableClass, ...] = (
         ),
     ),
     TableClass(
+        name="repeat",
+        counted_by="subject_raw",
+        held=rows_of(
+            {
+                "digest": ("hash of who asked and their key", "finds it", DIGEST, NO_PERSON),
+                "subject": ("whom the answer is about", "goes with that account", RANDOM),
+                "request": ("hash of what was asked", "tells a repeat", DIGEST, NO_PERSON),
+                "status": ("how the request went", "is answered again"),
+                "answer": ("the answer: ids and states", "is answered again"),
+                "ends_ms": ("when it goes", "after a day"),
+            },
+            basis=_SAFE,
+            kept="a day; erased with the account",
+            seen_by=SERVICE,
+        ),
+    ),
+    TableClass(
         name="embed_token",
         counted_by="subject_raw",
         held=rows_of(

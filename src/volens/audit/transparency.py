@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from statistics import median
 
 from volens.audit.paper import Paper, Section
@@ -20,7 +21,16 @@ from volens.audit.trail import Trail
 from volens.core.purposes import Purpose
 from volens.core.time import format_moment
 from volens.log.entries import Entry
-from volens.log.kinds import AccessReason, EntryKind, HoldClass, RequestKind, RequestOutcome
+from volens.log.kinds import (
+    AccessReason,
+    EntryKind,
+    ExceptionClass,
+    ExceptionEnd,
+    HoldClass,
+    RefusalGround,
+    RequestKind,
+    RequestOutcome,
+)
 
 VERSION = "volens-transparency/v1"
 _EXCEPTIONAL = (Purpose.SAFETY_REVIEW, Purpose.LEGAL_ORDER, Purpose.EMERGENCY)
@@ -107,17 +117,51 @@ def _accesses(trail: Trail, period: Period) -> Section:
 
 
 def _exceptions(trail: Trail, period: Period) -> Section:
-    found = Counter(
-        str(entry.fields["purpose"])
+    """Count by class; an entry of an access without one was written before there were cases."""
+
+    def by_class(*kinds: EntryKind, **wanted: StrEnum) -> Counter[str]:
+        return Counter(
+            str(entry.fields["class"])
+            for _, entry in _of(trail, period, *kinds)
+            if all(entry.fields[name] is value for name, value in wanted.items())
+        )
+
+    asked = by_class(EntryKind.EXCEPTION_OPENED)
+    refused = by_class(EntryKind.EXCEPTION_CLOSED, end=ExceptionEnd.REFUSED)
+    refused += by_class(EntryKind.EXCEPTION_REFUSED)
+    told = by_class(EntryKind.EXCEPTION_NOTIFIED)
+    seen = Counter(
+        str(entry.fields.get("exception", "none"))
         for _, entry in _of(trail, period, EntryKind.ACCESS_INTENT)
         if entry.fields["purpose"] in _EXCEPTIONAL
     )
+    days: dict[str, list[int]] = defaultdict(list)
+    for _, entry in _of(trail, period, EntryKind.EXCEPTION_NOTIFIED):
+        days[str(entry.fields["class"])].append(int(str(entry.fields["days"])))
+    names = [kind.value for kind in ExceptionClass] + ["none"] * ("none" in seen)
+    rows = tuple(
+        (
+            name,
+            *(str(counted[name]) for counted in (asked, refused, seen, told)),
+            f"{median(days[name]):.1f}" if days[name] else "-",
+        )
+        for name in names
+    )
     return Section(
         title="Exceptions",
-        said=("Accesses that rest on no choice of the person, by what they were for.",),
-        columns=("exception", "#accesses"),
-        rows=tuple((purpose.value, str(found[purpose.value])) for purpose in _EXCEPTIONAL),
-        picture=tuple((purpose.value, found[purpose.value]) for purpose in _EXCEPTIONAL),
+        said=(
+            (
+                "Looks at what people wrote that rest on no choice of theirs. Refused: by the "
+                "second person, or for what was not valid, informal requests among them."
+            ),
+            "Days to notice: from the end of a case to telling its person, gags included.",
+        ),
+        columns=(
+            *("exception", "#asked", "#refused", "#accesses"),
+            *("#people told", "#median days to notice"),
+        ),
+        rows=rows,
+        picture=tuple((name, asked[name]) for name in names),
     )
 
 
@@ -134,18 +178,22 @@ def _authorities(trail: Trail, period: Period) -> Section:
         "gag_until" in entry.fields for _, entry in _of(trail, period, EntryKind.HOLD_PLACED)
     )
     released = len(_of(trail, period, EntryKind.HOLD_RELEASED))
+    refused = Counter(
+        entry.fields["ground"] for _, entry in _of(trail, period, EntryKind.EXCEPTION_REFUSED)
+    )
     rows = [
         *((f"accesses for {reason.value}", str(asked[reason.value])) for reason in _LEGAL),
         *((f"{kind.value} holds placed", str(holds[kind.value])) for kind in HoldClass),
         ("of these, with a time in which the person is not told", str(gagged)),
         ("holds ended", str(released)),
+        *((f"requests refused: {ground.value}", str(refused[ground])) for ground in RefusalGround),
     ]
     return Section(
         title="Courts, authorities and governments",
         said=(
             (
-                "What was asked for and refused leaves no access. Such refusals are not in the log "
-                "yet and are not counted here."
+                "What was asked for and refused leaves no access: such refusals are counted here "
+                "and, by class, under exceptions."
             ),
         ),
         columns=("what", "#how many"),

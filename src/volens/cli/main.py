@@ -68,6 +68,10 @@ COMMANDS = {
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),
     "export": _Entry(module="export", text="Give a person a copy of all their data, in one file."),
     "report": _Entry(module="report", text="Report a reply or a chat, for its person."),
+    "flag": _Entry(module="flag", text="What safety classifiers flagged.", group=True),
+    "case": _Entry(
+        module="case", text="Exceptions: who may look at which turns, and why.", group=True
+    ),
     "reports": _Entry(module="reports", text="What people reported, for trust and safety."),
     "verify": _Entry(
         module="verify", text="Check a dataset, proof, receipt, export or log, offline."

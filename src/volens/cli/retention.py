@@ -13,6 +13,7 @@ from volens.app.erasing import eraser_of
 from volens.app.home import Home
 from volens.app.retention import clock_of, forecast_of, late_in, retention_of
 from volens.app.rights import rights_desk
+from volens.app.safety import safety_of
 from volens.cli.commands import ForceYes, Session, command, new_group
 from volens.cli.failures import UNAVAILABLE, UNVERIFIED
 from volens.cli.homes import parse_end, read_home, write_home
@@ -83,6 +84,7 @@ def run(session: Session) -> Answer:
         now = home.clock.now()
         if session.dry_run:
             return _would_run(home, now)
+        safety_of(home).run(now)
         erasing = eraser_of(home)
         done = retention_of(home, erasing).run(now)
         judged = clock_of(home).look(now)

@@ -12,6 +12,7 @@ from volens.cli.commands import Session, command, new_group
 from volens.cli.output import DIM, GOOD, WARN, Answer, line
 from volens.core.errors import InvalidInput
 from volens.door.doorway import Settings
+from volens.door.provider import provider_from
 from volens.log.note import parse_vkey
 from volens.server.listening import Listening
 from volens.server.run import Serving, Started, serve
@@ -64,6 +65,7 @@ def run(
             public_url=url,
             secure=url.startswith("https://") if url else listening.secure,
             embedded_by=tuple(embedded_by or ()),
+            provider=provider_from(session.environment),
         ),
         environment=session.environment,
         witnesses=[_witness(text) for text in witness or ()],

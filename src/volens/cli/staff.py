@@ -24,6 +24,7 @@ from volens.vault.subjects import check_word
 
 GROUP = new_group("Who works here, in which roles, until when.")
 _DAYS = 90
+_ROLES = f"One of {', '.join(Role)}."
 
 UntilOption = Annotated[
     str | None,
@@ -35,9 +36,7 @@ UntilOption = Annotated[
 def add(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What is typed to sign in.")],
-    role: Annotated[
-        list[Role] | None, typer.Option(help="A role; more than once for more.")
-    ] = None,
+    role: Annotated[list[Role] | None, typer.Option(metavar="ROLE", help=_ROLES)] = None,
     until: UntilOption = None,
     organisation: Annotated[
         str | None, typer.Option(help="Whose administrator this is, for organisation_admin.")
@@ -92,7 +91,7 @@ def list_staff(session: Session) -> Answer:
 def give_role(
     session: Session,
     account: AccountArgument,
-    role: Annotated[Role, typer.Argument(help="The role.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help=_ROLES)],
     until: UntilOption = None,
     take: Annotated[
         bool, typer.Option("--end", help="End the role now instead, and every session with it.")
@@ -100,20 +99,22 @@ def give_role(
 ) -> Answer:
     """Give a role until a day, or end one at once."""
     with write_home(session) as home:
-        found, roles = find_account(home, account), roles_of(home)
+        found, roles, wanted = find_account(home, account), roles_of(home), _role(role)
         now = home.clock.now()
         ends = parse_end(until, now) if until else now + timedelta(days=_DAYS)
         if session.dry_run:
-            text = f"would {'end' if take else 'give'} the role {role.value}"
+            text = f"would {'end' if take else 'give'} the role {wanted.value}"
             return Answer(document={"dry_run": True}, shown=(line(text),))
         if take:
-            roles.end(found, role)
+            roles.end(found, wanted)
         else:
-            roles.give(found, role, until=ends)
+            roles.give(found, wanted, until=ends)
         document = _document(home, accounts_of(home).by_id(found.id), roles.of(found))
     day = format_moment(ends)[:10]
     text = (
-        f"Ended {role.value} of {found.id}." if take else f"{found.id} is {role.value} until {day}."
+        f"Ended {wanted.value} of {found.id}."
+        if take
+        else f"{found.id} is {wanted.value} until {day}."
     )
     return Answer(document=document, shown=(line(text, GOOD),))
 
@@ -129,6 +130,18 @@ def end(session: Session, account: AccountArgument) -> Answer:
         document = _document(home, ended, roles_of(home).of(ended))
     text = f"Ended {ended.id}. Nobody is signed in with it any more."
     return Answer(document=document, shown=(line(text, GOOD),))
+
+
+def _role(word: str) -> Role:
+    """Return the role of this name.
+
+    Raises:
+        InvalidInput: ``word_unknown``.
+    """
+    try:
+        return Role(word)
+    except ValueError:
+        raise InvalidInput("word_unknown", f"no role {word[:40]!r}", hint=_ROLES) from None
 
 
 def _told(roles: list[GivenRole]) -> str:

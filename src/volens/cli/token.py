@@ -20,6 +20,7 @@ from volens.vault.subjects import check_word
 
 GROUP = new_group("With what programs prove who they are.")
 _DAYS = 90
+_SCOPES = f"What it is good for; more than once for more: {', '.join(Scope)}."
 _MOST_DAYS = 366
 
 
@@ -27,9 +28,7 @@ _MOST_DAYS = 366
 def issue(
     session: Session,
     label: Annotated[str, typer.Argument(metavar="LABEL", help="A word for the program.")],
-    scope: Annotated[
-        list[Scope], typer.Option(help="What it is good for; more than once for more.")
-    ],
+    scope: Annotated[list[Scope], typer.Option(metavar="SCOPE", help=_SCOPES)],
     days: Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="How long it lasts.")] = _DAYS,
 ) -> Answer:
     """Issue an API token. It is shown once."""

@@ -1,4 +1,4 @@
-"""The cookies: the session's, the form's before anybody is signed in, and the known browser's.
+"""The cookies: of the session, of a form before that, of a known browser, of a way to a provider.
 
 Over TLS their names begin with ``__Host-``: a browser then takes them from this very host only, for
 the whole of it, and never in the clear (RFC 6265bis, 4.1.3.2).
@@ -16,6 +16,7 @@ from volens.door.doorway import doorway_of
 SESSION: Final = "volens-session"
 FORM: Final = "volens-form"
 DEVICE: Final = "volens-device"
+PROVIDER: Final = "volens-provider"
 _LONGEST_COOKIE: Final = 512
 
 

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from volens.app.home import Home
 from volens.app.thread import HomeThread
+from volens.door.provider import Provider
 
 _Result = TypeVar("_Result")
 
@@ -24,6 +25,8 @@ class Settings:
     """Whether it is reached over TLS: cookies and headers depend on it."""
     embedded_by: tuple[str, ...] = ()
     """Origins whose pages may show a page of this server in a frame."""
+    provider: Provider | None = None
+    """Another provider that signs people in (OpenID Connect)."""
     demo: bool = False
     """A demo home: the sign-in page says how to come in."""
 

@@ -51,6 +51,11 @@ class Limits:
     burst: float = 300.0
     """How many of them at once."""
 
+    programs_a_second: float = 1_000.0
+    """The same for what programs ask (`programs_at`): one address asks for many people."""
+    programs_burst: float = 4_000.0
+    programs_at: str = "/v1/"
+
     def body_of(self, path: str) -> int:
         """Return the largest body that a path takes."""
         for prefix, size in self.body_bytes_of.items():
@@ -132,8 +137,10 @@ class Limiter:
         self._limits = limits
         self._ticking = ticking
         self._refused = refused
-        self._buckets = Buckets(
-            a_second=limits.a_second, burst=limits.burst, key=entropy.draw(_KEY_BYTES)
+        key = entropy.draw(_KEY_BYTES)
+        self._pages = Buckets(a_second=limits.a_second, burst=limits.burst, key=key)
+        self._programs = Buckets(
+            a_second=limits.programs_a_second, burst=limits.programs_burst, key=key
         )
         self._working = 0
 
@@ -156,7 +163,10 @@ class Limiter:
 
     def _admit(self, scope: Scope, most: int) -> None:
         client = scope.get("client")
-        wait = self._buckets.take(client[0] if client else "", self._ticking())
+        programs = scope["path"].startswith(self._limits.programs_at)
+        wait = (self._programs if programs else self._pages).take(
+            client[0] if client else "", self._ticking()
+        )
         if wait:
             hint = f"try again in {wait:.1f} s"
             raise TooManyRequests("too_many_requests", "this network asks too often", hint=hint)

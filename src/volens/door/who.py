@@ -127,4 +127,4 @@ async def program_of(doorway: Doorway, header: str) -> Principal | None:
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret.startswith(PREFIX) or len(secret) > _LONGEST_BEARER:
         return None
-    return await doorway.run(lambda home: tokens_of(home).find(secret))
+    return await doorway.look(lambda home: tokens_of(home).find(secret))

@@ -107,6 +107,20 @@ ACCESS_ROWS: Final[tuple[MapRow, ...]] = (
         },
     ),
     *table_rows(
+        "main.db repeat",
+        "access",
+        Method.ROW_DELETED,
+        When.ACCOUNT,
+        {
+            "digest": "keyed digest of who asked and their key",
+            "subject": "whom the answer is about",
+            "request": "keyed digest of what was asked",
+            "status": "whether it went well",
+            "answer": "the answer that was given: ids and states",
+            "ends_ms": "until when it is kept; a day",
+        },
+    ),
+    *table_rows(
         "main.db embed_token",
         "access",
         Method.ROW_DELETED,

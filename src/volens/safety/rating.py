@@ -86,7 +86,7 @@ class RatingDesk:
         census = self._gate.facts.census(self._gate.policy, USE, self._clock.now())
         numbers = chain.from_iterable(one.subjects.tolist() for one in census.permitted())
         for subject in map(self._subjects.by_number, numbers):
-            for held in self._vault.of_subject(subject):
+            for held in list(self._vault.of_subject(subject)):  # no query stays open
                 if self._gate.decide(subject, USE, held).permit:
                     yield held.id
 

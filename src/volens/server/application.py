@@ -2,37 +2,97 @@
 
 from __future__ import annotations
 
-import importlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any
+from pathlib import Path
+from traceback import extract_tb
 
-from prometheus_client.core import CounterMetricFamily, Metric
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from volens.core.errors import Denied, VolensError
+from volens.access.model import Scope as TokenScope
+from volens.api.application import api_application
+from volens.api.check import CheckRoute
+from volens.core.errors import InvalidInput, NotFound, Unavailable, VolensError
 from volens.core.ports import Entropy
 from volens.door.doorway import Doorway
 from volens.door.headers import SecurityHeaders
 from volens.door.limits import Limiter, Limits
-from volens.door.metrics import CONTENT_TYPE, Counted, Metrics, gauge
+from volens.door.metrics import CONTENT_TYPE, Counted, Metrics
 from volens.door.problems import problem
+from volens.door.who import service_of
 from volens.gateway.routes import Gateway, gateway_routes
 from volens.server.status import Status
 from volens.storage.system import SystemEntropy
+from volens.web.routes import web_routes
+from volens.web.shell import error_page
 
 _USUAL = Limits()
-_TOLD = {
-    "volens_gateway_chats_total": "Chats served, by what became of them.",
-    "volens_gateway_refused_total": "Requests that went nowhere, by why.",
-    "volens_gateway_upstream_total": "Calls of the upstream, by how they ended.",
-}
+_API = "/v1/"
+_NOT_FOUND = 404
+
+
+class Application:
+    """What serves every door of one home.
+
+    From the outside in: security headers, counters, limits, what contains mistakes, then the
+    routes. The check of choices comes first, since it is asked most.
+    """
+
+    def __init__(
+        self,
+        doorway: Doorway,
+        *,
+        status: Status,
+        limits: Limits,
+        entropy: Entropy,
+        gateway: Gateway,
+    ) -> None:
+        """Serve the home behind `doorway`; see `application`."""
+        self._gateway = gateway
+        status.count_gateway(self._gateway.counters)
+        routes: list[BaseRoute] = [
+            *check_routes(doorway),
+            Route("/healthz", _alive, methods=["GET"]),
+            Route("/readyz", _ready, methods=["GET"]),
+            Route("/metrics", _metrics, methods=["GET"]),
+            *gateway_routes(self._gateway),
+            Mount("/v1", app=api_application(doorway)),
+            *web_routes(),
+        ]
+        inner = Starlette(
+            routes=routes,
+            exception_handlers={VolensError: _said, HTTPException: _not_served},
+        )
+        inner.state.doorway = doorway
+        inner.state.status = status
+        settings = doorway.settings
+        limited = Limiter(
+            _Contained(inner, status.say),
+            limits,
+            entropy=entropy,
+            ticking=time.monotonic,
+            refused=lambda code: status.metrics.refused.labels(code).inc(),
+        )
+        self._app: ASGIApp = SecurityHeaders(
+            Counted(limited, status.metrics),
+            secure=settings.secure,
+            entropy=entropy,
+            embedded_by=settings.embedded_by,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self._app(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """Finish what goes on after an answer: captures that wait, connections upstream."""
+        await self._gateway.aclose()
 
 
 def application(
@@ -42,69 +102,92 @@ def application(
     limits: Limits = _USUAL,
     entropy: Entropy | None = None,
     gateway: Gateway | None = None,
-) -> ASGIApp:
+) -> Application:
     """Return what serves every door of one home.
-
-    From the outside in: security headers, counters, limits, then the routes. The check of choices
-    comes first, since it is asked most.
 
     Args:
         doorway: the home, and how it is reached.
         status: how the server is; one that knows nothing by default.
         limits: what is taken.
         entropy: for nonces and the limiter's key; the system's by default.
-        gateway: what passes chats on; whoever makes it closes it.
+        gateway: what passes chats on; one to the upstream of the environment by default.
     """
-    status = status or Status(Metrics(), thread=doorway.thread)
-    entropy = entropy or SystemEntropy()
-    gateway = gateway or Gateway()
-    status.metrics.gauges(partial(_passed_on, gateway))
-    routes: list[BaseRoute] = [
-        *check_routes(doorway),
-        Route("/healthz", _alive, methods=["GET"]),
-        Route("/readyz", _ready, methods=["GET"]),
-        Route("/metrics", _metrics, methods=["GET"]),
-        *gateway_routes(gateway),
-        *_api_mount(doorway),
-        *_routes_of("volens.web.routes", "web_routes"),
-    ]
-    inner = Starlette(routes=routes, exception_handlers={VolensError: _said})
-    inner.state.doorway = doorway
-    inner.state.status = status
-    settings = doorway.settings
-    limited = Limiter(
-        inner,
-        limits,
-        entropy=entropy,
-        ticking=time.monotonic,
-        refused=lambda code: status.metrics.refused.labels(code).inc(),
+    return Application(
+        doorway,
+        status=status or Status(Metrics(), thread=doorway.thread),
+        limits=limits,
+        entropy=entropy or SystemEntropy(),
+        gateway=gateway or Gateway(),
     )
-    return SecurityHeaders(
-        Counted(limited, status.metrics),
-        secure=settings.secure,
-        entropy=entropy,
-        embedded_by=settings.embedded_by,
-    )
+
+
+def check_routes(doorway: Doorway) -> list[BaseRoute]:
+    """Return the route of checks, which workers have too."""
+    return [Route("/v1/choices:check", CheckRoute(doorway), methods=["POST"])]
+
+
+def say_error(request: Request, error: VolensError) -> Response:
+    """Return the answer that says an error: a problem for programs, a page for people."""
+    if request.url.path.startswith(_API) or "text/html" not in request.headers.get("accept", ""):
+        return problem(error)
+    return error_page(request, error)
 
 
 def _said(request: Request, error: Exception) -> Response:
-    """Say an error that a route let through."""
-    del request
     assert isinstance(error, VolensError)
-    return problem(error)
+    return say_error(request, error)
 
 
-def _passed_on(gateway: Gateway) -> Iterator[Metric]:
-    """Yield the gateway's counters."""
-    families: dict[str, CounterMetricFamily] = {}
-    for (name, label, word), count in gateway.counters.samples().items():
-        family = families.get(name)
-        if family is None:
-            family = families[name] = CounterMetricFamily(name, _TOLD[name], labels=(label,))
-        family.add_metric((word,), count)
-    yield from families.values()
-    waiting = [("", float(len(gateway.captures)))]
-    yield gauge("volens_gateway_waiting", "Served chats that wait to be kept.", waiting)
+def _not_served(request: Request, error: Exception) -> Response:
+    """Say that no route serves this path, or not with this method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == _NOT_FOUND:
+        return say_error(request, NotFound("page_unknown", "there is nothing at this address"))
+    answer = say_error(
+        request, InvalidInput("method_not_allowed", "this address is not asked like that")
+    )
+    answer.status_code = error.status_code
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+class _Contained:
+    """Answers for a route that made a mistake, and says where; never with what was in hand.
+
+    The message of an unexpected error may quote what somebody wrote. So only its type and place are
+    told, and nothing reaches the server's own log.
+    """
+
+    def __init__(self, app: ASGIApp, say: Callable[[str], None]) -> None:
+        self._app = app
+        self._say = say
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:  # noqa: BLE001 - whatever it was
+            self._say(f"mistake: {_place(error)}")
+            if not begun:
+                told = Unavailable("mistake", "something went wrong here", hint="try again later")
+                answer = problem(told)
+                answer.status_code = 500
+                await answer(scope, receive, send)
+
+
+def _place(error: Exception) -> str:
+    frames = extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "volens" in frame.filename] or frames
+    if not ours:
+        return type(error).__name__
+    return f"{type(error).__name__} in {Path(ours[-1].filename).name}:{ours[-1].lineno}"
 
 
 def _alive(request: Request) -> Response:
@@ -124,7 +207,7 @@ async def _metrics(request: Request) -> Response:
     """Answer the counters: to this machine, or to a token that is good for them."""
     status: Status = request.app.state.status
     if not _is_local(request):
-        raise Denied("sign_in_needed", "metrics take a token of the scope metrics:read")
+        await service_of(request, TokenScope.METRICS)
     return Response(status.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -136,27 +219,3 @@ def _is_local(request: Request) -> bool:
         return ip_address(client.host).is_loopback
     except ValueError:
         return False
-
-
-def _found(module: str, name: str) -> Callable[..., Any] | None:
-    try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError:
-        return None
-    return found
-
-
-def _routes_of(module: str, name: str) -> Sequence[BaseRoute]:
-    make = _found(module, name)
-    return make() if make else ()
-
-
-def check_routes(doorway: Doorway) -> Sequence[BaseRoute]:
-    """Return the route of checks, which workers have too."""
-    make = _found("volens.api.check", "CheckRoute")
-    return (Route("/v1/choices:check", make(doorway), methods=["POST"]),) if make else ()
-
-
-def _api_mount(doorway: Doorway) -> Sequence[BaseRoute]:
-    make = _found("volens.api.application", "api_application")
-    return (Mount("/v1", app=make(doorway)),) if make else ()

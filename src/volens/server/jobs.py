@@ -5,9 +5,10 @@
     retention  what is due goes, once a day; what was missed is caught up with
     requests   people's requests that are answered by now are closed
     audit      every invariant is checked, in the rhythm of the home's region
+    safety     leases and cases whose time is over end, people are told of looks they may know of
+    webhooks   other systems are told of changes of choices
     witness    known witnesses cosign, so that the clock can be trusted
     receipts   who gave an address is told how far an erasure is
-    webhooks   receivers are told of choices and erasures
 
 Each is tried again when it fails, and none stops another (`runner`). What takes long is done in
 steps, with other acts between them.
@@ -16,7 +17,7 @@ steps, with other acts between them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from volens.app.home import Home
 from volens.app.mailing import Letter, deliver, note_delivered, waiting_letters, write_letter
 from volens.app.retention import clock_of, late_in, retention_of
 from volens.app.rights import rights_desk
+from volens.app.safety import safety_of
 from volens.app.thread import HomeThread, Steps
 from volens.app.witnesses import Remembered, remember, remembered
 from volens.audit.model import Report
@@ -38,7 +40,6 @@ from volens.audit.run import every_days, run_audit
 from volens.core.errors import VolensError
 from volens.core.ids import ErasureId
 from volens.core.time import parse_moment
-from volens.gateway.webhooks import Deliverer
 from volens.lifecycle.retention import RetentionRun
 from volens.lifecycle.trusted_time import Judgement
 from volens.log.note import parse_vkey
@@ -58,11 +59,16 @@ RHYTHMS: Final[Mapping[str, Rhythm]] = {
     "requests": Rhythm(every=timedelta(hours=1), late_after=timedelta(hours=6)),
     "witness": Rhythm(every=timedelta(hours=1), late_after=timedelta(days=2)),
     "receipts": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
-    "webhooks": Rhythm(every=_SECOND, late_after=timedelta(hours=1)),
+    "safety": Rhythm(every=timedelta(seconds=10), late_after=timedelta(minutes=5)),
+    "webhooks": Rhythm(every=timedelta(seconds=1), late_after=timedelta(minutes=15)),
     "watch": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
 }
 _AUDIT_EARLY: Final = timedelta(days=1)
 """So much before it would be overdue an audit is made."""
+
+
+async def _nothing() -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,7 @@ class Jobs:
         *,
         home: Home,
         environment: Mapping[str, str],
+        deliver_webhooks: Callable[[], Awaitable[object]] = _nothing,
         witnesses: Sequence[Remembered] = (),
         lag: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
@@ -104,6 +111,7 @@ class Jobs:
             home: that home, of which only what is safe in any thread is used here: its log, the
                 stamps of its journals, its clock.
             environment: where the mail server is named.
+            deliver_webhooks: tells webhooks what they have not been told yet.
             witnesses: whom to ask besides those that cosigned before.
             lag: told at each publication how long the oldest entry waited for it, in seconds.
         """
@@ -112,9 +120,9 @@ class Jobs:
         self._ledger, self._erasures = home.ledger, home.erasures
         self.clock = home.clock
         self._lag = lag
+        self._deliver = deliver_webhooks
         self._environment = environment
         self._witnesses = tuple(witnesses)
-        self._deliverer = Deliverer(thread)
         self._stamps: object = None
         self._unpublished: float | None = None
         self.watched = Watched()
@@ -132,7 +140,8 @@ class Jobs:
             "witness": self.cosign,
             "requests": self.settle_requests,
             "receipts": self.mail,
-            "webhooks": self.tell,
+            "safety": self.end_leases,
+            "webhooks": self.tell_others,
             "watch": self.watch,
         }
         jobs = [
@@ -197,11 +206,6 @@ class Jobs:
         await self._thread.run(lambda home: len(rights_desk(home).settle()))
         return WELL
 
-    async def tell(self) -> Found:
-        """Tell receivers what they have not been told; one that fails is its operator's matter."""
-        await self._deliverer.run_once()
-        return WELL
-
     async def audit(self) -> Found:
         """Check every invariant, sign and keep the report.
 
@@ -213,6 +217,16 @@ class Jobs:
             report = await self._thread.run(_audited)
         await self._thread.run(partial(_keep, report))
         return Found(alarm="audit_failed" if report.failed else "")
+
+    async def end_leases(self) -> Found:
+        """End leases and cases whose time is over, and do what follows from that."""
+        await self._thread.run(lambda home: safety_of(home).run(home.clock.now()))
+        return WELL
+
+    async def tell_others(self) -> Found:
+        """Tell webhooks what they have not been told; one that fails is tried again by itself."""
+        await self._deliver()
+        return WELL
 
     async def cosign(self) -> Found:
         """Have every known witness cosign; the network is waited for outside the home's thread."""

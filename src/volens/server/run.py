@@ -16,6 +16,7 @@ from volens.app.witnesses import Remembered
 from volens.door.doorway import Doorway, Settings
 from volens.door.metrics import Metrics
 from volens.gateway.routes import Gateway
+from volens.gateway.webhooks import Deliverer
 from volens.server.application import application
 from volens.server.jobs import Jobs
 from volens.server.listening import (
@@ -68,8 +69,7 @@ def serve(
     2. The address is taken and written into the home, for who finds the lock taken.
     3. Workers are started; `started` is told where the server is.
     4. Requests are answered, and jobs are done when they are due.
-    5. Told to end: no new requests; those that have begun, and jobs, get to their end, and
-       what the gateway served is kept.
+    5. Told to end: no new requests; those that have begun, and jobs, get to their end.
     6. Acts that wait for the home are finished, the log is published, the lock is given up.
 
     Args:
@@ -93,23 +93,21 @@ def serve(
         if not settings.public_url:
             settings = replace(settings, public_url=address)
         status = Status(metrics, thread=thread, say=say)
+        doorway = Doorway(thread=thread, settings=settings)
+        webhooks = Deliverer(doorway)
         jobs = thread.run_here(
             lambda home: Jobs(
                 thread,
                 home=home,
                 environment=serving.environment,
+                deliver_webhooks=webhooks.run_once,
                 witnesses=serving.witnesses,
                 lag=metrics.publish_lag.observe,
             )
         )
-        doorway = Doorway(thread=thread, settings=settings)
         gateway = Gateway(environment=serving.environment)
-        config = server_config(
-            application(doorway, status=status, gateway=gateway),
-            tls=tls,
-            proxied=listening.behind_proxy,
-        )
-        server = Server(config)
+        app = application(doorway, status=status, gateway=gateway)
+        server = Server(server_config(app, tls=tls, proxied=listening.behind_proxy))
         with saying_where(serving.folder, settings.public_url), _crew(serving) as (crew, workers):
             runner = Runner(jobs.listed(), clock=jobs.clock, told=status.told)
             status.follow(jobs, runner, crew)
@@ -119,8 +117,8 @@ def serve(
                 ended = asyncio.Event()
                 working = asyncio.ensure_future(_work(server, jobs, runner, crew, ended))
                 await server.serve(sockets=[taken])
-                await gateway.aclose()
                 ended.set()
+                await app.aclose()
                 await working
 
             asyncio.run(both())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 
 from volens.app.thread import HomeThread
 from volens.door.metrics import Metrics, gauge
+from volens.gateway.counters import Counters
 from volens.server.jobs import Jobs
 from volens.server.runner import Runner, Told
 from volens.server.workers import Crew
@@ -26,7 +27,8 @@ class Status:
         """Count into `metrics`; `say` gets a line whenever alarms change."""
         self.metrics = metrics
         self._thread = thread
-        self._say = say
+        self.say = say
+        self._gateway: Counters | None = None
         self._jobs: Jobs | None = None
         self._runner: Runner | None = None
         self._crew: Crew | None = None
@@ -36,6 +38,10 @@ class Status:
     def follow(self, jobs: Jobs, runner: Runner, crew: Crew | None = None) -> None:
         """Ask these from now on."""
         self._jobs, self._runner, self._crew = jobs, runner, crew
+
+    def count_gateway(self, counters: Counters) -> None:
+        """Tell what the gateway counts too."""
+        self._gateway = counters
 
     def alarms(self) -> list[str]:
         """Return what somebody has to look at, each once, as words."""
@@ -60,16 +66,18 @@ class Status:
         now = self.alarms()
         for word in now:
             if word not in self._said:
-                self._say(f"alarm: {word}")
+                self.say(f"alarm: {word}")
         for word in self._said:
             if word not in now:
-                self._say(f"over: {word}")
+                self.say(f"over: {word}")
         self._said = now
 
     def _gauges(self) -> Iterator[Metric]:
         yield gauge("volens_home_waiting", "Acts that wait or run.", [("", self._thread.waiting)])
         alarms = self.alarms()
         yield gauge("volens_alarms", "1 for each alarm.", [(one, 1.0) for one in alarms], "alarm")
+        if self._gateway is not None:
+            yield from _counted(self._gateway)
         if self._jobs is None or self._runner is None:
             return
         watched = self._jobs.watched
@@ -85,3 +93,15 @@ class Status:
         yield gauge("volens_job_last_done_timestamp_seconds", "When.", done, "job")
         if self._crew is not None:
             yield from self._crew.gauges()
+
+
+def _counted(counters: Counters) -> Iterator[Metric]:
+    families: dict[tuple[str, str], CounterMetricFamily] = {}
+    for (name, label, word), count in counters.samples().items():
+        family = families.get((name, label))
+        if family is None:
+            plain = name.removesuffix("_total")
+            family = CounterMetricFamily(plain, "What the gateway did.", labels=(label,))
+            families[name, label] = family
+        family.add_metric((word,), count)
+    yield from families.values()

@@ -65,7 +65,7 @@ def _application(doorway: Doorway) -> SecurityHeaders:
     entropy = SystemEntropy()
     limited = Limiter(
         inner,
-        Limits(a_second=2_000.0, burst=4_000.0),
+        Limits(programs_a_second=10_000.0, programs_burst=20_000.0),
         entropy=entropy,
         ticking=time.monotonic,
     )

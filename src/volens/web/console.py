@@ -28,7 +28,7 @@ from volens.web import (
     console_system,
     console_tables,
 )
-from volens.web.console_frame import EVERYBODY, StaffPage, Visit
+from volens.web.console_frame import EVERYBODY, StaffPage, Visit, staff_words
 from volens.web.shell import environment
 
 GROUPS: Final = ("people", "privacy", "house", "papers")
@@ -84,5 +84,6 @@ PAGES: Final[Sequence[StaffPage]] = (
 
 def console_routes() -> list[BaseRoute]:
     """Return the routes of the console."""
-    environment().globals["staff_navigation"] = navigation
+    shared = environment().globals
+    shared["staff_navigation"], shared["staff_words"] = navigation, staff_words
     return [page.route() for page in PAGES]

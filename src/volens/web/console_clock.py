@@ -1,4 +1,4 @@
-"""The clock by which data is destroyed: how it stands, and an officer's word for what time it is."""
+"""The clock by which data is destroyed: how it stands, and an officer's word for the time."""
 
 from __future__ import annotations
 

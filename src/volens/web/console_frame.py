@@ -185,12 +185,15 @@ class StaffPage:
             if self.step_up and not principal.stepped_up(now):
                 hint = "show once more that it is you, then send it again"
                 raise Denied("step_up_needed", "this takes a fresh proof of who acts", hint=hint)
-        words = words_for(request)
-        if words.language not in LANGUAGES:
-            words = words_of("en")
+        words = staff_words(words_for(request))
         return Visit(
             request=request, principal=principal, words=words, now=now, form=form, lists=lists
         )
+
+
+def staff_words(words: Words) -> Words:
+    """Return the words that the console has for somebody who reads `words`."""
+    return words if words.language in LANGUAGES else words_of("en")
 
 
 def chosen(vocabulary: type[_Word], text: str, what: str) -> _Word:

@@ -72,8 +72,8 @@ class Instructions:
 def within_matrix(policy: Policy) -> tuple[Purpose, ...]:
     """Return what an organisation may instruct: what some tier of a plan for organisations has.
 
-    A purpose that the matrix never allows there can't be instructed, nor what is prohibited: nobody can
-    say yes to that.
+    A purpose that the matrix never allows there can't be instructed, nor
+    what is prohibited.
     """
     pack = policy.pack
     tiers = {

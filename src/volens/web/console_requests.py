@@ -7,6 +7,7 @@ their own pages; the officer never has it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -86,10 +87,8 @@ def one_request(home: Home, name: str) -> OneRequest:
     request = request_store(home).find(name)
     region = home.identity.region
     if request.subject is not None:
-        try:
+        with suppress(NotFound):  # the account is gone: the region of the home counts
             region = home.subjects.find(request.subject).region
-        except NotFound:
-            pass  # the account is gone; the region of the home counts
     until = rights_desk(home).deadline(request.kind, region, request.opened)
     return OneRequest(
         request=request,

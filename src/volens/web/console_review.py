@@ -138,7 +138,7 @@ def _find(home: Home, visit: Visit, name: str) -> Case:
         parse_id(IdKind.CASE, name)
         return safety_of(home).cases.find(visit.principal, name)
     except (Denied, InvalidInput, NotFound):
-        raise NotFound("page_missing", "there is no such case, or it is not yours") from None
+        raise NotFound("case_unknown", "there is no such case, or it is not yours") from None
 
 
 async def _queue(visit: Visit) -> Response:
@@ -227,7 +227,9 @@ async def _case(visit: Visit) -> Response:
     name = visit.part("case")
     case = await visit.run(lambda home: _find(home, visit, name))
     terms = await visit.run(
-        lambda home: {one.exception: one for one in safety_of(home).cases.terms()}.get(case.exception)
+        lambda home: {one.exception: one for one in safety_of(home).cases.terms()}.get(
+            case.exception
+        )
     )
     leases = await visit.run(lambda home: safety_of(home).cases.leases(visit.principal, case.id))
     state = case.state(visit.now)
@@ -238,7 +240,7 @@ async def _case(visit: Visit) -> Response:
     values = {
         "case": case,
         "state": state.value,
-        "record": record_document(case.record),
+        "record": {} if case.record is None else record_document(case.record),
         "leases": leases,
         "may_approve": state is CaseState.WAITING and second,
         "waits_for_other": state is CaseState.WAITING and not second,

@@ -71,7 +71,7 @@ def shown(home: Home, name: TableName, words: Words) -> Shown:
         case TableName.NEVER:
             rows = tuple((text,) for text in prohibitions(policy, language))
             table = TextTable(columns=(words("console.table.never"),), rows=rows)
-        case TableName.PROTECTIONS | TableName.EXCEPTIONS | TableName.ROLES:
+        case _:
             table = _section(policy.pack, name.value, words)
     return Shown(
         name=name,

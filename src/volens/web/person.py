@@ -38,6 +38,7 @@ def person_routes() -> list[BaseRoute]:
         _post("/me/export", person_export.start_export),
         _get("/me/export/file", person_export.send_export),
         _get("/me/holds", looking("person/holds.html", person_policy.holds_page, here="holds")),
+        _post("/me/holds/{case}", acting(person_policy.answer_notice)),
         _get("/me/policy", looking("person/policy.html", person_policy.policy_page, here="policy")),
         _get(
             "/me/policy/versions",
@@ -111,6 +112,7 @@ def _leaving() -> list[BaseRoute]:
             looking("person/erasure.html", person_leaving.erasure_page, here="erasures"),
         ),
         _get("/me/erasures/{reference}/receipt.{form}", handing(person_leaving.erasure_file)),
+        _post("/me/erasures/{reference}/mail", acting(person_leaving.keep_mail)),
         _post("/me/erasures/{reference}/cancel", acting(person_leaving.take_back)),
     ]
 

@@ -9,15 +9,17 @@ from typing import Final
 from volens.app.access import access_keys
 from volens.app.erasing import dataset_target
 from volens.app.home import Home
+from volens.app.mailing import check_mail, keep_address
+from volens.app.receipts import issue
 from volens.app.retention import new_request
-from volens.core.errors import InvalidInput, NotFound
-from volens.core.ids import ConversationId, ErasureId, IdKind, parse_id
+from volens.core.errors import InvalidInput, NotFound, VolensError
+from volens.core.ids import ConversationId, IdKind, parse_id
 from volens.holds.erasure import Erasure, ErasureState
+from volens.lifecycle.addresses import Address
+from volens.lifecycle.mailing import check_address
 from volens.lifecycle.planning import Planner
-from volens.lifecycle.published import prove_published
-from volens.lifecycle.receipt import issue_receipt, verify_receipt
 from volens.lifecycle.receipt_form import check_contact
-from volens.lifecycle.receipt_outline import Outline, outline
+from volens.lifecycle.receipt_outline import Outline
 from volens.lifecycle.receipt_pages import receipt_html
 from volens.lifecycle.receipt_words import LANGUAGES
 from volens.log.kinds import ErasureScope
@@ -50,6 +52,7 @@ def delete_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "count": len(plan.conversations),
         "reached": dataset_target(home).reached(plan.numbers),
         "held": held,
+        "mail": mail_set_up(),
     }
 
 
@@ -63,6 +66,8 @@ def delete(home: Home, subject: Subject, asked: Asked) -> str:
     erasure = _wanted(home, subject, scope, asked.form.get("chat", ""))
     standing = home.erasures.request(erasure)
     home.erasures.drain()
+    if asked.form.get("mail", "").strip() and mail_set_up():
+        _keep_mail(home, standing, asked)
     if scope is ErasureScope.ACCOUNT:
         return f"/left?reference={standing.id}&key={_key(home, standing.id)}"
     return f"/me/erasures/{standing.id}?done=asked"
@@ -90,6 +95,7 @@ def erasure_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "outline": words,
         "can_take_back": erasure.is_open and now < erasure.cool_off_ends,
         "now": now,
+        "mail": mail_set_up() and erasure.state is not ErasureState.CANCELLED,
         "done": asked.query.get("done", ""),
     }
 
@@ -184,19 +190,34 @@ def _own(home: Home, subject: Subject, reference: str) -> Erasure:
     return found[0]
 
 
+def keep_mail(home: Home, subject: Subject, asked: Asked) -> str:
+    """Keep where the receipt of one deletion goes; it is forgotten once it was sent."""
+    erasure = _own(home, subject, asked.params["reference"])
+    _keep_mail(home, erasure, asked)
+    return f"/me/erasures/{erasure.id}?done=mail"
+
+
+def mail_set_up() -> bool:
+    """Say whether receipts can be mailed from here."""
+    try:
+        check_mail(os.environ)
+    except VolensError:
+        return False
+    return True
+
+
+def _keep_mail(home: Home, erasure: Erasure, asked: Asked) -> None:
+    written = asked.form.get("mail", "").strip()
+    check_address(written)
+    language = asked.words.language if asked.words.language in LANGUAGES else "en"
+    keep_address(home, Address(erasure=erasure.id, address=written, language=language))
+
+
 def _issued(home: Home, erasure: Erasure, asked: Asked) -> tuple[bytes, Outline]:
     """Issue what can be shown now; what is not published is not claimed."""
     contact = os.environ.get("VOLENS_CONTACT", "") or NO_CONTACT
     check_contact(contact)
     home.owned_log().publish()
-    verifier = home.signer.verifier
-    evidence = home.erasures.evidence(ErasureId(erasure.id))
-    data = issue_receipt(
-        erasure,
-        prove_published(home.folder / "log", verifier, evidence),
-        contact=contact,
-        issued=home.clock.now(),
-        signer=home.signer,
-    )
     language = asked.words.language if asked.words.language in LANGUAGES else "en"
-    return data, outline(verify_receipt(data, verifier), language=language)
+    issued = issue(home, erasure.id, language=language, contact=contact)
+    return issued.data, issued.words

@@ -7,11 +7,12 @@ from typing import Final
 from volens.app.home import Home
 from volens.app.policies import history
 from volens.app.rights import request_store, rights_desk
+from volens.app.safety import safety_of
 from volens.audit.inventory import held_of
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.purposes import Purpose
 from volens.gate.facts import known_purpose
-from volens.log.kinds import ErasureScope, RequestKind
+from volens.log.kinds import ErasureScope, KeepAnswer, RequestKind
 from volens.policy.diff import diff_packs, diff_text
 from volens.policy.explain import (
     explain_text,
@@ -207,7 +208,17 @@ def holds_page(home: Home, subject: Subject, asked: Asked) -> Values:
     found = home.holds.visible_to_subject(subject.id, now)
     return {
         "holds": list(reversed(found)),
-        "notices": (),
+        "notices": list(reversed(safety_of(home).notices.of_subject(subject))),
         "now": now,
         "done": asked.query.get("done", ""),
     }
+
+
+def answer_notice(home: Home, subject: Subject, asked: Asked) -> str:
+    """Take the person's answer: what an exception brought up is kept for a time, or erased now."""
+    words = {"keep": KeepAnswer.KEEP, "erase": KeepAnswer.ERASE}
+    answer = words.get(asked.form.get("answer", ""))
+    if answer is None:
+        raise InvalidInput("word_unknown", "the answer is keep or erase")
+    safety_of(home).notices.answer(subject, asked.params["case"], answer, home.clock.now())
+    return f"/me/holds?done={'kept' if answer is KeepAnswer.KEEP else 'erased'}"

@@ -103,9 +103,7 @@ def _accesses(home: Home, subject: Subject) -> list[Access]:
     register = DatasetRegister(home.folder / "datasets", home.main)
     builds = {use.manifest.log.intent: use.dataset for use in register.uses(subject)}
     leaves = home.own_copy.leaves.of_subject(subject.number)[-NEWEST:]
-    gagged = home.gagged_accesses(subject) if hasattr(home, "gagged_accesses") else frozenset()
-    open_leaves = [leaf for leaf in leaves if leaf.log_index not in gagged]
-    return accesses_of(home.owned_log(), subject.id, open_leaves, builds)
+    return accesses_of(home.owned_log(), subject.id, leaves, builds)
 
 
 def _row(access: Access) -> dict[str, object]:

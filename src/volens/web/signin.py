@@ -38,6 +38,7 @@ from volens.web.signin_parts import (
     visitor_of,
     welcome,
 )
+from volens.web.signin_provider import provider_routes
 from volens.web.signin_security import security_routes
 
 _TRY_AGAIN: Final = frozenset({"credentials_refused", "too_many_requests"})
@@ -60,6 +61,7 @@ def signin_routes() -> list[BaseRoute]:
         Route("/sign-out", web_page(sign_out), methods=["POST"]),
         Route("/embed", web_page(embed), methods=["GET"]),
         *security_routes(),
+        *provider_routes(),
     ]
 
 
@@ -69,7 +71,7 @@ async def show(request: Request) -> Response:
     onward = request.query_params.get("next", "")
     if session is not None and session.kind is SessionKind.FULL:
         return see_other(safe_next(onward, home_of(session)))
-    return _form(request, "sign-in", onward, _providers())
+    return _form(request, "sign-in", onward, _providers(request))
 
 
 async def take_password(request: Request) -> Response:
@@ -86,7 +88,7 @@ async def take_password(request: Request) -> Response:
             lambda home: signing_desk(home).password_was_right(begun, visitor)
         )
     except VolensError as error:
-        return _again(request, error, "sign-in", onward, _providers())
+        return _again(request, error, "sign-in", onward, _providers(request))
     return welcome(request, signed, onward=onward)
 
 
@@ -213,7 +215,7 @@ async def take_passkey(request: Request) -> Response:
             )
         )
     except VolensError as error:
-        return _again(request, error, "sign-in", onward, _providers())
+        return _again(request, error, "sign-in", onward, _providers(request))
     return welcome(request, signed, onward=onward)
 
 
@@ -320,7 +322,7 @@ async def _confirm_form(
 
     values = await doorway_of(request).run(act)
     said, status = ("", 200) if error is None else (error.code, status_of(error))
-    shown = {"onward": safe_next(onward, ""), "said": said, **values}
+    shown = {"onward": safe_next(onward, ""), "said": said, **values, **_providers(request)}
     return page(request, "signin/confirm.html", shown, principal=session.principal, status=status)
 
 
@@ -332,6 +334,7 @@ def _in_fours(secret: str) -> str:
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
 
 
-def _providers() -> dict[str, object]:
+def _providers(request: Request) -> dict[str, object]:
     """Return what the first page says of another provider."""
-    return {"providers": ""}
+    provider = doorway_of(request).settings.provider
+    return {"provider": "" if provider is None else provider.name}
