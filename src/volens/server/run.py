@@ -105,8 +105,7 @@ def serve(
                 lag=metrics.publish_lag.observe,
             )
         )
-        gateway = Gateway(environment=serving.environment)
-        app = application(doorway, status=status, gateway=gateway)
+        app = application(doorway, status=status, gateway=Gateway(environment=serving.environment))
         server = Server(server_config(app, tls=tls, proxied=listening.behind_proxy))
         with saying_where(serving.folder, settings.public_url), _crew(serving) as (crew, workers):
             runner = Runner(jobs.listed(), clock=jobs.clock, told=status.told)
