@@ -59,10 +59,11 @@ GROUPS = {
     "hold": ("place", "list", "show", "extend", "review", "release"),
     "receipt": ("list", "show", "send"),
     "retention": ("preview", "run", "confirm-clock"),
-    "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "activate"),
+    "policy": ("check", "show", "list", "diff", "compare", "explain", "stages", "protections", "activate"),
     "log": ("show", "checkpoint", "prove", "witness"),
     "keys": ("status", "rotate", "destroy-expired"),
     "records": ("processing", "impact", "inventory", "transparency"),
+    "webhook": ("list", "add", "remove", "rotate", "enable", "test"),
 }
 CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),
@@ -121,6 +122,7 @@ def test_what_changes_something_can_be_tried_first(
         "rotate", "destroy-expired", "backup", "restore",
         "audit", "processing", "impact", "inventory", "transparency",
         "run", "confirm-clock",
+        "remove", "enable",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 
@@ -183,6 +185,7 @@ def test_every_answer_fits_a_narrow_terminal_and_is_one_document_for_programs(
         ("policy", "compare"),
         ("policy", "explain", "pro"),
         ("policy", "stages"),
+        ("policy", "protections"),
         ("policy", "diff", "usage-policy-2024", "tiers-2025-05"),
         ("log", "show"),
         ("doctor",),

@@ -70,6 +70,7 @@ class Desk:
                 asked=asking(),
             ),
             profiles=pack.regions,
+            priority=frozenset({"pro"}),
             home=Region.EU,
             clock=where.clock,
             entropy=SystemEntropy(),

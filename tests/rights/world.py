@@ -52,6 +52,7 @@ class World:
             self.stores.subjects,
             self.effects,
             profiles=self.stores.policy.pack.regions,
+            priority=frozenset({"pro"}),
             home=home,
             clock=self.stores.clock,
             entropy=self.stores.entropy,

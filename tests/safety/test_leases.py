@@ -16,7 +16,7 @@ from volens.consent.model import Act
 from volens.core.errors import Denied, NotFound, Unavailable
 from volens.core.purposes import Purpose, Signal
 from volens.log.kinds import AccessOutcome, Actor, EntryKind, ExceptionClass
-from volens.safety.leases import LONGEST, SHORT, lease_of_plan
+from volens.safety.leases import LONGEST, lease_of_plan
 from volens.vault.subjects import Subject
 
 MINUTES = timedelta(minutes=1)
@@ -35,14 +35,14 @@ def test_a_lease_is_15_minutes_at_most_and_shorter_from_pro_on(world: World) -> 
     pack = world.home.policy.pack
     assert lease_of_plan(pack, "free") == LONGEST == 15 * MINUTES
     for plan in set(pack.plans) - {"free"}:
-        assert lease_of_plan(pack, plan) == SHORT < LONGEST
-    assert lease_of_plan(pack, "nobody-knows") == SHORT
+        assert lease_of_plan(pack, plan) == 5 * MINUTES < LONGEST
+    assert lease_of_plan(pack, "nobody-knows") == 5 * MINUTES
     (pia,) = add(world.home, "pia", plan="pro")
     (held,) = world.talk(pia, 1)
     world.flag(held, 2)
     case = world.open(turns={held.id: (2,)})
     look = world.safety.cases.look(EVE, case.id, held.id)
-    assert look.ends == world.clock.now() + SHORT
+    assert look.ends == world.clock.now() + 5 * MINUTES
 
 
 def test_no_lease_outlasts_its_case(world: World) -> None:

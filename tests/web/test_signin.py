@@ -17,6 +17,7 @@ from volens.access.throttle import FROM_NETWORK
 from volens.app.access import accounts_of, codes_of, sessions_of, tokens_of
 from volens.app.retention import new_request
 from volens.door.cookies import DEVICE, SESSION
+from volens.holds.erasure import COOL_OFF
 from volens.log.kinds import ErasureScope
 from volens.server.application import application
 
@@ -339,9 +340,46 @@ def test_a_request_to_erase_the_account_ends_its_sessions_at_once(
 
     doors.run(act)
     assert client.get("/sign-in/security").status_code == 303
+    for _ in range(2):
+        back = doors.client(app)
+        sign_in(back, "ada")
+        assert SESSION not in back.cookies, "nobody is signed in any more"
+        assert sign_in(doors.client(app), "ada", "not the one at all") == 401
+        doors.run(lambda home: home.erasures.drain())
+    doors.where.clock.step(COOL_OFF)
     assert sign_in(doors.client(app), "ada") == 401
-    doors.run(lambda home: home.erasures.drain())
-    assert sign_in(doors.client(app), "ada") == 401
+
+
+@pytest.mark.parametrize("with_app", [False, True])
+def test_a_deletion_is_taken_back_by_who_shows_who_they_are(
+    doors: Doors, app: ASGIApp, *, with_app: bool
+) -> None:
+    totp = set_up_app(doors, doors.person) if with_app else None
+
+    def act(home):  # noqa: ANN001, ANN202 - a test's act
+        assert doors.person.subject is not None
+        home.erasures.request(
+            new_request(home, b"e" * 16, ErasureScope.ACCOUNT, doors.person.subject)
+        )
+        home.erasures.drain()
+
+    doors.run(act)
+    client = doors.client(app)
+    token = field(client.get("/sign-in").text)
+    data = {"csrf": token, "name": "ada", "password": PASSWORD}
+    answer = client.post("/sign-in", data=data)
+    if totp is not None:
+        handle = re.search(r'name="handle" value="([^"]+)"', answer.text)
+        assert handle is not None
+        data = {"csrf": field(answer.text), "handle": handle[1], "code": code_now(doors, totp)}
+        assert client.post("/sign-in/return", data={**data, "handle": "x"}).status_code == 401
+        answer = client.post("/sign-in/return", data=data)
+    assert answer.status_code == 303
+    page = client.get(answer.headers["location"])
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
+    assert client.post("/left", data=fields).status_code == 303
+    assert sign_in(client, "ada") == 303
+    assert SESSION in client.cookies
 
 
 def test_a_session_ends_by_itself(doors: Doors, app: ASGIApp) -> None:

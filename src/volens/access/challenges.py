@@ -23,6 +23,7 @@ class Asked(StrEnum):
     PASSKEY_ADD = "passkey_add"
     PASSKEY_SIGN_IN = "passkey_sign_in"
     OIDC = "oidc"
+    RETURN = "return"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,10 +177,6 @@ class SessionStore:
         wanted = SESSION.c.account_no == account_no
         self._delete(wanted if but is None else wanted & (SESSION.c.digest != digest_of(but)))
 
-    def end_subject(self, subject: SubjectId) -> None:
-        """End all sessions of a person, embedded ones included."""
-        self._delete(SESSION.c.subject == parse_id(IdKind.SUBJECT, subject))
-
     def count(self) -> int:
         """Return how many sessions are kept."""
         with self._engine.connect() as db:

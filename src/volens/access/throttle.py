@@ -174,8 +174,6 @@ def network_of(address: str) -> str:
         parsed = ip_address(address)
     except ValueError:
         return "unknown"
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    if mapped is not None:
-        return str(mapped)
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     bits = 32 if parsed.version == 4 else 64  # noqa: PLR2004 - the version of the protocol
     return str(ip_network((parsed, bits), strict=False))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from volens.app.home import Home
 from volens.app.retention import new_request
 from volens.core.errors import NotFound
+from volens.policy.protections import priority_plans
 from volens.rights.agents import AgentDoor
 from volens.rights.desk import RightsDesk
 from volens.rights.effects import Effects
@@ -40,6 +41,7 @@ def rights_desk(home: Home) -> RightsDesk:
             asked=functools.partial(new_request, home),
         ),
         profiles=pack.regions,
+        priority=priority_plans(pack),
         home=home.identity.region,
         clock=home.clock,
         entropy=home.entropy,

@@ -37,11 +37,13 @@ from volens.policy.explain import (
     matrix_table,
     plan_table,
     prohibitions,
+    protection_table,
     stage_table,
     terms,
 )
 from volens.policy.pack import Pack
 from volens.policy.packs import list_packs
+from volens.policy.protections import protections
 from volens.storage.system import SystemClock
 
 GROUP = new_group("Read, compare and activate policies.")
@@ -230,6 +232,32 @@ def stages(session: Session, pack: PackArgument = None, language: LanguageOption
     found = stage_table(policy, language)
     shown = (table(found.columns, found.rows), *_words(policy, language))
     document: dict[str, Json] = {"stages": _table(found), "terms": _terms(policy, language)}
+    return Answer(document=document, shown=shown)
+
+
+@command(GROUP, "protections")
+def show_protections(
+    session: Session, pack: PackArgument = None, language: LanguageOption = "en"
+) -> Answer:
+    """Show what each plan is promised: training, deletion, monitoring, security."""
+    policy = policy_for(session, pack)
+    found = protection_table(policy, language)
+    rows = protections(policy.pack)
+    document: dict[str, Json] = {
+        "protections": _table(found),
+        "controls": {
+            row.plan: {cell.area.value: [*cell.controls] for cell in row.cells} for row in rows
+        },
+        "payment_data": "none is held",
+    }
+    if not rows:
+        said = line("This policy promises nothing for each plan.")
+        return Answer(document=document, shown=(said,))
+    shown = (
+        table(found.columns, found.rows),
+        line("Rights are the same on every plan. Payment data: none is held.", DIM),
+        line("The controls behind each word: add --json", DIM),
+    )
     return Answer(document=document, shown=shown)
 
 

@@ -104,18 +104,18 @@ class FakeVolens:
         """Give a program data of somebody; `Guarded.open` is the use that is watched."""
         return Guarded(subject=subject, purpose=purpose, police=self.police, value=value)
 
-    def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - fields of `Settings`
+    def settings(self, **changes: object) -> Settings:
         """Return settings that lead here."""
         known: dict[str, Any] = {"url": URL, "token": TOKEN, "verifier_key": self.verifier_key}
         return Settings(**{**known, **changes})
 
-    def client(self, **changes: Any) -> Client:  # noqa: ANN401 - fields of `Settings`
+    def client(self, **changes: object) -> Client:
         """Return a client that asks here; it never waits between repeats."""
         ports = Ports(clock=self.clock)
         settings = self.settings(**changes)
         return Client(settings, transport=self.transport, ports=ports, wait=_no_wait)
 
-    def async_client(self, **changes: Any) -> AsyncClient:  # noqa: ANN401 - fields of `Settings`
+    def async_client(self, **changes: object) -> AsyncClient:
         """Return an asynchronous client that asks here; it never waits between repeats."""
         ports = Ports(clock=self.clock)
         settings = self.settings(**changes)

@@ -14,6 +14,7 @@ from volens.policy.decision import Policy
 from volens.policy.model import ClassAttributes, TierState
 from volens.policy.needs import Need, need
 from volens.policy.pack import AccountKind, Cell, Chooser, Plan, Row
+from volens.policy.protections import Area, cells, protections
 from volens.policy.wording import BASES, CHOOSERS, HEADINGS, IMPACT, NEED, STAGE_IMPACT, WAITS, say
 
 _NO_YES = frozenset({Cell.BASIS, Cell.BASIS_INSIDE, Cell.ALWAYS})
@@ -144,6 +145,13 @@ def stage_table(policy: Policy, language: str = "en") -> TextTable:
         for row in policy.pack.tables["stages"]
     )
     keys = ("stage", "source", "purposes", "impact")
+    return TextTable(columns=tuple(_heading(key, language) for key in keys), rows=rows)
+
+
+def protection_table(policy: Policy, language: str = "en") -> TextTable:
+    """Return what each plan is promised, by area (R17); no rows if the pack has no such table."""
+    keys = ("plan", *Area)
+    rows = tuple(cells(row, language) for row in protections(policy.pack))
     return TextTable(columns=tuple(_heading(key, language) for key in keys), rows=rows)
 
 

@@ -208,7 +208,8 @@ class Pack:
     regions: Mapping[Region, RegionProfile]
     notices: tuple[Notice, ...]
     tables: Mapping[str, tuple[Row, ...]]
-    """The descriptive tables: stages, sources, terms, retention, roles, exceptions, training."""
+    """The descriptive tables: stages, sources, terms, retention, roles, exceptions,
+    protections."""
     changes: tuple[Change, ...]
     rules: Mapping[str, Rule]
     cedar: str = field(repr=False)

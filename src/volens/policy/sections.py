@@ -25,6 +25,9 @@ from volens.policy.pack import (
     Text,
     TierInfo,
 )
+from volens.policy.protections import COLUMNS as PROTECTIONS
+from volens.policy.protections import TABLE as PROTECTIONS_TABLE
+from volens.policy.protections import fault as protections_fault
 from volens.policy.retention import section_fault
 
 PROHIBITING_RULE = {
@@ -58,6 +61,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "records": "said",
         "notice": "said",
     },
+    PROTECTIONS_TABLE: PROTECTIONS,
 }
 SHA256_DIGITS = 64
 IMPACTS = ("low", "medium", "high")
@@ -263,8 +267,10 @@ def read_notices(
     return tuple(notices)
 
 
-def read_tables(manifest: Table, kind: PackKind) -> dict[str, tuple[Row, ...]]:
-    """Read [tables]: stages, sources, terms, retention, roles, exceptions."""
+def read_tables(
+    manifest: Table, kind: PackKind, plans: Mapping[str, Plan]
+) -> dict[str, tuple[Row, ...]]:
+    """Read [tables]: stages, sources, terms, retention, roles, exceptions, protections."""
     outer = manifest.table("tables", needed=False)
     tables: dict[str, tuple[Row, ...]] = {}
     for name, columns in TABLES.items():
@@ -292,6 +298,9 @@ def read_tables(manifest: Table, kind: PackKind) -> dict[str, tuple[Row, ...]]:
         assert isinstance(days, int)
         if fault := section_fault(row.key, days, describing=kind is PackKind.COMPARISON):
             raise outer.error(f"retention.{row.key}.days", *fault)
+    describing = kind is PackKind.COMPARISON
+    if wrong := protections_fault(plans, tables[PROTECTIONS_TABLE], describing=describing):
+        raise outer.error(*wrong)
     return tables
 
 

@@ -64,15 +64,17 @@ class RightsDesk:
         effects: Effects,
         *,
         profiles: Mapping[Region, RegionProfile],
+        priority: frozenset[str],
         home: Region,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
-        """Serve a home in the region `home`, under the region profiles of the policy in force."""
+        """Serve a home in the region `home`, under the policy's region profiles and fast plans."""
         self._store = store
         self._subjects = subjects
         self._effects = effects
         self._profiles = profiles
+        self._priority = priority
         self._home = home
         self._clock = clock
         self._entropy = entropy
@@ -314,7 +316,7 @@ class RightsDesk:
         waiting = self._store.unanswered()
         named = {one.subject for one in waiting if one.subject is not None}
         plans = {subject: self._subjects.find(subject).plan for subject in named}
-        return line_up(waiting, plans, self._clock.now())
+        return line_up(waiting, plans, self._clock.now(), priority=self._priority)
 
     def refuse_unmatched(
         self, request_id: RequestId, wish: Wish, reason: Reason, agent: FromAgent

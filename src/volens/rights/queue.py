@@ -7,7 +7,7 @@ What somebody chose (yes, no, withdrawn, objected) is no argument of anything he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,7 +27,6 @@ class Speed(StrEnum):
     PRIORITY = "priority"
 
 
-PRIORITY_PLANS: Final = frozenset({"pro", "business", "enterprise", "gov"})
 HEAD_START: Final[Mapping[Speed, timedelta]] = {
     Speed.STANDARD: timedelta(0),
     Speed.PRIORITY: timedelta(days=5),
@@ -71,13 +70,17 @@ class Treatment:
     rights: tuple[RequestKind, ...]
 
 
-def speed_of(plan: str) -> Speed:
-    """Return the speed of a plan; one that nobody knows is standard."""
-    return Speed.PRIORITY if plan in PRIORITY_PLANS else Speed.STANDARD
+def speed_of(plan: str, priority: Collection[str]) -> Speed:
+    """Return the speed of a plan, given the plans that go first; an unknown one is standard."""
+    return Speed.PRIORITY if plan in priority else Speed.STANDARD
 
 
 def line_up(
-    requests: Iterable[RightsRequest], plans: Mapping[SubjectId, str], at: datetime
+    requests: Iterable[RightsRequest],
+    plans: Mapping[SubjectId, str],
+    at: datetime,
+    *,
+    priority: Collection[str],
 ) -> tuple[Place, ...]:
     """Return the open requests in the order in which they are to be taken up.
 
@@ -85,9 +88,10 @@ def line_up(
         requests: any; closed ones are left out.
         plans: the plan of each person's account; standard speed for whoever is not there.
         at: now.
+        priority: the plans that go first, as the policy says (`protections.priority_plans`).
     """
     waiting = [
-        (request, speed_of(plans.get(request.subject, "") if request.subject else ""))
+        (request, speed_of(plans.get(request.subject, "") if request.subject else "", priority))
         for request in requests
         if request.closing is None
     ]
@@ -126,7 +130,7 @@ def ages(queue: Sequence[Place]) -> dict[Speed, Ages]:
     return found
 
 
-def treatment(plan: str, plans: Mapping[str, Plan]) -> Treatment:
+def treatment(plan: str, plans: Mapping[str, Plan], *, priority: Collection[str]) -> Treatment:
     """Return what accounts on a plan get: the rights are all of them, on every plan."""
     known = plans.get(plan)
     choices = () if known is None else tuple(sorted(known.may_choose.items()))
@@ -134,6 +138,6 @@ def treatment(plan: str, plans: Mapping[str, Plan]) -> Treatment:
         plan=plan,
         default_tier=None if known is None else known.default_tier,
         may_choose=choices,
-        speed=speed_of(plan),
+        speed=speed_of(plan, priority),
         rights=tuple(RequestKind),
     )

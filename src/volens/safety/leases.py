@@ -18,27 +18,24 @@ from volens.access.exception_store import CaseRegister
 from volens.access.exceptions import Case
 from volens.core.errors import NotFound
 from volens.core.ids import AccountId, ConversationId, IdKind, format_id, parse_id
-from volens.core.purposes import Tier
 from volens.core.time import from_millis, to_millis
 from volens.gate.accesses import AccessLeaf, AccessLeaves
 from volens.gate.gate import Gate
 from volens.gate.viewing import Begun
 from volens.log.kinds import AccessOutcome, Actor
 from volens.policy.pack import Pack
+from volens.policy.protections import longest_look
 from volens.safety.model import Lease
 from volens.safety.tables import LEASE
 from volens.storage.engine import find_among
 from volens.vault.store import Held
 
 LONGEST: Final = timedelta(minutes=15)
-SHORT: Final = timedelta(minutes=5)
-"""On every plan that starts on a stricter level than ``public``."""
 
 
 def lease_of_plan(pack: Pack, plan: str) -> timedelta:
     """Return how long a look at somebody's turns may last; on a plan nobody knows, briefly."""
-    known = pack.plans.get(plan)
-    return LONGEST if known is not None and known.default_tier is Tier.PUBLIC else SHORT
+    return min(LONGEST, longest_look(pack, plan))
 
 
 class LeaseStore:

@@ -69,7 +69,7 @@ def delete(home: Home, subject: Subject, asked: Asked) -> str:
     if asked.form.get("mail", "").strip() and mail_set_up():
         _keep_mail(home, standing, asked)
     if scope is ErasureScope.ACCOUNT:
-        return f"/left?reference={standing.id}&key={_key(home, standing.id)}"
+        return left_path(home, standing.id)
     return f"/me/erasures/{standing.id}?done=asked"
 
 
@@ -128,6 +128,11 @@ def take_back(home: Home, subject: Subject, asked: Asked) -> str:
     erasure = _own(home, subject, asked.params["reference"])
     home.erasures.cancel(erasure.id, home.clock.now())
     return f"/me/erasures/{erasure.id}?done=back"
+
+
+def left_path(home: Home, reference: str) -> str:
+    """Return where the deletion of an account is seen and taken back without signing in."""
+    return f"/left?reference={reference}&key={_key(home, reference)}"
 
 
 def left(home: Home, reference: str, key: str) -> dict[str, object]:

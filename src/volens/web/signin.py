@@ -5,14 +5,13 @@ Plain forms; a passkey needs the one script there is.
 
 from __future__ import annotations
 
-from typing import Final
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from volens.access.sessions import Session, SessionKind
-from volens.access.signing import refused
+from volens.access.passwords import is_old
+from volens.access.sessions import SessionKind
+from volens.access.signing import Begun, SignedIn, Visitor, refused
 from volens.app.access import (
     accounts_of,
     codes_of,
@@ -22,27 +21,27 @@ from volens.app.access import (
     tokens_of,
 )
 from volens.app.home import Home
-from volens.core.errors import Denied, VolensError
+from volens.core.errors import Denied, InvalidInput, VolensError
 from volens.door.cookies import FORM, SESSION, drop_cookie, read_cookie, set_cookie
 from volens.door.doorway import doorway_of
-from volens.door.hashing import password_fits
+from volens.door.hashing import hash_of, password_fits
 from volens.door.problems import problem, status_of
 from volens.door.who import session_of
 from volens.web.shell import page, safe_next, see_other, web_page
+from volens.web.signin_confirm import confirm_routes
 from volens.web.signin_parts import (
     PERSON_HOME,
+    TRY_AGAIN,
     fields_of,
-    full_session,
     give_cookies,
     home_of,
+    providers_of,
     visitor_of,
     welcome,
 )
 from volens.web.signin_provider import provider_routes
+from volens.web.signin_return import return_routes, way_back
 from volens.web.signin_security import security_routes
-
-_TRY_AGAIN: Final = frozenset({"credentials_refused", "too_many_requests"})
-"""Said on the form itself."""
 
 
 def signin_routes() -> list[BaseRoute]:
@@ -54,12 +53,12 @@ def signin_routes() -> list[BaseRoute]:
         Route("/sign-in/code", web_page(take_code), methods=["POST"]),
         Route("/sign-in/set-up", web_page(show_set_up), methods=["GET"]),
         Route("/sign-in/set-up", web_page(take_set_up), methods=["POST"]),
-        Route("/sign-in/confirm", web_page(show_confirm), methods=["GET"]),
-        Route("/sign-in/confirm", web_page(take_confirm), methods=["POST"]),
         Route("/sign-in/passkey/options", passkey_options, methods=["POST"]),
         Route("/sign-in/passkey", web_page(take_passkey), methods=["POST"]),
         Route("/sign-out", web_page(sign_out), methods=["POST"]),
         Route("/embed", web_page(embed), methods=["GET"]),
+        *confirm_routes(),
+        *return_routes(),
         *security_routes(),
         *provider_routes(),
     ]
@@ -71,7 +70,7 @@ async def show(request: Request) -> Response:
     onward = request.query_params.get("next", "")
     if session is not None and session.kind is SessionKind.FULL:
         return see_other(safe_next(onward, home_of(session)))
-    return _form(request, "sign-in", onward, _providers(request))
+    return _form(request, "sign-in", onward, providers_of(request))
 
 
 async def take_password(request: Request) -> Response:
@@ -84,11 +83,13 @@ async def take_password(request: Request) -> Response:
         )
         if not await password_fits(fields.get("password", ""), begun.password):
             raise refused()
-        signed = await doorway.run(
-            lambda home: signing_desk(home).password_was_right(begun, visitor)
-        )
+        signed = await _after_password(request, begun, visitor)
+        if isinstance(signed, Response):
+            return signed
     except VolensError as error:
-        return _again(request, error, "sign-in", onward, _providers(request))
+        return _again(request, error, "sign-in", onward, providers_of(request))
+    if begun.password is not None and is_old(begun.password):
+        await _rehash(request, begun, fields.get("password", ""))
     return welcome(request, signed, onward=onward)
 
 
@@ -136,57 +137,11 @@ async def take_set_up(request: Request) -> Response:
             )
         )
     except Denied as error:
-        if error.code not in _TRY_AGAIN:
+        if error.code not in TRY_AGAIN:
             raise
         return await _set_up_form(request, error)
     answer = page(request, "signin/codes.html", {"codes": codes, "onward": "/staff"})
     return give_cookies(request, answer, signed)
-
-
-async def show_confirm(request: Request) -> Response:
-    """Ask who is signed in to show it once more."""
-    _, session = await full_session(request)
-    return await _confirm_form(request, session, request.query_params.get("next", ""))
-
-
-async def take_confirm(request: Request) -> Response:
-    """Check the proof and let it count for ten minutes.
-
-    Where an app is set up, its code is asked for and not the password.
-    """
-    token, session = await full_session(request)
-    fields, visitor, doorway = await fields_of(request), visitor_of(request), doorway_of(request)
-    onward = fields.get("next", "")
-    try:
-        if "answer" in fields:
-            handle, answer = fields.get("handle", ""), fields["answer"]
-            origin = doorway.settings.public_url
-            await doorway.run(
-                lambda home: signing_desk(home).confirm_passkey(
-                    session, handle, answer, origin=origin
-                )
-            )
-        elif await doorway.run(lambda home: _has_app(home, session)):
-            await doorway.run(
-                lambda home: signing_desk(home).check_code(
-                    accounts_of(home).by_number(session.account_no or 0),
-                    fields.get("code", ""),
-                    visitor,
-                )
-            )
-        else:
-            begun = await doorway.run(
-                lambda home: signing_desk(home).begin_confirming(session, visitor)
-            )
-            if not await password_fits(fields.get("password", ""), begun.password):
-                raise refused()
-            await doorway.run(lambda home: signing_desk(home).confirmed(begun))
-        await doorway.run(lambda home: sessions_of(home).step_up(token))
-    except VolensError as error:
-        if error.code not in _TRY_AGAIN:
-            raise
-        return await _confirm_form(request, session, onward, error)
-    return see_other(safe_next(onward, home_of(session)))
 
 
 async def passkey_options(request: Request) -> Response:
@@ -215,7 +170,7 @@ async def take_passkey(request: Request) -> Response:
             )
         )
     except VolensError as error:
-        return _again(request, error, "sign-in", onward, _providers(request))
+        return _again(request, error, "sign-in", onward, providers_of(request))
     return welcome(request, signed, onward=onward)
 
 
@@ -264,6 +219,35 @@ async def embed(request: Request) -> Response:
     return answer
 
 
+async def _after_password(request: Request, begun: Begun, visitor: Visitor) -> SignedIn | Response:
+    """Sign in, or lead somebody whose account is being deleted to where that is taken back."""
+    try:
+        return await doorway_of(request).run(
+            lambda home: signing_desk(home).password_was_right(begun, visitor)
+        )
+    except Denied:
+        leaving = await way_back(request, begun)
+        if leaving is None:
+            raise
+        return leaving
+
+
+async def _rehash(request: Request, begun: Begun, password: str) -> None:
+    """Keep a password that was right under a hash with today's costs."""
+    doorway = doorway_of(request)
+    entropy = await doorway.run(lambda home: home.entropy)
+    try:
+        made = await hash_of(password, entropy=entropy)
+    except InvalidInput:
+        return  # it was chosen under older rules, and stays as it is
+
+    def act(home: Home) -> None:
+        if begun.account is not None:
+            accounts_of(home).rehash(accounts_of(home).by_id(begun.account), made)
+
+    await doorway.run(act)
+
+
 def _form(
     request: Request,
     name: str,
@@ -285,7 +269,7 @@ def _again(
     values: dict[str, object] | None = None,
 ) -> Response:
     """Show the form once more, with what was wrong, or let another page say it."""
-    if error.code not in _TRY_AGAIN:
+    if error.code not in TRY_AGAIN:
         raise error
     return _form(request, name, onward, values, said=error.code, status=status_of(error))
 
@@ -309,32 +293,5 @@ async def _set_up_form(request: Request, error: VolensError | None = None) -> Re
     return _form(request, "set-up", "", values, said=said, status=status)
 
 
-async def _confirm_form(
-    request: Request, session: Session, onward: str, error: VolensError | None = None
-) -> Response:
-    def act(home: Home) -> dict[str, object]:
-        account = accounts_of(home).by_number(session.account_no or 0)
-        return {
-            "has_app": codes_of(home).is_set_up(account),
-            "has_passkey": bool(passkeys_of(home).of(account)),
-            "has_password": account.password is not None,
-        }
-
-    values = await doorway_of(request).run(act)
-    said, status = ("", 200) if error is None else (error.code, status_of(error))
-    shown = {"onward": safe_next(onward, ""), "said": said, **values, **_providers(request)}
-    return page(request, "signin/confirm.html", shown, principal=session.principal, status=status)
-
-
-def _has_app(home: Home, session: Session) -> bool:
-    return codes_of(home).is_set_up(accounts_of(home).by_number(session.account_no or 0))
-
-
 def _in_fours(secret: str) -> str:
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
-
-
-def _providers(request: Request) -> dict[str, object]:
-    """Return what the first page says of another provider."""
-    provider = doorway_of(request).settings.provider
-    return {"provider": "" if provider is None else provider.name}

@@ -17,12 +17,15 @@ from volens.access.throttle import DEVICE_TIME
 from volens.core.errors import Denied
 from volens.door.cookies import DEVICE, FORM, SESSION, drop_cookie, read_cookie, set_cookie
 from volens.door.csrf import check_csrf
+from volens.door.doorway import doorway_of
 from volens.door.who import session_of
 from volens.web.shell import safe_next, see_other
 
 _LONGEST_FIELD: Final = 65536
 PERSON_HOME: Final = "/me"
 STAFF_HOME: Final = "/staff"
+TRY_AGAIN: Final = frozenset({"credentials_refused", "too_many_requests"})
+"""Said on the form itself."""
 
 
 def visitor_of(request: Request) -> Visitor:
@@ -84,3 +87,9 @@ def give_cookies(request: Request, answer: Response, signed: SignedIn) -> Respon
 def home_of(session: Session) -> str:
     """Return where somebody's pages begin."""
     return PERSON_HOME if session.principal.kind is PrincipalKind.SUBJECT else STAFF_HOME
+
+
+def providers_of(request: Request) -> dict[str, object]:
+    """Return what a page says of another provider."""
+    provider = doorway_of(request).settings.provider
+    return {"provider": "" if provider is None else provider.name}
