@@ -10,7 +10,14 @@ from typing import Final
 
 from volens.app.history import history_switch, set_history
 from volens.app.home import Home
-from volens.consent.model import NOTHING_SAID, Act, ConsentEvent, NoticeRef, PurposeState
+from volens.consent.model import (
+    NEGATIVE_ACTS,
+    NOTHING_SAID,
+    Act,
+    ConsentEvent,
+    NoticeRef,
+    PurposeState,
+)
 from volens.consent.receipts import issue_receipt
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import EventId, IdKind, format_id
@@ -276,7 +283,12 @@ def _record(
         notice=notice,
         channel=CHANNEL,
     )
-    home.ledger.record([event])
+    if act in NEGATIVE_ACTS:
+        home.ledger.journal(event)  # it holds now; beside its owner, the log gets it a little later
+        if home.log is not None:
+            home.ledger.drain()
+    else:
+        home.ledger.record([event])
 
 
 _need = lru_cache(maxsize=256)(need)
