@@ -15,6 +15,7 @@ from volens.app.thread import Held, HomeThread
 from volens.app.witnesses import Remembered
 from volens.door.doorway import Doorway, Settings
 from volens.door.metrics import Metrics
+from volens.gateway.routes import Gateway
 from volens.gateway.webhooks import Deliverer
 from volens.server.application import application
 from volens.server.jobs import Jobs
@@ -107,7 +108,7 @@ def serve(
                 lag=metrics.publish_lag.observe,
             )
         )
-        app = application(doorway, status=status)
+        app = application(doorway, status=status, gateway=Gateway(environment=serving.environment))
         server = Server(server_config(app, tls=tls, proxied=listening.behind_proxy))
         with (
             server.capture_signals(),  # before anybody is told that there is a server to end
