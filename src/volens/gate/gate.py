@@ -346,7 +346,7 @@ class Gate:
         self, purpose: Purpose, asker: Asker, count: int, commitment: bytes
     ) -> dict[str, Value]:
         """Return what an ``access.intent`` entry says of an access."""
-        return {
+        fields: dict[str, Value] = {
             "purpose": purpose,
             "actor": asker.actor,
             "action": asker.action,
@@ -355,6 +355,10 @@ class Gate:
             "count": count,
             "commitment": commitment,
         }
+        instructions = self.facts.subjects.instructions_root()
+        if instructions is not None:
+            fields["instructions"] = instructions
+        return fields
 
     def end_access(
         self,
