@@ -93,7 +93,7 @@ class TestQueue:
 
         asyncio.run(story())
         assert counters.chats == {
-            Outcome.UNREADABLE: 1,
+            Outcome.MALFORMED: 1,
             Outcome.UNKNOWN_PERSON: 1,
             Outcome.CAPTURED: 1,
         }

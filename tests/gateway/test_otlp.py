@@ -228,7 +228,7 @@ class TestRefusing:
         assert got.status_code == 200
         assert got.json()["partialSuccess"]["rejectedSpans"] == "1"
         assert CANARY not in got.text
-        assert world.counted() == {Outcome.UNREADABLE: 1, Outcome.CAPTURED: 1}
+        assert world.counted() == {Outcome.MALFORMED: 1, Outcome.CAPTURED: 1}
 
     def test_a_span_for_a_prohibited_use_is_rejected_and_stands_in_the_log(
         self, world: World, client: Exporter

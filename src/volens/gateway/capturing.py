@@ -117,7 +117,7 @@ async def _keep(doorway: Doorway, served: Served) -> Outcome:
     try:
         found = await asyncio.to_thread(conversation_of, served)
     except InvalidInput:
-        return Outcome.UNREADABLE
+        return Outcome.MALFORMED
     if found is None:
         return Outcome.NOT_ANSWERED
     if found.signal is Signal.TEMPORARY:

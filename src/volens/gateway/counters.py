@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     """The person's choice, or the state of their account: not told apart."""
     NOT_ANSWERED = "not_answered"
     """The upstream gave no answer that could be read as one."""
-    UNREADABLE = "unreadable"
+    MALFORMED = "malformed"
     TOO_LARGE = "too_large"
     """Over the gateway's limit on what it holds of one chat; lost."""
     OVERFLOW = "overflow"

@@ -62,7 +62,7 @@ async def receive_spans(request: Request, doorway: Doorway, counters: Counters) 
                 outcome = await _take(doorway, chat)
                 counters.chats[outcome] += 1
         except InvalidInput:
-            counters.chats[Outcome.UNREADABLE] += 1
+            counters.chats[Outcome.MALFORMED] += 1
             rejected += 1
         except Denied as error:
             counters.refused[error.code] += 1

@@ -10,23 +10,24 @@ import base64
 import hashlib
 import hmac
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import httpx2
 
+from volens.app.home import Home
 from volens.app.webhooks import Due, Endpoint, Message, due_webhooks, failed, took
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable
-from volens.door.doorway import Doorway
 from volens.gateway.guard import Guard, Target
 
 ATTEMPT_SECONDS: Final = 15.0
 _AT_ONCE: Final = 8
 _SUCCESS = range(200, 300)
 _GONE = 410
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +132,20 @@ class Sender:
             return response.status_code
 
 
+class Runs(Protocol):
+    """Runs acts on the home: a doorway, or its thread."""
+
+    async def run(self, act: Callable[[Home], _Result]) -> _Result:
+        """Run `act` on the home and return what it returns."""
+        ...
+
+
 class Deliverer:
     """Tells every endpoint what it has not been told; the scheduler calls it again and again."""
 
-    def __init__(self, doorway: Doorway, *, sender: Sender | None = None, most: int = 100) -> None:
-        """Read from the home behind `doorway`; send at most `most` to each endpoint in a round."""
-        self._doorway = doorway
+    def __init__(self, home: Runs, *, sender: Sender | None = None, most: int = 100) -> None:
+        """Read from `home`; send at most `most` to each endpoint in a round."""
+        self._home = home
         self._sender = sender or Sender()
         self._most = most
         self._one_round = asyncio.Lock()
@@ -152,7 +161,7 @@ class Deliverer:
             Unavailable: if the home can't be read or written.
         """
         async with self._one_round:
-            due = await self._doorway.run(partial(due_webhooks, most=self._most))
+            due = await self._home.run(partial(due_webhooks, most=self._most))
             at_once = asyncio.Semaphore(_AT_ONCE)
             ends = await asyncio.gather(*(self._tell(one, at_once) for one in due))
         return Delivered(
@@ -169,19 +178,19 @@ class Deliverer:
                 if attempt.failure:
                     ended = await self._failed(due.endpoint, attempt)
                     return Delivered(taken=taken, failed=1, disabled=int(ended))
-                await self._doorway.run(partial(took, endpoint=due.endpoint, message=message))
+                await self._home.run(partial(took, endpoint=due.endpoint, message=message))
                 taken += 1
         return Delivered(taken=taken)
 
     async def _attempt(self, due: Due, message: Message) -> Attempt:
-        now = await self._doorway.run(lambda home: home.clock.now())
+        now = await self._home.run(lambda home: home.clock.now())
         endpoint = due.endpoint
         return await self._sender.send(endpoint.url, message, due.secrets, int(now.timestamp()))
 
     async def _failed(self, endpoint: Endpoint, attempt: Attempt) -> bool:
         """Record it; say whether the endpoint has ended with it."""
         with suppress(NotFound):  # it was removed meanwhile
-            later = await self._doorway.run(
+            later = await self._home.run(
                 lambda home: failed(home, endpoint, attempt.failure, gone=attempt.gone)
             )
             return bool(later.disabled)
