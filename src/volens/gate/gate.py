@@ -355,8 +355,7 @@ class Gate:
             "count": count,
             "commitment": commitment,
         }
-        instructions = self.facts.subjects.instructions_root()
-        if instructions is not None:
+        if (instructions := self.facts.subjects.instructions_root()) is not None:
             fields["instructions"] = instructions
         return fields
 
