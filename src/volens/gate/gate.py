@@ -22,10 +22,9 @@ from datetime import datetime, timedelta
 
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable, VolensError
 from volens.core.ids import IdKind, SubjectId, parse_id
-from volens.core.ports import Clock, Entropy
+from volens.core.ports import Clock
 from volens.core.purposes import Purpose, SubjectStatus
 from volens.core.time import FAR_FUTURE
-from volens.crypto.keystore import KeyStore
 from volens.crypto.opening import Opener
 from volens.gate.accesses import AccessLeaf, AccessLeaves
 from volens.gate.blocks import Blocks
@@ -380,11 +379,6 @@ class Gate:
                 "outcome": outcome,
             },
         )
-
-
-def opener_for(keys: KeyStore, *, entropy: Entropy) -> Opener:
-    """Make the opener that a gate is wired with; the wiring itself may not import it."""
-    return Opener(keys, entropy=entropy)
 
 
 def _denied(policy: Policy, reason: ReasonCode) -> Decision:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from volens.lifecycle.map_organisations import ORGANISATION_ROWS
 from volens.lifecycle.map_rows import MapRow, Method, When, table_rows
 
 _LOG_INDEX = "where in the log"
@@ -31,33 +32,7 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
             "created_ms": "since when the account exists",
         },
     ),
-    *table_rows(
-        "main.db organisation",
-        "",
-        Method.KEPT,
-        When.NEVER,
-        {
-            "name": "an organisation's short name",
-            "instructions": "purposes it allows",
-            "keeping": "times it has shortened",
-            "changed_ms": "since when",
-        },
-    ),
-    *table_rows(
-        "main.db instruction",
-        "",
-        Method.KEPT,
-        When.NEVER,
-        {
-            "organisation": "an organisation's short name",
-            "version": "which of its instructions",
-            "document": "purposes it allowed and times it shortened",
-            "at_ms": "when",
-            "log_index": "its entry in the log",
-            "salt": "what opens the entry",
-            "commitment": "what the entry commits by",
-        },
-    ),
+    *ORGANISATION_ROWS,
     *table_rows(
         "main.db leaf",
         "rows",

@@ -372,6 +372,7 @@ class Vault:
 
 
 def held_from(row: Row[tuple[object, ...]]) -> Held:
+    """Return what one row says of a conversation."""
     return Held(
         number=row.no,
         id=ConversationId(format_id(IdKind.CONVERSATION, row.id)),
