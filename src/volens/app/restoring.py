@@ -175,7 +175,8 @@ def restore(
     restored and how much is re-applied. 3. The journals get it: from here on it holds. 4. What has
     an owner is taken in, cases that were open are closed (some may have been since), and every key
     epoch is ended, those of the lost home included. 5. Custody is told how far these databases are:
-    the old ones are refused from now on. 6. The identity file gets its name. After a stop before that there is no home, and the next call starts over.
+    the old ones are refused from now on. 6. The identity file gets its name. After a stop before
+    that there is no home, and the next call starts over.
 
     Raises:
         InvalidInput: ``home_exists`` or ``home_not_empty``.
