@@ -1,12 +1,18 @@
-"""Take a picture of every page, in light and dark: ``python tools/screenshots.py FOLDER``.
+r"""Take a picture of every page, in light and dark: ``python tools/screenshots.py FOLDER``.
 
 It makes a home with something to see in it, serves it on loopback, and looks at it with Chromium.
-``--language`` and ``--width`` choose how; ``--only`` names pages.
+``--language`` and ``--width`` choose how; ``--only`` names pages. The pictures of the README:
+
+    python tools/screenshots.py docs/pictures --width 1000 --first-screen --schemes light \
+        --only overview
+    python tools/screenshots.py docs/pictures --width 1000 --first-screen --schemes dark \
+        --only timeline
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from playwright.sync_api import Browser, sync_playwright
+from starlette.routing import Route
 from tests.support.pages import PERSON_PAGES, Served, find_browser, serve_home
 
 from volens.access.model import Role
@@ -31,6 +38,7 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=1180)
     parser.add_argument("--schemes", default="light,dark")
     parser.add_argument("--only", default="")
+    parser.add_argument("--first-screen", action="store_true", help="no more than fits on it")
     wanted = parser.parse_args()
     path = find_browser()
     if path is None:
@@ -44,13 +52,11 @@ def main() -> int:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        for scheme in wanted.schemes.split(","):
-            for name, url, token in pages(served):
-                if only and name not in only:
-                    continue
-                out = wanted.folder / f"{name}-{scheme}.png"
-                status = take(browser, url, out, token=token, scheme=scheme, wanted=wanted)
-                print(f"{status} {out}")
+        chosen = [one for one in pages(served) if not only or one[0] in only]
+        for scheme, (name, url, token) in itertools.product(wanted.schemes.split(","), chosen):
+            out = wanted.folder / f"{name}-{scheme}.png"
+            status = take(browser, url, out, token=token, scheme=scheme, wanted=wanted)
+            print(f"{status} {out}")
         browser.close()
     return 0
 
@@ -68,7 +74,11 @@ def pages(served: Served) -> Iterator[tuple[str, str, str | None]]:
     yield "chat", f"{served.url}/me/chats/{chat}", person
     yield "erasure", f"{served.url}/me/erasures/{erasure}", person
     yield "error", f"{served.url}/me/chats/none", person
-    paths = sorted({str(getattr(route, "path", "")) for route in web_routes()})
+    paths = sorted(
+        route.path
+        for route in web_routes()
+        if isinstance(route, Route) and "GET" in (route.methods or ())
+    )
     staff = doors.session(doors.staff[Role.PRIVACY_OFFICER], stepped_up=True)
     for path in paths:
         if "{" in path or not path.startswith(("/sign-in", "/staff")):
@@ -88,7 +98,7 @@ def take(
 ) -> int:
     """Take one picture; return the page's status."""
     context = browser.new_context(
-        viewport={"width": wanted.width, "height": 860},
+        viewport={"width": wanted.width, "height": 760 if wanted.first_screen else 860},
         color_scheme="dark" if scheme == "dark" else "light",
         locale=wanted.language,
     )
@@ -96,7 +106,7 @@ def take(
         context.add_cookies([{"name": SESSION, "value": token, "url": url}])
     page = context.new_page()
     answer = page.goto(url)
-    page.screenshot(path=str(out), full_page=True)
+    page.screenshot(path=str(out), full_page=not wanted.first_screen)
     context.close()
     return 0 if answer is None else answer.status
 

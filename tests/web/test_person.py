@@ -154,7 +154,7 @@ def test_a_yes_to_another_text_than_the_one_shown_is_refused(
     doors: Doors, client: TestClient
 ) -> None:
     form = {**doors.csrf(client), "answer": "yes", "notice": "0" * 64}
-    assert client.post("/me/choices/batch_training", data=form).status_code == 400
+    assert client.post("/me/choices/batch_training", data=form).status_code == 409
     assert status_of(doors, Purpose.BATCH_TRAINING) is ConsentStatus.NOT_GRANTED
 
 
@@ -262,7 +262,7 @@ def test_the_history_switch_is_a_choice_in_the_ledger(doors: Doors, client: Test
     assert client.post("/me/history", data=form).status_code == 400
 
 
-def test_a_signal_of_the_browser_is_heard_once(doors: Doors, client: TestClient) -> None:
+def test_a_signal_of_the_browser_is_heard_once(client: TestClient) -> None:
     page = client.get("/me", headers={"Sec-GPC": "1"}).text
     assert "We heard it" in page
     client.get("/me", headers={"Sec-GPC": "1"})

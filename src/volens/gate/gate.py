@@ -348,7 +348,7 @@ class Gate:
         self, purpose: Purpose, asker: Asker, count: int, commitment: bytes
     ) -> dict[str, Value]:
         """Return what an ``access.intent`` entry says of an access."""
-        return {
+        fields: dict[str, Value] = {
             "purpose": purpose,
             "actor": asker.actor,
             "action": asker.action,
@@ -357,6 +357,9 @@ class Gate:
             "count": count,
             "commitment": commitment,
         }
+        if (instructions := self.facts.subjects.instructions_root()) is not None:
+            fields["instructions"] = instructions
+        return fields
 
     def end_access(
         self,

@@ -1,7 +1,7 @@
 """The person's copy of everything: started, watched, handed over once, and gone from here.
 
 While it is made it lies in a private folder; when it is done its name is taken away, so that only
-this process can still read it and nothing of it outlives the process. It is handed over for an hour.
+this process can still read it and nothing of it outlives the process. It can be had for an hour.
 """
 
 from __future__ import annotations

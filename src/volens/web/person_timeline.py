@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from volens.app.home import Home
-from volens.consent.model import Act
+from volens.consent.model import Act, ConsentEvent
 from volens.core.purposes import Purpose
 from volens.policy.wording import say
+from volens.rights.disclosures import DatasetUse
 from volens.vault.subjects import Subject
 from volens.web.person_choices import uses_of
 from volens.web.person_frame import Asked, Values
@@ -86,25 +88,7 @@ def timeline_page(home: Home, subject: Subject, asked: Asked) -> Values:
     happenings += [
         Happening(at=one.requested, word="erasure", label="", what=one.id) for one in erasures
     ]
-    named = [event.purpose for event in history if event.act in _ON or event.act is Act.WITHDRAW]
-    named += [use.manifest.purpose for use in uses]
-    purposes = list(dict.fromkeys(named))
-    lanes = []
-    for row, purpose in enumerate(purposes):
-        bars: list[Bar] = []
-        since: int | None = None
-        for event in history:
-            if event.purpose is not purpose:
-                continue
-            if event.act is Act.GRANT:
-                since = place(event.at) if since is None else since
-            elif event.act in {Act.WITHDRAW, Act.REVOKE} and since is not None:
-                bars.append(Bar(start=since, width=max(3, place(event.at) - since)))
-                since = None
-        if since is not None:
-            bars.append(Bar(start=since, width=max(3, place(now) - since)))
-        used = tuple(place(use.manifest.created) for use in uses if use.manifest.purpose is purpose)
-        lanes.append(Lane(label=label(purpose), y=TOP + row * ROW, bars=tuple(bars), used=used))
+    lanes = _lanes(history, uses, place, now, label)
     return {
         "lanes": lanes,
         "happenings": sorted(happenings, key=lambda one: one.at, reverse=True),
@@ -114,3 +98,43 @@ def timeline_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "start": start,
         "now": now,
     }
+
+
+def _lanes(
+    history: Sequence[ConsentEvent],
+    uses: Sequence[DatasetUse],
+    place: Callable[[datetime], int],
+    now: datetime,
+    label: Callable[[Purpose], str],
+) -> list[Lane]:
+    """Return one lane for each purpose that was decided on or used, in the order of the first."""
+    named = [event.purpose for event in history if event.act in _ON or event.act is Act.WITHDRAW]
+    named += [use.manifest.purpose for use in uses]
+    return [
+        Lane(
+            label=label(purpose),
+            y=TOP + row * ROW,
+            bars=_bars([one for one in history if one.purpose is purpose], place, now),
+            used=tuple(
+                place(use.manifest.created) for use in uses if use.manifest.purpose is purpose
+            ),
+        )
+        for row, purpose in enumerate(dict.fromkeys(named))
+    ]
+
+
+def _bars(
+    history: Sequence[ConsentEvent], place: Callable[[datetime], int], now: datetime
+) -> tuple[Bar, ...]:
+    """Return from where to where a yes stood."""
+    bars: list[Bar] = []
+    since: int | None = None
+    for event in history:
+        if event.act is Act.GRANT:
+            since = place(event.at) if since is None else since
+        elif event.act in {Act.WITHDRAW, Act.REVOKE} and since is not None:
+            bars.append(Bar(start=since, width=max(3, place(event.at) - since)))
+            since = None
+    if since is not None:
+        bars.append(Bar(start=since, width=max(3, place(now) - since)))
+    return tuple(bars)
