@@ -209,3 +209,23 @@ def test_who_must_be_answered_soon_has_no_days_to_think_again_and_is_told(shell:
     asked = shell.ok("rights", "open", "eve", "erasure", "--verified-by", "signed_in").out
     assert "it can be taken back." in asked
     assert "after the answer is due" not in asked
+
+
+def test_an_address_for_receipts_is_kept_sealed_and_refused_where_no_mail_can_go(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.add("ada")
+    words = ("erase", "subject", "ada", "--yes", "--mail")
+    refused = shell.run(*words, "ada@example.net")
+    assert (refused.code, "mail" in refused.err) == (5, True)
+    assert shell.json("receipt", "list")["total"] == 0
+    monkeypatch.setenv("VOLENS_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("VOLENS_SMTP_FROM", "privacy@example.org")
+    monkeypatch.setenv("VOLENS_SMTP_SECURITY", "none")
+    monkeypatch.setenv("VOLENS_CONTACT", "Privacy office, privacy@example.org")
+    assert shell.run(*words, "ada").code == 2
+    told = shell.ok(*words, "ada@example.net")
+    assert "ada@example.net" not in told.out
+    [kept] = (shell.folder / "addresses").iterdir()
+    assert b"ada" not in kept.read_bytes()
+    assert kept.name in told.out
