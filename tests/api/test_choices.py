@@ -126,3 +126,20 @@ def test_a_program_records_what_its_person_said(doors: Doors, app: FastAPI) -> N
     assert grant(program, f"/subjects/{doors.person.subject.id}").status_code == 200
     assert grant(program, "/subjects/ada").status_code == 200  # by the product's own name
     assert _permit(doors)
+
+
+def test_a_choice_may_name_something_in_any_script(doors: Doors, app: FastAPI) -> None:
+    """What nobody can write down would lie in the journal for ever, before everybody's choices."""
+    client = doors.client(app, doors.person)
+    scope = {"kind": "partner", "target": "\U0001d57f\u30c7\u30fc\u30bf \u00e9"}
+    body = {"granted": False, "scope": scope}
+    no = client.put(f"/me/choices/{PURPOSE}", json=body, headers=SAME_SITE)
+    assert (no.status_code, no.json()["logged"]) == (200, True)
+    found = client.get(f"/me/choices/{PURPOSE}").json()["grants"]
+    assert [one["target"] for one in found] == [scope["target"]]
+    assert doors.run(lambda home: home.ledger.pending()) == []
+    decided = doors.run(
+        lambda home: home.gate.decide(home.subjects.find("ada"), Use(purpose=PURPOSE)).reasons
+    )
+    assert [reason.value for reason in decided] == ["grant_withdrawn"]
+    assert doors.run(lambda home: home.gate.preview(Use(purpose=PURPOSE)))[0] == 0

@@ -20,7 +20,8 @@ from volens.crypto.opening import open_record
 from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import Census, FactSource, Use, published_notices
 from volens.gate.gate import Gate
-from volens.gate.reading import SealedReader, opener_for, Wanted
+from volens.gate.opener import opener_for
+from volens.gate.reading import SealedReader, Wanted
 from volens.log.kinds import AccessOutcome, EntryKind
 from volens.policy.classify import GrantFacts, OrganisationFacts, SubjectFacts
 from volens.policy.model import Decision, ReasonCode

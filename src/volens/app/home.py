@@ -32,7 +32,8 @@ from volens.crypto.sealing import Sealer
 from volens.gate.accesses import AccessLeaves
 from volens.gate.facts import FactSource
 from volens.gate.gate import Gate
-from volens.gate.reading import SealedReader, opener_for
+from volens.gate.opener import opener_for
+from volens.gate.reading import SealedReader
 from volens.holds.erasures import ErasureLedger
 from volens.holds.register import HoldRegister
 from volens.lifecycle.access import VaultAccess

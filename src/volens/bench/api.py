@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -200,6 +200,10 @@ class _Connection:
             self.ask(requests[number % len(requests)])
         return (self._spent() - before) / times * 1e6
 
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()
+
     def _spent(self) -> float:
         return float(self.ask(b"GET /spent HTTP/1.1\r\nHost: x\r\n\r\n"))
 
@@ -223,7 +227,8 @@ def _served(world: _World) -> Iterator[_Connection]:
             env=world.environment,
         )
         try:
-            yield _Connection(address)
+            with closing(_Connection(address)) as connection:
+                yield connection
         finally:
             process.terminate()
             process.wait(30)

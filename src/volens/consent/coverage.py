@@ -58,7 +58,7 @@ def coverage(engine: Engine, at: datetime) -> Coverage:
 
 
 def _grants(text: str) -> list[list[object]]:
-    read = read_strict(text.encode("ascii"))
+    read = read_strict(text.encode("utf-8"))
     assert isinstance(read, list)
     return [row for row in read if isinstance(row, list)]
 

@@ -274,7 +274,7 @@ def grants_text(state: PurposeState) -> str:
         ]
         for grant in sorted(state.grants, key=lambda grant: (grant.scope.kind, grant.scope.target))
     ]
-    return canonical_json(rows).decode("ascii")
+    return canonical_json(rows).decode("utf-8")
 
 
 def _store(db: Connection, recorded: Sequence[Recorded]) -> None:

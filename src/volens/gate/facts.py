@@ -382,7 +382,7 @@ def _organisation(
 
 
 def _grants(text: str) -> tuple[GrantFacts, ...]:
-    rows = read_strict(text.encode("ascii"))
+    rows = read_strict(text.encode("utf-8"))
     if not isinstance(rows, list):
         raise InvalidInput("grants_form", "a stored consent state can't be read")
     facts = []

@@ -12,9 +12,8 @@ from sqlalchemy import Engine
 
 from volens.core.errors import Denied, Unavailable, VerificationFailed
 from volens.core.ids import IdKind, parse_id
-from volens.core.ports import Entropy
 from volens.crypto.blocks import ID_BYTES, ROW_BYTES, SEQUENCE_AT
-from volens.crypto.keystore import Holder, KeyStore
+from volens.crypto.keystore import Holder
 from volens.crypto.opening import (
     ConversationKeys,
     OpenedAccount,
@@ -355,11 +354,6 @@ class SealedReader:
                 self._cached_bytes = len(data)
             self._batches[batch_no] = data
         return data
-
-
-def opener_for(keys: KeyStore, *, entropy: Entropy) -> Opener:
-    """Make the opener that a gate is wired with; the wiring itself may not import it."""
-    return Opener(keys, entropy=entropy)
 
 
 def _places(
