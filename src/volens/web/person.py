@@ -70,7 +70,10 @@ def _choices() -> list[BaseRoute]:
             "/me/choices/{purpose}",
             looking("person/choice.html", person_choices.choice_page, here="choices"),
         ),
-        _post("/me/choices/{purpose}", acting(person_choices.answer)),
+        _post(
+            "/me/choices/{purpose}",
+            acting(person_choices.answer, beside=person_choices.withdraw),
+        ),
         _get("/me/receipts/{event}", handing(person_choices.consent_receipt)),
     ]
 

@@ -155,6 +155,7 @@ def notices_of(home: Home, purpose: Purpose) -> list[Notice]:
 
 def choice_page(home: Home, subject: Subject, asked: Asked) -> Values:
     """Look at one choice: what it means, its notice, and what it would use."""
+    home.ledger.drain()  # what was taken back beside gets its receipt
     purpose, choice = _choice(home, subject, asked)
     notice = _notice(home, purpose, asked.words.language)
     info = home.policy.pack.purposes[purpose]
@@ -204,6 +205,15 @@ def answer(home: Home, subject: Subject, asked: Asked) -> str:
     return f"{there}?done={word}"
 
 
+def withdraw(home: Home, subject: Subject, asked: Asked) -> str | None:
+    """Take a yes back by the journal alone, where it holds at once; None for other answers."""
+    if asked.form.get("answer") != "withdraw":
+        return None
+    purpose = _purpose(asked)
+    home.ledger.journal(_event(home, subject, purpose, Act.WITHDRAW))
+    return f"/me/choices/{purpose.value}?done=withdraw"
+
+
 def consent_receipt(home: Home, subject: Subject, asked: Asked) -> Sent:
     """Hand over the signed receipt of one of the person's choices."""
     wanted = asked.params["event"]
@@ -247,11 +257,15 @@ def uses_of(home: Home, subject: Subject) -> list[DatasetUse]:
     return sorted(register.uses(subject), key=lambda use: use.manifest.created, reverse=True)
 
 
-def _choice(home: Home, subject: Subject, asked: Asked) -> tuple[Purpose, Choice]:
+def _purpose(asked: Asked) -> Purpose:
     try:
-        purpose = known_purpose(asked.params["purpose"])
+        return known_purpose(asked.params["purpose"])
     except (Denied, InvalidInput):
         raise NotFound("purpose_unknown", "there is no such choice") from None
+
+
+def _choice(home: Home, subject: Subject, asked: Asked) -> tuple[Purpose, Choice]:
+    purpose = _purpose(asked)
     for one in choices_of(home, subject, asked.words.language):
         if one.purpose is purpose:
             return purpose, one
@@ -267,7 +281,13 @@ def _notice(home: Home, purpose: Purpose, language: str) -> Notice | None:
 def _record(
     home: Home, subject: Subject, purpose: Purpose, act: Act, notice: NoticeRef | None = None
 ) -> None:
-    event = ConsentEvent(
+    home.ledger.record([_event(home, subject, purpose, act, notice)])
+
+
+def _event(
+    home: Home, subject: Subject, purpose: Purpose, act: Act, notice: NoticeRef | None = None
+) -> ConsentEvent:
+    return ConsentEvent(
         id=EventId(format_id(IdKind.EVENT, home.entropy.draw(16))),
         subject=subject.id,
         purpose=purpose,
@@ -276,7 +296,6 @@ def _record(
         notice=notice,
         channel=CHANNEL,
     )
-    home.ledger.record([event])
 
 
 _need = lru_cache(maxsize=256)(need)

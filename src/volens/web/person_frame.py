@@ -61,6 +61,7 @@ class Sent:
 Values = Mapping[str, object]
 Look = Callable[[Home, Subject, Asked], Values]
 Act = Callable[[Home, Subject, Asked], str]
+TakeBack = Callable[[Home, Subject, Asked], str | None]
 Hand = Callable[[Home, Subject, Asked], Sent]
 
 
@@ -90,17 +91,26 @@ def looking(template: str, look: Look, *, here: str) -> Handler:
     return handler
 
 
-def acting(act: Act) -> Handler:
-    """Return what does an act: a form of our own, then 303 to the page that `act` names."""
+def acting(act: Act, *, beside: TakeBack | None = None) -> Handler:
+    """Return what does an act: a form of our own, then 303 to the page that `act` names.
+
+    What takes back waits for nobody: `beside` is asked first, without waiting for other acts, and
+    returns the page to go to, or None if this is no such act.
+    """
 
     async def handler(request: Request) -> Response:
         principal: Principal | None = None
         try:
             principal = await subject_of(request)
             asked = await _sent(request, principal)
-            done = await doorway_of(request).run(
-                lambda home: act(home, home.subjects.find(str(principal.subject)), asked)
-            )
+            doorway, subject = doorway_of(request), str(principal.subject)
+            done = None
+            if beside is not None:
+                done = await doorway.beside(
+                    lambda home: beside(home, home.subjects.find(subject), asked)
+                )
+            if done is None:
+                done = await doorway.run(lambda home: act(home, home.subjects.find(subject), asked))
             return see_other(done)
         except VolensError as error:
             return _error(request, error, principal)
