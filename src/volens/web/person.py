@@ -105,7 +105,7 @@ def _leaving() -> list[BaseRoute]:
             "/me/delete",
             looking("person/delete.html", person_leaving.delete_page, here="erasures"),
         ),
-        _post("/me/delete", acting(person_leaving.delete)),
+        _post("/me/delete", acting(person_leaving.keep, beside=person_leaving.delete)),
         _get(
             "/me/erasures",
             looking("person/erasures.html", person_leaving.erasures_page, here="erasures"),

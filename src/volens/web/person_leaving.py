@@ -54,16 +54,15 @@ def delete_page(home: Home, subject: Subject, asked: Asked) -> Values:
     }
 
 
-def delete(home: Home, subject: Subject, asked: Asked) -> str:
-    """Ask for the deletion: access ends at once, the clock starts now."""
+def delete(home: Home, subject: Subject, asked: Asked) -> str | None:
+    """Ask for the deletion by the journal alone: access ends at once, the clock starts now."""
     scope = _scope(asked.form.get("what", ""))
     if asked.form.get("answer") != "delete":
-        return "/me/erasures"
+        return None
     if scope is ErasureScope.ACCOUNT:
         asked.need_step_up(home.clock.now())
     erasure = _wanted(home, subject, scope, asked.form.get("chat", ""))
     standing = home.erasures.request(erasure)
-    home.erasures.drain()
     if asked.form.get("mail", "").strip() and mail_set_up():
         _keep_mail(home, standing, asked)
     if scope is ErasureScope.ACCOUNT:
@@ -71,9 +70,16 @@ def delete(home: Home, subject: Subject, asked: Asked) -> str:
     return f"/me/erasures/{standing.id}?done=asked"
 
 
+def keep(home: Home, subject: Subject, asked: Asked) -> str:
+    """Delete nothing."""
+    del home, subject, asked
+    return "/me/erasures"
+
+
 def erasures_page(home: Home, subject: Subject, asked: Asked) -> Values:
     """Look at all deletions of the person."""
     del asked
+    home.erasures.drain()
     found = list(reversed(home.erasures.of_subject(subject.id)))
     return {
         "erasures": found,
@@ -85,6 +91,7 @@ def erasures_page(home: Home, subject: Subject, asked: Asked) -> Values:
 
 def erasure_page(home: Home, subject: Subject, asked: Asked) -> Values:
     """Look at one deletion: how far it is, as its receipt says it."""
+    home.erasures.drain()  # what was only in the journal gets its entry, and its row
     erasure = _own(home, subject, asked.params["reference"])
     _, words = _issued(home, erasure, asked)
     now = home.clock.now()
