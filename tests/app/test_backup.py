@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.homes import Place, add
 from tests.support.stores import BATCH, BUILDER, TRAINING, act, talk
+from volens.access.model import Role, Scope
+from volens.app.access import accounts_of, roles_of, sessions_of, tokens_of
 from volens.app.backup import DATABASES, FILES, FOLDERS, LIFETIME, MANIFEST, make_backup
 from volens.app.creation import UNFINISHED
 from volens.app.erasing import eraser_of
@@ -307,6 +309,29 @@ class TestRestoring:
             assert home.owned_log().size > size
             assert kinds(home)[size] is EntryKind.BACKUP_RESTORED
             assert texts(home) == ["hello from bo a"]
+
+    def test_what_somebody_signs_in_with_ends_again(self, here: Place, tmp_path: Path) -> None:
+        with here.open() as home:
+            until = home.clock.now() + timedelta(days=30)
+            gone, kept = (accounts_of(home).add_staff(name) for name in ("gone", "kept"))
+            for account in (gone, kept):
+                for role in (Role.RATER, Role.SUPPORT):
+                    roles_of(home).give(account, role, until=until)
+            secrets = [tokens_of(home).issue(one, [Scope.FLAGS])[0] for one in ("gone", "kept")]
+            session = sessions_of(home).open(kept.id)
+            copied = make_backup(home, tmp_path / "early").folder
+            accounts_of(home).end(gone)
+            roles_of(home).end(kept, Role.RATER)
+            tokens_of(home).revoke(tokens_of(home).all()[0].id)
+        shutil.copytree(here.folder / "log", tmp_path / "old-log")
+        shutil.rmtree(here.folder)
+        to = put(here, plan(here, copied, newer_log=tmp_path / "old-log"))
+        with to.open() as home:
+            assert accounts_of(home).by_id(gone.id).ended is not None
+            assert accounts_of(home).by_id(kept.id).roles == {Role.SUPPORT}
+            found = [tokens_of(home).find(secret) is not None for secret in secrets]
+            assert found == [False, True]
+            assert sessions_of(home).find(session) is None
 
     def test_a_log_that_knows_of_more_than_can_be_named_is_not_passed_over(
         self, lived_in: Place, backup: Path, tmp_path: Path

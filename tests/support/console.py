@@ -109,6 +109,7 @@ def fill(doors: Doors) -> Mapping[str, ConversationId]:
             classifier="filter-v1",
         )
         grant(home, person.id, Purpose.HUMAN_FEEDBACK)
+        grant(home, person.id, Purpose.BATCH_TRAINING)
         return {"attacks": found[0].id, "plain": found[1].id}
 
     def requests(home: Home) -> None:

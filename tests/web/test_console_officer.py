@@ -1,4 +1,4 @@
-"""The privacy officer, the administrator, support, the auditor: each does their work on the pages."""
+"""The privacy officer, the administrator, support, the auditor: each does their work."""
 
 import json
 import re
@@ -76,8 +76,9 @@ def test_support_learns_nothing_of_somebody_who_is_not_here(doors: Doors, app: S
     assert not logged(doors, EntryKind.ACCESS_INTENT)
 
 
+@pytest.mark.usefixtures("chats")
 def test_the_overview_has_every_number_of_its_pictures_in_a_table(
-    doors: Doors, app: Starlette, chats: Mapping[str, ConversationId]
+    doors: Doors, app: Starlette
 ) -> None:
     page = doors.client(app, doors.staff[Role.PRIVACY_OFFICER]).get("/staff/overview").text
     pictures = page.count('<svg class="chart"')
@@ -91,9 +92,8 @@ def test_the_overview_has_every_number_of_its_pictures_in_a_table(
         assert f">{count}" in tables, number
 
 
-def test_an_officer_answers_a_request(
-    doors: Doors, app: Starlette, chats: Mapping[str, ConversationId]
-) -> None:
+@pytest.mark.usefixtures("chats")
+def test_an_officer_answers_a_request(doors: Doors, app: Starlette) -> None:
     client = doors.client(app, doors.staff[Role.PRIVACY_OFFICER], stepped_up=True)
     listed = doors.run(lambda home: request_store(home).unanswered())
     access, other = sorted(listed, key=lambda one: one.kind.value)
@@ -114,8 +114,9 @@ def test_an_officer_answers_a_request(
     assert doors.run(lambda home: request_store(home).find(other.id)).closing is not None
 
 
+@pytest.mark.usefixtures("chats")
 def test_an_officer_sees_the_effect_before_a_policy_comes_into_force(
-    doors: Doors, app: Starlette, chats: Mapping[str, ConversationId]
+    doors: Doors, app: Starlette
 ) -> None:
     client = doors.client(app, doors.staff[Role.PRIVACY_OFFICER], stepped_up=True)
     current = doors.run(lambda home: home.policy.ref)
@@ -145,9 +146,8 @@ def test_an_officer_confirms_the_clock(doors: Doors, app: Starlette) -> None:
     )
 
 
-def test_an_audit_can_be_downloaded_and_its_signature_holds(
-    doors: Doors, app: Starlette, chats: Mapping[str, ConversationId]
-) -> None:
+@pytest.mark.usefixtures("chats")
+def test_an_audit_can_be_downloaded_and_its_signature_holds(doors: Doors, app: Starlette) -> None:
     client = doors.client(app, doors.staff[Role.AUDITOR])
     assert client.get("/staff/audits/1").status_code == 200
     data = client.get("/staff/audits/1/audit.json").content
@@ -157,9 +157,8 @@ def test_an_audit_can_be_downloaded_and_its_signature_holds(
     assert client.get("/staff/audits/-1").status_code == 404
 
 
-def test_documents_can_be_downloaded(
-    doors: Doors, app: Starlette, chats: Mapping[str, ConversationId]
-) -> None:
+@pytest.mark.usefixtures("chats")
+def test_documents_can_be_downloaded(doors: Doors, app: Starlette) -> None:
     client = doors.client(app, doors.staff[Role.PRIVACY_OFFICER])
     for name in ("processing", "impact", "transparency"):
         found = client.get(f"/staff/papers/download/{name}.json")
@@ -196,9 +195,8 @@ def test_an_administrator_instructs_within_the_matrix_only(doors: Doors, app: St
     assert doors.run(lambda home: home.subjects.instructions()) == instructed
 
 
-def test_the_auditor_checks_the_log(
-    doors: Doors, app: Starlette, chats: Mapping[str, ConversationId]
-) -> None:
+@pytest.mark.usefixtures("chats")
+def test_the_auditor_checks_the_log(doors: Doors, app: Starlette) -> None:
     client = doors.client(app, doors.staff[Role.AUDITOR])
     assert client.get("/staff/log?before=3").status_code == 200
     assert client.get("/staff/log?before=x").status_code == 404

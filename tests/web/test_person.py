@@ -150,19 +150,6 @@ def test_a_yes_is_given_on_the_notice_and_taken_back_in_one_step(
     assert status_of(doors, Purpose.BATCH_TRAINING) is ConsentStatus.WITHDRAWN
 
 
-def test_taking_back_waits_for_no_other_act(doors: Doors, client: TestClient) -> None:
-    page = client.get("/me/choices/batch_training").text
-    (notice,) = re.findall(r'name="notice" value="([0-9a-f]{64})"', page)
-    form = {**doors.csrf(client), "answer": "yes", "notice": notice}
-    client.post("/me/choices/batch_training", data=form)
-    before = doors.run(lambda home: home.owned_log().size)
-    client.post("/me/choices/batch_training", data={**doors.csrf(client), "answer": "withdraw"})
-    assert doors.run(lambda home: home.owned_log().size) == before
-    assert status_of(doors, Purpose.BATCH_TRAINING) is ConsentStatus.WITHDRAWN
-    assert "Taken back" in client.get("/me/choices/batch_training").text
-    assert doors.run(lambda home: home.owned_log().size) > before
-
-
 def test_a_yes_to_another_text_than_the_one_shown_is_refused(
     doors: Doors, client: TestClient
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, Row, delete, insert, select, update
 
 from volens.access.model import Role
+from volens.access.restored import ENDED
 from volens.access.secrets import AccessKeys
 from volens.access.sessions import roles_of
 from volens.access.tables import (
@@ -33,6 +34,7 @@ from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import AccountId, IdKind, SubjectId, format_id, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.core.time import from_millis, to_millis
+from volens.log.entries import commit
 from volens.log.fields import Value
 from volens.log.kinds import AccountSort, EntryKind
 from volens.log.recorder import Recorder
@@ -57,6 +59,7 @@ class LocalAccount:
     """The argon2id hash, or None."""
     name_digest: bytes = field(repr=False)
     name_sealed: bytes | None = field(repr=False)
+    salt: bytes = field(repr=False)
 
     @property
     def is_staff(self) -> bool:
@@ -190,7 +193,7 @@ class AccountStore:
         if account.ended is not None:
             return account
         raw = parse_id(IdKind.ACCOUNT, account.id)
-        _, commitment = self._recorder.commit(raw, b"ended")
+        commitment = commit(account.salt, raw, ENDED)
         sort = AccountSort.STAFF if account.is_staff else AccountSort.PERSON
         fields: dict[str, Value] = {"commitment": commitment, "account": sort}
         self._recorder.record(EntryKind.ACCOUNT_ENDED, fields)
@@ -287,4 +290,5 @@ def _account(row: Row[*tuple[Any, ...]], roles: frozenset[Role]) -> LocalAccount
         password=row.password,
         name_digest=row.name_digest,
         name_sealed=row.name_sealed,
+        salt=row.salt,
     )

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Delete, Engine, delete, insert, select
+from sqlalchemy import ColumnElement, Delete, Engine, delete, insert, select
 
 from volens.access.accounts import LocalAccount
 from volens.access.model import Role
+from volens.access.restored import ENDED
 from volens.access.tables import ACCOUNT_ROLE, SESSION
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock
 from volens.core.time import from_millis, to_millis
+from volens.log.entries import commit
 from volens.log.fields import Value
 from volens.log.kinds import EntryKind, StaffRole
 from volens.log.recorder import Recorder
@@ -54,6 +56,7 @@ class RoleStore:
         if role is Role.ORGANISATION_ADMIN and account.organisation is None:
             hint = "volens staff add --organisation"
             raise InvalidInput("role_form", "an administrator is one of an organisation", hint=hint)
+        self._log_end(account, role)
         raw = parse_id(IdKind.ACCOUNT, account.id)
         salt, commitment = self._recorder.commit(raw, role.value.encode())
         fields: dict[str, Value] = {"commitment": commitment, "role": StaffRole(role.value)}
@@ -77,13 +80,8 @@ class RoleStore:
         Raises:
             NotFound: ``role_missing``.
         """
-        if role not in {one.role for one in self.of(account)}:
+        if not self._log_end(account, role):
             raise NotFound("role_missing", f"{account.id} has no role {role.value}")
-        _, commitment = self._recorder.commit(
-            parse_id(IdKind.ACCOUNT, account.id), role.value.encode(), b"ended"
-        )
-        fields: dict[str, Value] = {"commitment": commitment, "role": StaffRole(role.value)}
-        self._recorder.record(EntryKind.ROLE_ENDED, fields)
         with self._engine.begin() as db:
             db.execute(_one(account, role))
             db.execute(delete(SESSION).where(SESSION.c.account_no == account.number))
@@ -101,6 +99,18 @@ class RoleStore:
                 for row in db.execute(query.order_by(ACCOUNT_ROLE.c.no))
             ]
 
+    def _log_end(self, account: LocalAccount, role: Role) -> bool:
+        """Log that a role ends as it was given so far; say whether there is such a role."""
+        with self._engine.connect() as db:
+            query = select(ACCOUNT_ROLE.c.salt).where(_is(account, role))
+            salts = list(db.execute(query).scalars())
+        raw = parse_id(IdKind.ACCOUNT, account.id)
+        for salt in salts:
+            commitment = commit(salt, raw, role.value.encode(), ENDED)
+            fields: dict[str, Value] = {"commitment": commitment, "role": StaffRole(role.value)}
+            self._recorder.record(EntryKind.ROLE_ENDED, fields)
+        return bool(salts)
+
 
 def check_end(until: datetime, now: datetime) -> None:
     """Pass if a role may end then.
@@ -114,6 +124,8 @@ def check_end(until: datetime, now: datetime) -> None:
 
 
 def _one(account: LocalAccount, role: Role) -> Delete:
-    return delete(ACCOUNT_ROLE).where(
-        ACCOUNT_ROLE.c.account_no == account.number, ACCOUNT_ROLE.c.role == role.value
-    )
+    return delete(ACCOUNT_ROLE).where(_is(account, role))
+
+
+def _is(account: LocalAccount, role: Role) -> ColumnElement[bool]:
+    return (ACCOUNT_ROLE.c.account_no == account.number) & (ACCOUNT_ROLE.c.role == role.value)

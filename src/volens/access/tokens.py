@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, Row, delete, insert, select, update
 
 from volens.access.model import Principal, PrincipalKind, Scope
+from volens.access.restored import REVOKED
 from volens.access.secrets import digest_of, new_secret
 from volens.access.sessions import OPEN_STATUSES, SessionStore
 from volens.access.tables import API_TOKEN, EMBED_TOKEN
@@ -20,6 +21,7 @@ from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import IdKind, SubjectId, TokenId, format_id, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.core.time import from_millis, to_millis
+from volens.log.entries import commit
 from volens.log.fields import Value
 from volens.log.kinds import EntryKind
 from volens.log.recorder import Recorder
@@ -145,7 +147,10 @@ class TokenStore:
         found = self.by_id(token)
         if found.revoked is not None:
             return found
-        _, commitment = self._recorder.commit(parse_id(IdKind.TOKEN, token), b"revoked")
+        raw = parse_id(IdKind.TOKEN, token)
+        with self._engine.connect() as db:
+            salt = db.execute(select(API_TOKEN.c.salt).where(API_TOKEN.c.id == raw)).scalar_one()
+        commitment = commit(salt, raw, REVOKED)
         self._recorder.record(EntryKind.TOKEN_REVOKED, {"commitment": commitment})
         with self._engine.begin() as db:
             known = update(API_TOKEN).where(API_TOKEN.c.no == found.number)

@@ -24,8 +24,8 @@ class Coverage:
     ended: Mapping[Purpose, int]
     """People whose yes was withdrawn or ran out, and who have no other."""
     objected: Mapping[Purpose, int]
-    by_notice: Mapping[str, Mapping[ConsentStatus, int]]
-    """SHA-256 of a notice -> how many people's latest word on it is which."""
+    by_notice: Mapping[str, int]
+    """SHA-256 of a notice -> people with a yes in force that was said to it."""
 
 
 def coverage(engine: Engine, at: datetime) -> Coverage:
@@ -37,7 +37,7 @@ def coverage(engine: Engine, at: datetime) -> Coverage:
         STATE.c.purpose, STATE.c.grants, STATE.c.objected
     )
     yes, ended, objected = Counter[Purpose](), Counter[Purpose](), Counter[Purpose]()
-    notices: dict[str, Counter[ConsentStatus]] = {}
+    notices = Counter[str]()
     now = to_millis(at)
     with engine.connect() as db:
         rows = db.execute(query).all()
@@ -52,8 +52,8 @@ def coverage(engine: Engine, at: datetime) -> Coverage:
         if no:
             objected[purpose] += count
         for status, notice in set(read):
-            if notice:
-                notices.setdefault(notice, Counter())[status] += count
+            if status is ConsentStatus.GRANTED:
+                notices[notice] += count
     return Coverage(yes=yes, ended=ended, objected=objected, by_notice=notices)
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from markupsafe import Markup, escape
 
 _WIDTH: Final = 360
-_ROOM: Final = 300
+_ROOM: Final = 359
 """The longest bar, in units of the picture."""
 _STEP: Final = 44
 """The height of one bar with its name."""
@@ -85,7 +85,9 @@ def bar_chart(
     """
     full = most or max((bar.value for bar in bars), default=0) or 1
     drawn = [
-        _named(place, bar.name, bar.said) + _rect(bar.style, 0, _long(bar.value, full), place)
+        _named(place, bar.name, bar.said)
+        + _rect("track", 0, _ROOM, place)
+        + _rect(bar.style, 0, _long(bar.value, full), place)
         for place, bar in enumerate(bars)
     ]
     return Chart(
@@ -157,13 +159,12 @@ def span_chart(
         )
         for row, span in enumerate(spans)
     ]
-    at, height = place_of(now) + 1, _STEP * len(spans)
+    at, height = min(_ROOM - 1, place_of(now) + 1), _STEP * len(spans)
     anchor = "end" if at > _ROOM // 2 else "start"
     drawn.append(
-        Markup(
-            '<line class="now" x1="{0}" x2="{0}" y1="0" y2="{1}"/>'
-            '<text class="now" x="{0}" y="{2}" text-anchor="{3}">{4}</text>'
-        ).format(at, height, height + 14, anchor, now_said)
+        Markup('{1}<text class="now" x="{0}" y="{2}" text-anchor="{3}">{4}</text>').format(
+            at, _ticks(at, len(spans)), height + 14, anchor, now_said
+        )
     )
     return Chart(
         title=title,
@@ -171,6 +172,13 @@ def span_chart(
         columns=columns,
         rows=tuple((span.name, span.said) for span in spans),
     )
+
+
+def _ticks(at: int, count: int) -> Markup:
+    """Return the line at one moment, where the bars are: names above them stay clear of it."""
+    line = Markup('<line class="now" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>')
+    tops = (row * _STEP + 17 for row in range(count))
+    return Markup().join(line.format(at, top, top + _BAR + 6) for top in tops)
 
 
 def _long(value: int, full: int) -> int:
@@ -186,6 +194,8 @@ def _named(place: int, name: str, said: str) -> Markup:
 
 
 def _rect(style: str, left: int, long: int, place: int, *, low: int = 0) -> Markup:
+    if not long and not low:
+        return Markup()
     return Markup('<rect class="{0}" x="{1}" y="{2}" width="{3}" height="{4}" rx="3"/>').format(
         style, left, place * _STEP + 20, max(low, long), _BAR
     )

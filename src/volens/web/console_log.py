@@ -77,7 +77,7 @@ def log_page(home: Home, stop: int | None) -> LogPage:
     lines = [_line(index, entry) for index, entry in enumerate(entries, start=first)]
     return LogPage(
         origin=log.origin,
-        vkey=str(log.verifier),
+        vkey=log.verifier.vkey,
         checkpoint=log.checkpoint.decode("utf-8"),
         size=log.size,
         published=log.published_size,

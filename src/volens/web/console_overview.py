@@ -22,7 +22,7 @@ from volens.app.safety import safety_of
 from volens.audit.register import Audited, overdue_since
 from volens.audit.run import every_days
 from volens.consent.coverage import Coverage, coverage
-from volens.core.purposes import CONSENT_PURPOSES, ConsentStatus, Purpose
+from volens.core.purposes import CONSENT_PURPOSES, Purpose
 from volens.core.time import parse_moment
 from volens.holds.promises import Promise
 from volens.lifecycle.trusted_time import Pause
@@ -49,7 +49,6 @@ class Notice:
     language: str
     purposes: tuple[Purpose, ...]
     yes: int
-    ended: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,20 +108,23 @@ def overview(home: Home, language: str) -> Overview:
 def _notices(pack: Pack, found: Coverage) -> tuple[Notice, ...]:
     known = {notice.hash: notice for notice in pack.notices}
     made = []
-    for digest, counts in found.by_notice.items():
+    for digest, yes in found.by_notice.items():
         notice = known.get(digest)
-        yes = counts.get(ConsentStatus.GRANTED, 0)
         made.append(
             Notice(
-                file=digest[:12] if notice is None else notice.file,
+                file=digest[:12] if notice is None else _short(notice.file),
                 version="" if notice is None else pack.version,
                 language="" if notice is None else notice.language,
                 purposes=() if notice is None else tuple(sorted(notice.purposes)),
                 yes=yes,
-                ended=sum(counts.values()) - yes,
             )
         )
     return tuple(sorted(made, key=lambda one: (-one.yes, one.file)))
+
+
+def _short(file: str) -> str:
+    """Return what a notice's file is called: ``notices/human-feedback.en.txt`` without the rest."""
+    return file.rpartition("/")[2].partition(".")[0].replace("-", " ")
 
 
 def coverage_chart(found: Overview, words: Words) -> Chart:
@@ -159,7 +161,7 @@ def notice_chart(found: Overview, words: Words) -> Chart:
     """Draw the opt-in rate by version of the notice: yes in force, of all people."""
     bars = [
         Bar(
-            name=f"{one.file}{f' ({one.version})' if one.version else ''}",
+            name=", ".join(part for part in (one.file, one.language, one.version) if part),
             value=one.yes,
             said=words("console.of_people", count=one.yes, share=_percent(one.yes, found.people)),
         )

@@ -36,7 +36,7 @@ from volens.app.safety import safety_of
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import AccountId, ConversationId, IdKind, parse_id
 from volens.log.kinds import ExceptionClass
-from volens.safety.model import QueueItem
+from volens.safety.model import Origin, QueueItem
 from volens.vault.model import MAX_TURNS
 from volens.web.console_clock import stated_moment
 from volens.web.console_frame import StaffPage, Visit, chosen
@@ -141,6 +141,12 @@ def _find(home: Home, visit: Visit, name: str) -> Case:
         raise NotFound("case_unknown", "there is no such case, or it is not yours") from None
 
 
+def _likely(item: QueueItem) -> CaseReason:
+    """Return the reason that a form proposes: where the item came from."""
+    by_person = Origin.PERSON in item.origins and Origin.CLASSIFIER not in item.origins
+    return CaseReason.PERSON_REPORT if by_person else CaseReason.CLASSIFIER_FLAG
+
+
 async def _queue(visit: Visit) -> Response:
     skip = visit.query("skip", "0")
     first = int(skip) if skip.isascii() and skip.isdigit() and len(skip) < 8 else 0  # noqa: PLR2004 - a place
@@ -178,6 +184,7 @@ async def _new(visit: Visit) -> Response:
         "record": record.__name__.lower(),
         "choices": CHOICES[record],
         "reasons": tuple(CaseReason),
+        "likely": CaseReason.AUTHORITY_ORDER if item is None else _likely(item),
     }
     return visit.page("case_new", values, here="queue" if item else "cases")
 
@@ -227,7 +234,9 @@ async def _case(visit: Visit) -> Response:
     name = visit.part("case")
     case = await visit.run(lambda home: _find(home, visit, name))
     terms = await visit.run(
-        lambda home: {one.exception: one for one in safety_of(home).cases.terms()}.get(case.exception)
+        lambda home: {one.exception: one for one in safety_of(home).cases.terms()}.get(
+            case.exception
+        )
     )
     leases = await visit.run(lambda home: safety_of(home).cases.leases(visit.principal, case.id))
     state = case.state(visit.now)

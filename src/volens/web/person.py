@@ -70,10 +70,7 @@ def _choices() -> list[BaseRoute]:
             "/me/choices/{purpose}",
             looking("person/choice.html", person_choices.choice_page, here="choices"),
         ),
-        _post(
-            "/me/choices/{purpose}",
-            acting(person_choices.answer, beside=person_choices.withdraw),
-        ),
+        _post("/me/choices/{purpose}", acting(person_choices.answer)),
         _get("/me/receipts/{event}", handing(person_choices.consent_receipt)),
     ]
 
@@ -105,7 +102,7 @@ def _leaving() -> list[BaseRoute]:
             "/me/delete",
             looking("person/delete.html", person_leaving.delete_page, here="erasures"),
         ),
-        _post("/me/delete", acting(person_leaving.keep, beside=person_leaving.delete)),
+        _post("/me/delete", acting(person_leaving.delete)),
         _get(
             "/me/erasures",
             looking("person/erasures.html", person_leaving.erasures_page, here="erasures"),

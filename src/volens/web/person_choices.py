@@ -10,7 +10,14 @@ from typing import Final
 
 from volens.app.history import history_switch, set_history
 from volens.app.home import Home
-from volens.consent.model import NOTHING_SAID, Act, ConsentEvent, NoticeRef, PurposeState
+from volens.consent.model import (
+    NEGATIVE_ACTS,
+    NOTHING_SAID,
+    Act,
+    ConsentEvent,
+    NoticeRef,
+    PurposeState,
+)
 from volens.consent.receipts import issue_receipt
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import EventId, IdKind, format_id
@@ -205,15 +212,6 @@ def answer(home: Home, subject: Subject, asked: Asked) -> str:
     return f"{there}?done={word}"
 
 
-def withdraw(home: Home, subject: Subject, asked: Asked) -> str | None:
-    """Take a yes back by the journal alone, where it holds at once; None for other answers."""
-    if asked.form.get("answer") != "withdraw":
-        return None
-    purpose = _purpose(asked)
-    home.ledger.journal(_event(home, subject, purpose, Act.WITHDRAW))
-    return f"/me/choices/{purpose.value}?done=withdraw"
-
-
 def consent_receipt(home: Home, subject: Subject, asked: Asked) -> Sent:
     """Hand over the signed receipt of one of the person's choices."""
     wanted = asked.params["event"]
@@ -257,15 +255,11 @@ def uses_of(home: Home, subject: Subject) -> list[DatasetUse]:
     return sorted(register.uses(subject), key=lambda use: use.manifest.created, reverse=True)
 
 
-def _purpose(asked: Asked) -> Purpose:
+def _choice(home: Home, subject: Subject, asked: Asked) -> tuple[Purpose, Choice]:
     try:
-        return known_purpose(asked.params["purpose"])
+        purpose = known_purpose(asked.params["purpose"])
     except (Denied, InvalidInput):
         raise NotFound("purpose_unknown", "there is no such choice") from None
-
-
-def _choice(home: Home, subject: Subject, asked: Asked) -> tuple[Purpose, Choice]:
-    purpose = _purpose(asked)
     for one in choices_of(home, subject, asked.words.language):
         if one.purpose is purpose:
             return purpose, one
@@ -281,13 +275,7 @@ def _notice(home: Home, purpose: Purpose, language: str) -> Notice | None:
 def _record(
     home: Home, subject: Subject, purpose: Purpose, act: Act, notice: NoticeRef | None = None
 ) -> None:
-    home.ledger.record([_event(home, subject, purpose, act, notice)])
-
-
-def _event(
-    home: Home, subject: Subject, purpose: Purpose, act: Act, notice: NoticeRef | None = None
-) -> ConsentEvent:
-    return ConsentEvent(
+    event = ConsentEvent(
         id=EventId(format_id(IdKind.EVENT, home.entropy.draw(16))),
         subject=subject.id,
         purpose=purpose,
@@ -296,6 +284,12 @@ def _event(
         notice=notice,
         channel=CHANNEL,
     )
+    if act in NEGATIVE_ACTS:
+        home.ledger.journal(event)  # it holds now; beside its owner, the log gets it a little later
+        if home.log is not None:
+            home.ledger.drain()
+    else:
+        home.ledger.record([event])
 
 
 _need = lru_cache(maxsize=256)(need)

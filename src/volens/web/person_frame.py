@@ -61,7 +61,6 @@ class Sent:
 Values = Mapping[str, object]
 Look = Callable[[Home, Subject, Asked], Values]
 Act = Callable[[Home, Subject, Asked], str]
-TakeBack = Callable[[Home, Subject, Asked], str | None]
 Hand = Callable[[Home, Subject, Asked], Sent]
 
 
@@ -91,26 +90,23 @@ def looking(template: str, look: Look, *, here: str) -> Handler:
     return handler
 
 
-def acting(act: Act, *, beside: TakeBack | None = None) -> Handler:
-    """Return what does an act: a form of our own, then 303 to the page that `act` names.
+_TAKING_BACK: Final = frozenset({"withdraw", "object", "delete"})
+"""Answers that never wait for others: acts take them on a home opened for reading too."""
 
-    What takes back waits for nobody: `beside` is asked first, without waiting for other acts, and
-    returns the page to go to, or None if this is no such act.
-    """
+
+def acting(act: Act) -> Handler:
+    """Return what does an act: a form of our own, then 303 to the page that `act` names."""
 
     async def handler(request: Request) -> Response:
         principal: Principal | None = None
         try:
             principal = await subject_of(request)
             asked = await _sent(request, principal)
-            doorway, subject = doorway_of(request), str(principal.subject)
-            done = None
-            if beside is not None:
-                done = await doorway.beside(
-                    lambda home: beside(home, home.subjects.find(subject), asked)
-                )
-            if done is None:
-                done = await doorway.run(lambda home: act(home, home.subjects.find(subject), asked))
+            doorway = doorway_of(request)
+            taking_back = asked.form.get("answer", "") in _TAKING_BACK
+            done = await (doorway.beside if taking_back else doorway.run)(
+                lambda home: act(home, home.subjects.find(str(principal.subject)), asked)
+            )
             return see_other(done)
         except VolensError as error:
             return _error(request, error, principal)

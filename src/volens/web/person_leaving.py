@@ -54,26 +54,22 @@ def delete_page(home: Home, subject: Subject, asked: Asked) -> Values:
     }
 
 
-def delete(home: Home, subject: Subject, asked: Asked) -> str | None:
-    """Ask for the deletion by the journal alone: access ends at once, the clock starts now."""
+def delete(home: Home, subject: Subject, asked: Asked) -> str:
+    """Ask for the deletion: access ends at once, the clock starts now."""
     scope = _scope(asked.form.get("what", ""))
     if asked.form.get("answer") != "delete":
-        return None
+        return "/me/erasures"
     if scope is ErasureScope.ACCOUNT:
         asked.need_step_up(home.clock.now())
     erasure = _wanted(home, subject, scope, asked.form.get("chat", ""))
-    standing = home.erasures.request(erasure)
+    standing = home.erasures.request(erasure)  # it holds now; the log gets it a little later
+    if home.log is not None:
+        home.erasures.drain()
     if asked.form.get("mail", "").strip() and mail_set_up():
         _keep_mail(home, standing, asked)
     if scope is ErasureScope.ACCOUNT:
         return left_path(home, standing.id)
     return f"/me/erasures/{standing.id}?done=asked"
-
-
-def keep(home: Home, subject: Subject, asked: Asked) -> str:
-    """Delete nothing."""
-    del home, subject, asked
-    return "/me/erasures"
 
 
 def erasures_page(home: Home, subject: Subject, asked: Asked) -> Values:
@@ -227,6 +223,7 @@ def _issued(home: Home, erasure: Erasure, asked: Asked) -> tuple[bytes, Outline]
     """Issue what can be shown now; what is not published is not claimed."""
     contact = os.environ.get("VOLENS_CONTACT", "") or NO_CONTACT
     check_contact(contact)
+    home.erasures.drain()
     home.owned_log().publish()
     language = asked.words.language if asked.words.language in LANGUAGES else "en"
     issued = issue(home, erasure.id, language=language, contact=contact)

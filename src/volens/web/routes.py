@@ -1,30 +1,23 @@
-"""Every route of the pages, collected from the rooms that have some."""
+"""Every route of the pages, collected from the modules that have some."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Final
-
 from starlette.routing import BaseRoute, Route
 
+from volens.web.console import console_routes
+from volens.web.demo import demo_routes
+from volens.web.person import person_routes
 from volens.web.shell import choose, serve_static
-
-_ROOMS: Final = (
-    ("volens.web.signin", "signin_routes"),
-    ("volens.web.person", "person_routes"),
-    ("volens.web.console", "console_routes"),
-    ("volens.web.demo", "demo_routes"),
-)
+from volens.web.signin import signin_routes
 
 
 def web_routes() -> list[BaseRoute]:
     """Return the routes of all pages and of what they load."""
-    found: list[BaseRoute] = [
+    return [
         Route("/static/{name:path}", serve_static, methods=["GET"]),
         Route("/language", choose, methods=["POST"]),
+        *signin_routes(),
+        *person_routes(),
+        *console_routes(),
+        *demo_routes(),
     ]
-    for module, name in _ROOMS:
-        if find_spec(module):
-            found += getattr(import_module(module), name)()
-    return found

@@ -47,7 +47,8 @@
     form.submit();
   };
 
-  if (!window.PublicKeyCredential) return;
+  // A passkey belongs to a host name; an address in numbers has none.
+  if (!window.PublicKeyCredential || /^[0-9.]+$|:/.test(location.hostname)) return;
   for (const form of document.querySelectorAll("form.passkey")) {
     form.hidden = false;
     form.addEventListener("submit", (event) => {
