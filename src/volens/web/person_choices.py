@@ -162,6 +162,7 @@ def notices_of(home: Home, purpose: Purpose) -> list[Notice]:
 
 def choice_page(home: Home, subject: Subject, asked: Asked) -> Values:
     """Look at one choice: what it means, its notice, and what it would use."""
+    home.ledger.drain()  # what was taken back beside gets its receipt
     purpose, choice = _choice(home, subject, asked)
     notice = _notice(home, purpose, asked.words.language)
     info = home.policy.pack.purposes[purpose]

@@ -75,6 +75,7 @@ def delete(home: Home, subject: Subject, asked: Asked) -> str:
 def erasures_page(home: Home, subject: Subject, asked: Asked) -> Values:
     """Look at all deletions of the person."""
     del asked
+    home.erasures.drain()
     found = list(reversed(home.erasures.of_subject(subject.id)))
     return {
         "erasures": found,
@@ -86,6 +87,7 @@ def erasures_page(home: Home, subject: Subject, asked: Asked) -> Values:
 
 def erasure_page(home: Home, subject: Subject, asked: Asked) -> Values:
     """Look at one deletion: how far it is, as its receipt says it."""
+    home.erasures.drain()  # what was only in the journal gets its entry, and its row
     erasure = _own(home, subject, asked.params["reference"])
     _, words = _issued(home, erasure, asked)
     now = home.clock.now()
