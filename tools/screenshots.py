@@ -1,7 +1,12 @@
-"""Take a picture of every page, in light and dark: ``python tools/screenshots.py FOLDER``.
+r"""Take a picture of every page, in light and dark: ``python tools/screenshots.py FOLDER``.
 
 It makes a home with something to see in it, serves it on loopback, and looks at it with Chromium.
-``--language`` and ``--width`` choose how; ``--only`` names pages.
+``--language`` and ``--width`` choose how; ``--only`` names pages. The pictures of the README:
+
+    python tools/screenshots.py docs/pictures --width 1000 --first-screen --schemes light \
+        --only overview
+    python tools/screenshots.py docs/pictures --width 1000 --first-screen --schemes dark \
+        --only timeline
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=1180)
     parser.add_argument("--schemes", default="light,dark")
     parser.add_argument("--only", default="")
+    parser.add_argument("--first-screen", action="store_true", help="no more than fits on it")
     wanted = parser.parse_args()
     path = find_browser()
     if path is None:
@@ -92,7 +98,7 @@ def take(
 ) -> int:
     """Take one picture; return the page's status."""
     context = browser.new_context(
-        viewport={"width": wanted.width, "height": 860},
+        viewport={"width": wanted.width, "height": 760 if wanted.first_screen else 860},
         color_scheme="dark" if scheme == "dark" else "light",
         locale=wanted.language,
     )
@@ -100,7 +106,7 @@ def take(
         context.add_cookies([{"name": SESSION, "value": token, "url": url}])
     page = context.new_page()
     answer = page.goto(url)
-    page.screenshot(path=str(out), full_page=True)
+    page.screenshot(path=str(out), full_page=not wanted.first_screen)
     context.close()
     return 0 if answer is None else answer.status
 

@@ -16,7 +16,7 @@ from volens.vault.model import Conversation
 from volens.vault.store import CaptureResult
 from volens.vault.subjects import Subject
 
-SHOW = Asker(actor=Actor.SUPPORT, action=AccessAction.SHOW, reason=AccessReason.SERVICE)
+SHOW = Asker(actor=Actor.SERVICE, action=AccessAction.SHOW, reason=AccessReason.SERVICE)
 TICK = timedelta(milliseconds=1)
 
 

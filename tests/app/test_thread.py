@@ -86,7 +86,7 @@ def test_others_act_between_the_steps_of_a_long_act(here: Place) -> None:
 
     async def story(thread: HomeThread) -> None:
         lasting = asyncio.ensure_future(thread.run_steps(steps))
-        while not order:
+        while not order:  # noqa: ASYNC110 - the other thread sets it
             await asyncio.sleep(0)
         await thread.run(lambda _home: order.append("other"))
         assert await lasting == 7

@@ -100,12 +100,12 @@ def test_a_zip_that_is_no_copy_fails_verification(shell: Shell, tmp_path: Path) 
 
 def test_who_looked_is_in_the_copy(shell: Shell, tmp_path: Path) -> None:
     (one,) = shell.chats("ann", 1)
-    shell.ok("conversation", "show", one, "--show-content", "--actor", "support")
+    shell.ok("conversation", "show", one, "--show-content", "--actor", "service")
     shell.ok("export", "ann", "--out", "ann.zip")
     with zipfile.ZipFile(tmp_path / "ann.zip") as archive:
         table = archive.read("accesses.csv").decode("utf-8-sig").splitlines()
     assert len(table) == 3
-    assert '"support","show","keep_history"' in table[1]
+    assert '"service","show","keep_history"' in table[1]
     assert f'"{one}","completed"' in table[1]
 
 

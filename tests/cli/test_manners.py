@@ -63,6 +63,7 @@ GROUPS = {
     "log": ("show", "checkpoint", "prove", "witness"),
     "keys": ("status", "rotate", "destroy-expired"),
     "records": ("processing", "impact", "inventory", "transparency"),
+    "webhook": ("list", "add", "remove", "rotate", "enable", "test"),
 }
 CALLS = [
     *((name,) for name in COMMANDS if name not in GROUPS),
@@ -121,6 +122,7 @@ def test_what_changes_something_can_be_tried_first(
         "rotate", "destroy-expired", "backup", "restore",
         "audit", "processing", "impact", "inventory", "transparency",
         "run", "confirm-clock",
+        "remove", "enable",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

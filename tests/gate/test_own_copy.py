@@ -30,7 +30,7 @@ from volens.log.kinds import (
 from volens.policy.model import ReasonCode
 
 INTENT, DONE = EntryKind.ACCESS_INTENT, EntryKind.ACCESS_DONE
-SUPPORT = Asker(actor=Actor.SUPPORT, action=AccessAction.SHOW, reason=AccessReason.SERVICE)
+SUPPORT = Asker(actor=Actor.SERVICE, action=AccessAction.SHOW, reason=AccessReason.SERVICE)
 
 
 @pytest.fixture

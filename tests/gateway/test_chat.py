@@ -9,11 +9,13 @@ import openai
 import pytest
 
 from tests.gateway.world import KEY, FakeUpstream, World, serving, wait_for
+from tests.support.stores import talk
 from volens.access.model import Scope
 from volens.app.access import tokens_of
 from volens.app.history import set_history
 from volens.core.canonical import Json
 from volens.core.purposes import Signal
+from volens.gateway.capturing import keep
 from volens.gateway.counters import Outcome
 from volens.log.kinds import CaptureSource
 from volens.vault.model import Role, TurnFlag
@@ -332,9 +334,6 @@ class TestKeeping:
         assert chat.attachments == ()
 
     def test_a_choice_between_question_and_capture_counts(self, world: World) -> None:
-        from tests.support.stores import talk  # noqa: PLC0415
-        from volens.gateway.capturing import keep  # noqa: PLC0415
-
         world.on(lambda home: set_history(home, home.subjects.find("ada"), on=False))
         assert world.on(lambda home: keep(home, "ada", talk("late"))) is Outcome.HISTORY_OFF
         assert world.on(lambda home: home.vault.count()) == 0

@@ -38,7 +38,7 @@ class Dumped:
         return self._body
 
 
-def event(metadata: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+def event(metadata: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as LiteLLM gives it
     return {
         "model": "m",
         "messages": MESSAGES,

@@ -58,7 +58,7 @@ from volens.rights.export_facts import Sources, erasure_facts
 from volens.rights.export_file import private_file
 from volens.rights.export_manifest import MANIFEST, ExportWriter, verify_export
 
-LOOKER = Asker(actor=Actor.TRUST_AND_SAFETY, action=AccessAction.SHOW, reason=AccessReason.REVIEW)
+LOOKER = Asker(actor=Actor.SERVICE, action=AccessAction.SHOW, reason=AccessReason.REVIEW)
 SERVICE = Use(purpose="provide_service")
 
 
@@ -412,7 +412,7 @@ class TestWhoHasSeen:
             verify_access(line, verifier) for line in part(out, "accesses.jsonl").splitlines()
         )
         assert (shown["actor"], shown["what"], shown["outcome"]) == (
-            "trust_and_safety",
+            "service",
             held.id,
             "completed",
         )
@@ -424,13 +424,16 @@ class TestWhoHasSeen:
             held = next(home.vault.of_subject(subject))
             home.gate.show(held, subject, SERVICE, LOOKER)
             (secret,) = entries(home.owned_log(), EntryKind.ACCESS_INTENT)
+            told = tmp_path / "told.zip"
+            home.exporter().write(subject, told)
             exporter = home.exporter()
             exporter._sources = Sources(gagged=lambda _: frozenset({secret}))
             exporter.write(subject, tmp_path / "a.zip")
             checked = verify_copy(tmp_path / "a.zip", home.signer.verifier)
-        assert checked.accesses == 1
-        assert b"trust_and_safety" not in part(tmp_path / "a.zip", "accesses.csv")
-        assert b"trust_and_safety" not in part(tmp_path / "a.zip", "index.html")
+        assert checked.accesses == 2
+        for name, word in (("accesses.csv", b'"review"'), ("index.html", b">review<")):
+            assert word not in part(tmp_path / "a.zip", name)
+            assert word in part(told, name)
 
     def test_a_second_copy_tells_how_the_first_ended(self, here: Place, tmp_path: Path) -> None:
         with here.open() as home:

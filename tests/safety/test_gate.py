@@ -7,14 +7,24 @@ import pytest
 
 from tests.safety.world import BOB, DAY, EVE, LEA, OLE, SECRET, STAFF, TICK, World, member, order
 from volens.access.exception_records import OrderForm, Refused
-from volens.access.exceptions import CaseState
+from volens.access.exceptions import Case, CaseState
 from volens.access.model import ANONYMOUS, Principal, PrincipalKind, Role
+from volens.app.retention import new_request
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable
-from volens.core.ids import CaseId, IdKind, format_id
+from volens.core.ids import CaseId, HoldId, IdKind, format_id
 from volens.core.purposes import Purpose
 from volens.gate.facts import Use
 from volens.gate.gate import Asker
-from volens.log.kinds import AccessAction, AccessReason, Actor, EntryKind, ExceptionClass
+from volens.holds.model import Hold
+from volens.log.kinds import (
+    AccessAction,
+    AccessReason,
+    Actor,
+    EntryKind,
+    ErasureScope,
+    ExceptionClass,
+    HoldClass,
+)
 from volens.policy.model import ReasonCode
 
 ASKER = Asker(actor=Actor.TRUST_AND_SAFETY, action=AccessAction.SHOW, reason=AccessReason.REVIEW)
@@ -308,3 +318,67 @@ class TestWhat:
         with pytest.raises((NotFound, Unavailable)):
             world.texts(case)
         assert member(1).account == EVE.account
+
+
+class TestBeingErased:
+    """A hold keeps bytes; only a case for the hold's own purpose opens them, and only its turns."""
+
+    def place(self, world: World, kind: HoldClass, *turns: int) -> None:
+        now = world.clock.now()
+        hold = Hold(
+            id=HoldId(format_id(IdKind.HOLD, kind.value.encode().ljust(16, b"-"))),
+            hold_class=kind,
+            subject=world.ann.id,
+            conversations={world.chat.id: turns},
+            authority="docket-17",
+            reviewer="officer-2",
+            placed=now,
+            until=now + 30 * DAY,
+        )
+        world.home.holds.place(hold, now)
+
+    def erase(self, world: World) -> None:
+        world.home.erasures.request(
+            new_request(
+                world.home,
+                b"e" * 16,
+                ErasureScope.CONVERSATION,
+                world.ann,
+                conversations=[world.chat.id],
+            )
+        )
+
+    def order(self, world: World) -> Case:
+        case = world.open(LEA, ExceptionClass.LEGAL_ORDER)
+        return world.safety.cases.approve(OLE, case.id)
+
+    def test_what_nothing_holds_is_nobodys(self, world: World) -> None:
+        case = self.order(world)
+        self.erase(world)
+        with pytest.raises(Denied) as caught:
+            world.texts(case, LEA)
+        assert caught.value.code == ReasonCode.BLOCKED_ERASING
+
+    def test_what_is_held_for_this_very_purpose_opens(self, world: World) -> None:
+        self.place(world, HoldClass.LEGAL, 2, 3)
+        case = self.order(world)
+        self.erase(world)
+        assert world.texts(case, LEA) == [f"{SECRET} 2", f"{SECRET} 3"]
+
+    @pytest.mark.parametrize(
+        ("kind", "turns"), [(HoldClass.SAFETY, (2, 3)), (HoldClass.LEGAL, (2,))]
+    )
+    def test_a_hold_for_something_else_or_of_fewer_turns_opens_nothing(
+        self, world: World, kind: HoldClass, turns: tuple[int, ...]
+    ) -> None:
+        self.place(world, kind, *turns)
+        case = self.order(world)
+        self.erase(world)
+        with pytest.raises(Denied):
+            world.texts(case, LEA)
+
+    def test_a_hold_alone_opens_nothing(self, world: World) -> None:
+        self.place(world, HoldClass.LEGAL, 2, 3)
+        self.erase(world)
+        use = Use(purpose=Purpose.LEGAL_ORDER.value, turns=(2, 3))
+        assert not world.home.gate.decide(world.ann, use, world.chat).permit

@@ -19,11 +19,19 @@ DAY = timedelta(days=1)
 class Served:
     """A home whose jobs run when the test says what time it is."""
 
-    def __init__(self, where: Place, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        where: Place,
+        environment: Mapping[str, str] | None = None,
+        *,
+        backups: Path | None = None,
+    ) -> None:
         self.where = where
         self.thread = HomeThread(where.open, read_it=lambda: where.open(writing=False))
         self.jobs: Jobs = self.thread.run_here(
-            lambda home: Jobs(self.thread, home=home, environment=environment or {})
+            lambda home: Jobs(
+                self.thread, home=home, environment=environment or {}, backups=backups
+            )
         )
         self.runner = Runner(self.jobs.listed(), clock=where.clock)
 

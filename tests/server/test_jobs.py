@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 from tests.server.conftest import DAY, Served
 from tests.support.homes import Place, add
@@ -9,10 +10,12 @@ from tests.support.stores import talk
 from volens.app.home import Home
 from volens.app.retention import clock_of, new_request
 from volens.consent.model import Act, ConsentEvent
-from volens.core.ids import EventId, IdKind, format_id
+from volens.core.ids import EventId, HoldId, IdKind, format_id
 from volens.core.purposes import Purpose
 from volens.holds.erasure import Erasure, ErasureState
-from volens.log.kinds import CaptureSource, ErasureScope
+from volens.holds.model import Hold
+from volens.log.kinds import CaptureSource, ErasureScope, HoldClass
+from volens.server.backups import kept
 from volens.server.jobs import _retain
 from volens.vault.subjects import Subject
 
@@ -166,3 +169,48 @@ def test_a_person_who_comes_between_two_steps_is_served(served: Served) -> None:
 
     left = asyncio.run(story())
     assert len({count for count in left if 0 < count < 450}) >= 2
+
+
+def test_a_hold_that_ends_by_its_date_is_followed_by_itself(served: Served) -> None:
+    home = served.home
+    ada = person(home)
+    [chat] = home.vault.of_subject(ada)
+    now = served.where.clock.now()
+    hold = Hold(
+        id=HoldId(format_id(IdKind.HOLD, home.entropy.draw(16))),
+        hold_class=HoldClass.LEGAL,
+        subject=ada.id,
+        conversations={chat.id: ()},
+        authority="docket-1",
+        reviewer="officer-1",
+        placed=now,
+        until=now + 10 * DAY,
+    )
+    home.holds.place(hold, now)
+    wanted = asked(home, ada)
+    served.now()
+    served.days(9)
+    assert served.home.erasures.find(wanted.id).state is ErasureState.HELD
+    served.days(2)
+    assert served.home.erasures.find(wanted.id).state is ErasureState.KEYS_REMOVED
+    assert served.alarms() == []
+
+
+def test_a_backup_a_day_is_made_and_those_past_their_time_go(here: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    (folder / "volens-notes").mkdir()
+    served = Served(here, backups=folder)
+    assert "backup" in served.now()
+    first = kept(folder)
+    assert len(first) == 1
+    served.thread.close()
+
+    served = Served(here, backups=folder)
+    assert "backup" not in served.now()  # one was made today
+    served.days(31)
+    assert first[0] not in kept(folder)
+    assert len(kept(folder)) == 31
+    assert (folder / "volens-notes").is_dir()
+    assert served.alarms() == []
+    served.thread.close()

@@ -164,7 +164,7 @@ def _say(home: Home, subject: Subject, purpose: Purpose, act: Act) -> None:
 def _happen(home: Home, subject: Subject) -> None:
     held = list(home.vault.of_subject(subject))
     asker = Asker(
-        actor=Actor.SUPPORT, action=AccessAction.SHOW, reason=AccessReason.SUBJECT_REQUEST
+        actor=Actor.SERVICE, action=AccessAction.SHOW, reason=AccessReason.SUBJECT_REQUEST
     )
     home.gate.show(held[0], subject, Use(purpose=Purpose.PROVIDE_SERVICE.value), asker)
     home.vault.set_signal(held[-2], Signal.EXCLUDED, subject.holder)

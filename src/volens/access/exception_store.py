@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, s
 from volens.access.exception_records import Validity
 from volens.access.exception_rows import load, store_changed, store_new
 from volens.access.exception_tables import CASE, CASE_ACT, CASE_TURNS
-from volens.access.exceptions import Case, encode_case
+from volens.access.exceptions import Case, encode_case, expire_case
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import CaseId, ConversationId, IdKind, SubjectId, parse_id
 from volens.core.purposes import Purpose
@@ -128,10 +128,6 @@ class CaseRegister:
         )
         return [case for case in possible if case.notice_due(at)]
 
-    def told(self) -> list[Case]:
-        """Return the cases of which their persons were told, oldest first."""
-        return self._load(CASE.c.told_ms.is_not(None))
-
     def acts(self, case_id: str) -> list[LoggedAct]:
         """Return what was done to a case, in order; nothing once something of it was erased."""
         with self._engine.connect() as db:
@@ -178,6 +174,18 @@ class CaseStore(CaseRegister):
         fields: dict[str, Value] = {"end": case.end or ExceptionEnd.EXPIRED}
         number = self.number_of(case.id)
         return self._record(number, case, CaseAct.ENDED, EntryKind.EXCEPTION_CLOSED, fields)
+
+    def close_all(self, at: datetime) -> int:
+        """Close every case that is not over, as a restored home does: some may have ended since.
+
+        Whoever still needs one opens it anew. Returns how many were closed.
+        """
+        found = self._load(CASE.c.ended.is_(None))
+        for case in found:
+            over = expire_case(case, at)
+            closed = replace(case, ended=max(at, case.asked), end=ExceptionEnd.CLOSED)
+            self.end(over if over.end is not None else closed)
+        return len(found)
 
     def tell(self, case: Case, at: datetime) -> tuple[int, bytes]:
         """Log that the person was told of a case; return log index and salt.

@@ -25,6 +25,7 @@ from volens.api.asking import Door, admission_of
 from volens.api.errors import add_handlers
 from volens.api.model import Problem
 from volens.api.strict import StrictRoute
+from volens.door.cookies import SESSION
 from volens.door.doorway import Doorway
 from volens.door.problems import MEDIA_TYPE
 
@@ -61,7 +62,7 @@ def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.env
         doorway: the home behind it.
         environment: where ``VOLENS_CONTACT`` is looked up, for receipts.
     """
-    app = FastAPI(
+    app = _Described(
         title="Volens",
         version=__version__,
         description=_SAID,
@@ -77,40 +78,43 @@ def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.env
     add_handlers(app)
     for add in _PARTS:
         add(app.router)
-    described = app.openapi
-    # As the framework's documentation does it, for lack of another way.
-    app.openapi = lambda: _described(app, described)  # type: ignore[method-assign]
     return app
 
 
-def _described(app: FastAPI, described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the OpenAPI document with what the framework can't see: who may ask."""
-    if app.openapi_schema is not None:
-        return app.openapi_schema
-    document = described()
-    schemas = document["components"]["schemas"]
-    schemas["Problem"] = Problem.model_json_schema()
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    document["components"]["securitySchemes"] = {
-        "token": {"type": "http", "scheme": "bearer", "description": "An API token."},
-        "session": {"type": "apiKey", "in": "cookie", "name": "volens_session"},
-    }
-    for route in app.router.routes:
-        if not isinstance(route, StrictRoute):
-            continue
-        admission = admission_of(route.endpoint)
-        for method in route.methods or ():
-            operation = document["paths"][route.path_format][method.lower()]
-            operation["responses"].pop("422", None)  # the framework's own; it is a problem here
-            if "{subject}" in route.path:
-                operation.setdefault("parameters", []).insert(0, _SUBJECT)
-            if admission.door is not Door.EVERYBODY:
-                mine = admission.door is Door.PERSON_OR_PROGRAM and "{subject}" not in route.path
-                operation["security"] = [{"session": []}] if mine else [{"token": []}]
-            if admission.scope is not None and route.path.startswith("/subjects"):
-                operation["x-scope"] = admission.scope.value
-    return document
+class _Described(FastAPI):
+    """An application whose document says what the framework can't see: who may ask."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made once."""
+        if self.openapi_schema is not None:
+            return self.openapi_schema
+        document = super().openapi()
+        schemas = document["components"]["schemas"]
+        schemas["Problem"] = Problem.model_json_schema()
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        document["components"]["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer", "description": "An API token."},
+            "session": {"type": "apiKey", "in": "cookie", "name": SESSION},
+        }
+        for route in self.router.routes:
+            if isinstance(route, StrictRoute):
+                for method in route.methods or ():
+                    _describe(route, document["paths"][route.path_format][method.lower()])
+        return document
+
+
+def _describe(route: StrictRoute, operation: dict[str, Any]) -> None:
+    admission = admission_of(route.endpoint)
+    about = "{subject}" in route.path
+    operation["responses"].pop("422", None)  # the framework's own; it is a problem here
+    if about:
+        operation.setdefault("parameters", []).insert(0, _SUBJECT)
+    if admission.door is not Door.EVERYBODY:
+        mine = admission.door is Door.PERSON_OR_PROGRAM and not about
+        operation["security"] = [{"session": []}] if mine else [{"token": []}]
+    if admission.scope is not None and route.path.startswith("/subjects"):
+        operation["x-scope"] = admission.scope.value
 
 
 _SUBJECT: Final = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from volens.access.model import Principal
 from volens.access.model import Scope as TokenScope
-from volens.api.snapshot import Names, Snapshot, require_policy, take
+from volens.api.snapshot import UNKNOWN, Names, Snapshot, require_policy, take
 from volens.app.access import tokens_of
 from volens.app.changes import Changes, Mark
 from volens.app.home import Home
@@ -39,6 +38,7 @@ MOST_BYTES: Final = 1024 * 1024
 PAYLOAD_TYPE: Final = "application/vnd.volens.check+json"
 _MEMBERS: Final = frozenset({"purpose", "subjects", "sign"})
 _MOST_TOKENS: Final = 256
+_NOT_KNOWN: Final = -1
 _JSON: Final = b"application/json"
 
 
@@ -148,9 +148,14 @@ class CheckRoute:
             at = max(at, home.clock.now())
             if at >= snapshot.ends:
                 raise Unavailable("table_expired", "the answer ended while it was made")
-        numbers = await self._numbers(question.subjects, mark)
-        classes = [snapshot.class_of(number) for number in numbers]
-        return _written(home, question, snapshot, classes, at)
+        known = self._names.known(mark)
+        numbers = [known.get(name, _NOT_KNOWN) for name in question.subjects]
+        plain = _NOT_KNOWN not in numbers  # ids, all of them: nothing has to be escaped
+        if not plain:
+            numbers = await self._numbers(question.subjects, mark)
+        classes, size = snapshot.classes, len(snapshot.classes)
+        kinds = [classes[one] if 0 <= one < size else UNKNOWN for one in numbers]
+        return _written(home, question, snapshot, kinds, at, plain=plain)
 
     async def _take(self, purpose: str, mark: Mark) -> Snapshot:
         """Take a snapshot; marks of the home are compared again at the next question."""
@@ -165,20 +170,13 @@ class CheckRoute:
         return snapshot
 
     async def _numbers(self, subjects: tuple[str, ...], mark: Mark) -> list[int]:
-        known = self._names.known(mark)
-        found = [known.get(name) for name in subjects]
-        if None in found:
-            names = self._names
-            missing = [
-                name
-                for name, number in zip(subjects, found, strict=True)
-                if number is None and names.reference(name) is None
-            ]
-            if missing:
-                await self._doorway.run(lambda home: names.learn(home, missing))
-                known = names.known(mark)
-            found = [known.get(name, names.reference(name)) for name in subjects]
-        return [-1 if number is None else number for number in found]
+        names = self._names
+        known = names.known(mark)
+        missing = [name for name in subjects if name not in known and not names.refers(name)]
+        if missing:
+            await self._doorway.run(lambda home: names.learn(home, missing))
+            known = names.known(mark)
+        return [known.get(name, names.reference(name)) for name in subjects]
 
 
 def read_question(data: bytes) -> Question:
@@ -197,9 +195,10 @@ def read_question(data: bytes) -> Question:
         raise InvalidInput("check_form", "purpose or sign is not well-formed", hint=hint)
     if not isinstance(subjects, list) or not 0 < len(subjects) <= MOST_SUBJECTS:
         raise InvalidInput("check_form", f"subjects is not a list of 1 to {MOST_SUBJECTS}")
-    if {type(name) for name in subjects} != {str} or len(set(subjects)) != len(subjects):
+    if set(map(type, subjects)) != {str} or len(set(subjects)) != len(subjects):
         raise InvalidInput("check_form", "subjects are strings, each once")
-    if max(map(len, subjects)) > MOST_CHARACTERS or not min(map(len, subjects)):
+    lengths = set(map(len, subjects))
+    if max(lengths) > MOST_CHARACTERS or not min(lengths):
         raise InvalidInput("check_form", f"a subject has 1 to {MOST_CHARACTERS} characters")
     return Question(purpose=purpose, subjects=tuple(subjects), sign=sign)
 
@@ -208,35 +207,29 @@ _PURPOSES: Final = tuple(one.value for one in Purpose)
 
 
 def _written(
-    home: _Home, question: Question, snapshot: Snapshot, classes: list[int], at: datetime
+    home: _Home,
+    question: Question,
+    snapshot: Snapshot,
+    classes: list[int],
+    at: datetime,
+    *,
+    plain: bool,
 ) -> bytes:
     """Write the answer in canonical form; a signature is over exactly these bytes."""
     heads, names = snapshot.heads, question.subjects
-    joined = "".join(names)
-    if '"' in joined or "\\" in joined or not joined.isprintable():
+    if plain:
+        one = [f'{heads[kind]}"{name}"}}' for kind, name in zip(classes, names, strict=True)]
+    else:
         told = [canonical_json(name).decode("utf-8") for name in names]
         one = [f"{heads[kind]}{name}}}" for kind, name in zip(classes, told, strict=True)]
-    else:  # as they stand: nothing in them has to be escaped
-        one = [f'{heads[kind]}"{name}"}}' for kind, name in zip(classes, names, strict=True)]
     decisions = ",".join(one)
-    policy = snapshot.policy
-    until = min(snapshot.verdicts[kind].ends for kind in set(classes))
-    before = (
-        f'{{"at":"{format_moment(at)}","decisions":[{decisions}],"mark":"{_told(snapshot.mark)}"'
-    )
-    named = canonical_json({"hash": policy.hash, "name": policy.name, "version": policy.version})
-    middle = f',"policy":{named.decode()},"purpose":"{question.purpose}"'
-    after = f',"valid_until":"{format_moment(until)}"}}'
+    until = min(snapshot.untils[kind] for kind in set(classes))
+    before = f'{{"at":"{format_moment(at)}","decisions":[{decisions}],{snapshot.rest}'
+    after = f',"valid_until":"{until}"}}'
     if not question.sign:
-        return f"{before}{middle}{after}".encode()
-    envelope = sign_envelope(PAYLOAD_TYPE, f"{before}{middle}{after}".encode(), home.signer)
-    signature = envelope.decode("ascii")
-    return f'{before}{middle},"signature":{signature}{after}'.encode()
-
-
-def _told(mark: Mark) -> str:
-    """Name a mark; nothing can be read from it."""
-    return sha256(repr(mark).encode()).hexdigest()[:32]
+        return (before + after).encode()
+    envelope = sign_envelope(PAYLOAD_TYPE, (before + after).encode(), home.signer)
+    return f'{before},"signature":{envelope.decode("ascii")}{after}'.encode()
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:

@@ -12,16 +12,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 import numpy as np
 
 from volens.app.changes import Mark
 from volens.app.home import Home
-from volens.core.canonical import canonical_json
+from volens.core.canonical import Json, canonical_json
 from volens.core.errors import InvalidInput, NotFound, Unavailable
 from volens.core.ids import IdKind, SubjectId, parse_id
-from volens.core.time import FAR_FUTURE, from_millis
+from volens.core.time import FAR_FUTURE, format_moment, from_millis
 from volens.gate.facts import Use
 from volens.policy.boundaries import NEVER
 from volens.policy.model import PolicyRef
@@ -53,19 +54,19 @@ class Snapshot:
     """Everybody's verdict for one purpose, at one mark."""
 
     mark: Mark
-    policy: PolicyRef
+    purpose: str
     ends: datetime
     """The first moment at which any class ends by itself."""
     verdicts: tuple[Verdict, ...]
     """The first one is for whoever is not here."""
     heads: tuple[str, ...]
     """Of each verdict, `Verdict.head`."""
+    untils: tuple[str, ...]
+    """Of each verdict, when it ends, as it is written; in the order of time."""
+    rest: str
+    """What every answer says of mark, policy and purpose, as JSON."""
     classes: array[int]
-    """Subject number -> place in `verdicts`."""
-
-    def class_of(self, number: int) -> int:
-        """Return the place of a person's verdict."""
-        return self.classes[number] if 0 <= number < len(self.classes) else UNKNOWN
+    """Subject number -> place in `verdicts`; `UNKNOWN` beyond."""
 
 
 def take(home: Home, purpose: str, mark: Mark, at: datetime) -> Snapshot:
@@ -102,12 +103,24 @@ def take(home: Home, purpose: str, mark: Mark, at: datetime) -> Snapshot:
     classes[found.numbers] = places.reshape(-1) + 1
     return Snapshot(
         mark=mark,
-        policy=policy.ref,
+        purpose=purpose,
         ends=min(one.ends for one in verdicts),
         verdicts=tuple(verdicts),
         heads=tuple(one.head for one in verdicts),
+        untils=tuple(format_moment(one.ends) for one in verdicts),
+        rest=_rest(mark, policy.ref, purpose),
         classes=array("i", classes.tobytes()),
     )
+
+
+def _rest(mark: Mark, policy: PolicyRef, purpose: str) -> str:
+    """Write the members that an answer has after its decisions, up to a signature."""
+    told: dict[str, Json] = {
+        "mark": sha256(repr(mark).encode()).hexdigest()[:32],  # nothing can be read from it
+        "policy": {"hash": policy.hash, "name": policy.name, "version": policy.version},
+        "purpose": purpose,
+    }
+    return canonical_json(told).decode("utf-8")[1:-1]
 
 
 class Names:
@@ -125,15 +138,19 @@ class Names:
         self._mark: Mark | None = None
 
     def known(self, mark: Mark) -> Mapping[str, int]:
-        """Return the numbers by id; references follow in `number`."""
+        """Return the numbers by id; references are apart."""
         if mark != self._mark:
             self._references = {}
             self._mark = mark
         return self._ids
 
-    def reference(self, name: str) -> int | None:
-        """Return the number of a reference, -1 for nobody, None if it has to be looked up."""
-        return self._references.get(name)
+    def refers(self, name: str) -> bool:
+        """Say whether a reference was looked up."""
+        return name in self._references
+
+    def reference(self, name: str) -> int:
+        """Return the number of a reference that was looked up, -1 for nobody."""
+        return self._references.get(name, _UNKNOWN_PERSON)
 
     def learn(self, home: Home, names: Iterable[str]) -> None:
         """Look names up, in the home's thread."""

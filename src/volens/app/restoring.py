@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from volens.access.exception_store import CaseStore
 from volens.access.restored import end_again
 from volens.app.backup import (
     DATABASES,
@@ -173,10 +174,11 @@ def restore(
 
     1. Copy everything; the identity file is not called so yet. 2. The log says that a backup was
     restored and how much is re-applied. 3. The journals get it: from here on it holds. 4. What has
-    an owner is taken in, all sessions end, as does what the log says has ended; and every key epoch
-    is ended, those of the lost home included. 5. Custody
-    is told how far these databases are: the old ones are refused from now on. 6. The identity
-    file gets its name. After a stop before that there is no home, and the next call starts over.
+    an owner is taken in, all sessions end, as does what the log says has ended, cases that were
+    open are closed (some may have been since), and every key epoch is ended, those of the lost home
+    included. 5. Custody is told how far these databases are: the old ones are refused from now on.
+    6. The identity file gets its name. After a stop before that there is no home, and the next call
+    starts over.
 
     Raises:
         InvalidInput: ``home_exists`` or ``home_not_empty``.
@@ -207,6 +209,7 @@ def restore(
         for journal, bodies in plan.again.items():
             _give_again(folder / "journal" / journal, bodies, home.drains().get(journal))
         end_again(home.main, map(parse_entry, log.entries(plan.manifest.log_size, log.size)))
+        CaseStore(home.main, home.recorder).close_all(clock.now())
         home.rotation.begin_anew(plan.manifest.made)
         log.publish()
         for stamp in home.stamps():

@@ -76,6 +76,23 @@ HOLDINGS: tuple[TableClass, ...] = (
         ),
     ),
     TableClass(
+        name="instruction",
+        held=rows_of(
+            {
+                "organisation": ("short name of an organisation", "finds its instructions"),
+                "version": ("which instruction", "accesses name the versions in force"),
+                "document": ("purposes and times it gave", "instructions are documented"),
+                "at_ms": ("when it gave them", "shows which one counted"),
+                "log_index": ("place in the log", "finds the proof"),
+                "salt": ("random bytes", "opens the log entry"),
+                "commitment": ("what the log entry says", "makes the root that accesses name"),
+            },
+            basis="legal obligation (Art. 28(3)(a))",
+            kept="while the organisation has accounts here",
+            seen_by=STAFF,
+        ),
+    ),
+    TableClass(
         name="leaf",
         counted_by="subject_no",
         held=rows_of(

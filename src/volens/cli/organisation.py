@@ -12,6 +12,7 @@ from volens.cli.homes import read_home, write_home
 from volens.cli.output import DIM, GOOD, Answer, line, table
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
+from volens.core.time import format_moment
 from volens.gate.facts import known_purpose
 from volens.policy.retention import Days, RetentionClass, check_shorter, days_of
 from volens.vault.subjects import check_word
@@ -40,19 +41,37 @@ def list_organisations(session: Session) -> Answer:
     with read_home(session) as home:
         found = {name: sorted(words) for name, words in home.subjects.instructions().items()}
         keeping = home.subjects.keeping()
+        versions = home.subjects.instruction_versions()
     document: dict[str, Json] = {
         "organisations": {name: [*words] for name, words in found.items()},
         "keeping": {
             name: {one.value: n for one, n in days.items()} for name, days in keeping.items()
         },
+        "versions": [
+            {
+                "organisation": one.organisation,
+                "version": one.version,
+                "sha256": one.sha256,
+                "at": format_moment(one.at),
+                "log_index": one.log_index,
+            }
+            for one in versions
+        ],
     }
     if not found:
         return Answer(document=document, shown=(line("No organisation has instructed anything."),))
+    latest = {one.organisation: one.version for one in versions}
     rows = [
-        (name, ", ".join(words) or "nothing", _said(keeping.get(name, {})) or "as the policy says")
+        (
+            name,
+            str(latest.get(name, "")),
+            ", ".join(words) or "nothing",
+            _said(keeping.get(name, {})) or "as the policy says",
+        )
         for name, words in sorted(found.items())
     ]
-    return Answer(document=document, shown=(table(("organisation", "instructed", "gone"), rows),))
+    columns = ("organisation", "version", "instructed", "gone")
+    return Answer(document=document, shown=(table(columns, rows),))
 
 
 @command(GROUP, "instruct", writes=True)
@@ -116,8 +135,9 @@ def instruct(
         if session.dry_run:
             would = line(f"would record that {name} instructs: {said}")
             return Answer(document={"dry_run": True, **document}, shown=(would,))
-        home.subjects.instruct(name, wanted if purposes or nothing else None, keeping=after)
-    shown = [line(f"Recorded: {name} instructs {said}.", GOOD)]
+        made = home.subjects.instruct(name, wanted if purposes or nothing else None, keeping=after)
+    document |= {"version": made.version, "sha256": made.sha256}
+    shown = [line(f"Recorded as version {made.version}: {name} instructs {said}.", GOOD)]
     if purposes:
         shown.append(line("Each person's own yes is needed as well.", DIM))
     if times:

@@ -43,6 +43,10 @@ def run(
         list[str] | None,
         typer.Option(metavar="URL=VKEY", help="A witness to ask every hour; can be repeated."),
     ] = None,
+    backups: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Make a backup there each day; keep them 30 days."),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=0, max=64, help="Processes that only answer checks.")
     ] = 0,
@@ -69,6 +73,7 @@ def run(
         ),
         environment=session.environment,
         witnesses=[_witness(text) for text in witness or ()],
+        backups=_folder(backups),
         workers=workers,
         workers_port=workers_port,
     )
@@ -83,6 +88,13 @@ def run(
 
     code = serve(serving, started=started, say=lambda text: session.output.say(line(text, WARN)))
     return Answer(document={"served": True}, shown=(line("Ended; the home is free."),), code=code)
+
+
+def _folder(given: Path | None) -> Path | None:
+    if given is not None and not given.is_dir():
+        hint = "make it first, on another disk"
+        raise InvalidInput("backups_missing", f"there is no folder {given}", hint=hint)
+    return None if given is None else given.absolute()
 
 
 def _url(given: str | None) -> str:

@@ -32,6 +32,7 @@ from volens.gate.blocks import Blocks
 from volens.gate.census import Census, Int64s
 from volens.gate.facts import FactSource, Use, known_purpose
 from volens.gate.reading import OpenedBatch, SealedReader
+from volens.gate.scopes import check_scope
 from volens.log.fields import Value
 from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
 from volens.log.recorder import Recorder
@@ -293,10 +294,11 @@ class Gate:
         What needs an exception is not shown whole: `volens.gate.viewing` gives out named turns.
 
         Raises:
-            Denied: with the decision's first reason, or ``exception_missing``.
+            Denied: with the decision's first reason; ``role_scope`` if the asker's role never may.
             Unavailable: ``key_missing`` if it was erased.
         """
         self.require_permit(held, subject, replace(use, case="", turns=()))
+        check_scope(asker.actor, known_purpose(use.purpose))
         recorder = self._recorder
         started = self._clock.now()
         salt, commitment = recorder.commit(parse_id(IdKind.CONVERSATION, held.id))
@@ -346,7 +348,7 @@ class Gate:
         self, purpose: Purpose, asker: Asker, count: int, commitment: bytes
     ) -> dict[str, Value]:
         """Return what an ``access.intent`` entry says of an access."""
-        return {
+        fields: dict[str, Value] = {
             "purpose": purpose,
             "actor": asker.actor,
             "action": asker.action,
@@ -355,6 +357,9 @@ class Gate:
             "count": count,
             "commitment": commitment,
         }
+        if (instructions := self.facts.subjects.instructions_root()) is not None:
+            fields["instructions"] = instructions
+        return fields
 
     def end_access(
         self,

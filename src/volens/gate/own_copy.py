@@ -24,7 +24,7 @@ from typing import Self
 
 from sqlalchemy import Engine, select
 
-from volens.core.errors import Unavailable
+from volens.core.errors import Denied, Unavailable
 from volens.core.ids import IdKind, format_id, parse_id
 from volens.core.ports import Clock
 from volens.core.purposes import Purpose, Signal
@@ -138,21 +138,59 @@ class OwnCopy:
         among: Sequence[Held] | None = None,
     ) -> Iterator[OwnConversation]:
         """Yield the conversations among `numbers` that may still be opened; for `OwnReading`."""
+        permitted = self._permitted(subject, numbers, missing, among)
+        if among is None:
+            for held in permitted:
+                data = self._payload(held)
+                if data is None:
+                    missing["erased"] += 1
+                else:
+                    yield _own(held, data)
+            return
+        some = list(permitted)
+        together = self._together(some)
+        for held in some:
+            data = together.get(held.number) or self._payload(held)
+            if data is None:
+                missing["erased"] += 1
+            else:
+                yield _own(held, data)
+
+    def _permitted(
+        self,
+        subject: Subject,
+        numbers: array[int],
+        missing: Counter[str],
+        among: Sequence[Held] | None,
+    ) -> Iterator[Held]:
+        """Yield those of `numbers`, which the intent committed to, that are permitted now."""
         for held, decision in self._decided(subject, among):
             place = bisect_left(numbers, held.number)
             if place == len(numbers) or numbers[place] != held.number:
-                continue  # not among what the intent committed to
-            if not _is_theirs(decision):
+                continue
+            if _is_theirs(decision):
+                yield held
+            else:
                 missing[_why_not(decision)] += 1
-                continue
-            try:
-                payload = unpack_payload(self._reader.one(held).open_one(self._opener, held))
-            except Unavailable as error:
-                if error.code != "key_missing":
-                    raise
-                missing["erased"] += 1
-                continue
-            yield OwnConversation(held=held, updated=held.updated, payload=payload)
+
+    def _together(self, some: Sequence[Held]) -> dict[int, bytes]:
+        """Open a few at once; nothing if one of them went meanwhile: then each by itself."""
+        if not some:
+            return {}
+        try:
+            return self._reader.some(some).open_some(self._opener, some)
+        except (Denied, Unavailable) as error:
+            if error.code not in {"withdrawn_meanwhile", "key_missing"}:
+                raise
+            return {}
+
+    def _payload(self, held: Held) -> bytes | None:
+        try:
+            return self._reader.one(held).open_one(self._opener, held)
+        except Unavailable as error:
+            if error.code != "key_missing":
+                raise
+            return None
 
     def _decide_all(
         self, subject: Subject, among: Sequence[Held] | None = None
@@ -197,6 +235,10 @@ class OwnCopy:
         with self._engine.connect() as db:
             raws = db.execute(query).scalars().all()
         return [self._vault.find_ended(format_id(IdKind.CONVERSATION, raw)) for raw in raws]
+
+
+def _own(held: Held, data: bytes) -> OwnConversation:
+    return OwnConversation(held=held, updated=held.updated, payload=unpack_payload(data))
 
 
 def _is_theirs(decision: Decision) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -169,17 +170,30 @@ class SealedBatch:
             VerificationFailed: if what is stored is another version of it.
         """
         try:
-            content = self.open(opener)
+            found = self.open_some(opener, [held])
         except Denied:
-            content = None
-        if content is None or content.size != 1:
+            found = {}
+        if held.number not in found:
             raise Unavailable("key_missing", "the conversation's key is missing: it was erased")
-        conversation, sequence = _member(content)
-        if (conversation, sequence) != (parse_id(IdKind.CONVERSATION, held.id), held.sequence):
-            raise VerificationFailed(
-                "capture_mismatch", f"conversation number {held.number} is another version"
-            )
-        return content.columns.payload(0)
+        return found[held.number]
+
+    def open_some(self, opener: Opener, held: Sequence[Held]) -> dict[int, bytes]:
+        """Return the payloads of those that were asked for, by number, but for the erased.
+
+        Raises:
+            VerificationFailed: if what is stored of one is another version of it.
+            Denied: ``withdrawn_meanwhile`` if one of them is not held any more.
+        """
+        wanted = {one.number: one for one in held}
+        content = self.open(opener)
+        numbers = content.numbers.tolist()
+        for place, number in enumerate(numbers):
+            row = content._members[place * ROW_BYTES : (place + 1) * ROW_BYTES]  # noqa: SLF001 - its own module's
+            found = row[:ID_BYTES], int.from_bytes(row[SEQUENCE_AT:], "little")
+            if found != (parse_id(IdKind.CONVERSATION, wanted[number].id), wanted[number].sequence):
+                message = f"conversation number {number} is another version"
+                raise VerificationFailed("capture_mismatch", message)
+        return {number: content.columns.payload(place) for place, number in enumerate(numbers)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,19 +243,21 @@ class SealedReader:
         Raises:
             Unavailable: ``key_missing`` if it is not held any more.
         """
+        return self.some([held])
+
+    def some(self, held: Sequence[Held]) -> SealedBatch:
+        """Return the batch that holds only these conversations, all of one person.
+
+        Raises:
+            Unavailable: ``key_missing`` if none of them is held any more.
+        """
         with self._engine.connect() as db:
-            row = driver_of(db).execute(_ONE, (held.block_no,)).fetchone()
-        if row is None:
-            raise Unavailable("key_missing", "the conversation is gone: it was erased")
-        number, raw, block, envelope = row
-        person = _Person(
-            holder=Holder(number=number, raw=raw),
-            blocks=[(block, envelope)],
-            size=1,
-            upto=-1,
-            numbers=np.array([held.number], dtype=np.int64),
-        )
-        return self._batch([person])
+            numbers = sorted({one.block_no for one in held})
+            found = (driver_of(db).execute(_ONE, (number,)).fetchone() for number in numbers)
+            rows = [row for row in found if row is not None]
+        if not rows:
+            raise Unavailable("key_missing", "the conversations are gone: they were erased")
+        return self._batch([_chosen_of(rows, held)])
 
     def check_commitments(self, columns: Columns, members: bytes) -> None:
         """Compare each conversation with what its capture logged.
@@ -366,9 +382,14 @@ def _places(
     return np.concatenate(parts) if parts else _NONE
 
 
-def _member(content: OpenedBatch) -> tuple[bytes, int]:
-    row = content._members[:ROW_BYTES]  # noqa: SLF001 - its own module's
-    return row[:ID_BYTES], int.from_bytes(row[SEQUENCE_AT:], "little")
+def _chosen_of(rows: Sequence[Any], held: Sequence[Held]) -> _Person:
+    return _Person(
+        holder=Holder(number=rows[0][0], raw=rows[0][1]),
+        blocks=[(block, envelope) for _, _, block, envelope in rows],
+        size=len(held),
+        upto=-1,
+        numbers=np.array(sorted(one.number for one in held), dtype=np.int64),
+    )
 
 
 def _went() -> Denied:

@@ -29,6 +29,7 @@ from volens.crypto.opening import Opener
 from volens.gate.facts import Use, known_purpose
 from volens.gate.gate import Asker, Gate
 from volens.gate.reading import SealedReader
+from volens.gate.scopes import check_scope
 from volens.log.kinds import AccessOutcome, EntryKind
 from volens.log.recorder import Recorder
 from volens.policy.model import ReasonCode
@@ -94,10 +95,11 @@ class Viewer:
 
         Raises:
             Denied: with the decision's first reason; ``exception_missing`` if no open exception
-                covers all turns asked for.
+                covers all turns asked for; ``role_scope`` if the asker's role never may.
             Unavailable: ``key_missing`` if it was erased.
         """
         self.gate.require_permit(held, subject, use)
+        check_scope(asker.actor, known_purpose(use.purpose))
         at = self._clock.now()
         case = self._case(held, subject, use, at)
         salt, commitment = self._recorder.commit(parse_id(IdKind.CONVERSATION, held.id))

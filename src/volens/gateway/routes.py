@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from urllib.parse import quote
 
 import httpx2
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -15,6 +17,7 @@ from starlette.types import ASGIApp
 
 from volens.access.model import Principal, Scope
 from volens.core.errors import VolensError
+from volens.core.purposes import Purpose
 from volens.door.doorway import Doorway, doorway_of
 from volens.door.problems import problem
 from volens.door.who import service_of
@@ -27,6 +30,7 @@ from volens.gateway.refusing import check_declared, refuse_recognised
 from volens.gateway.requests import ChatRequest, read_body, read_chat
 from volens.gateway.upstream import Upstream, headers_to, upstream_of
 
+_LARGE = 64 * 1024
 Authenticate = Callable[[Request], Awaitable[Principal]]
 
 
@@ -68,9 +72,12 @@ class Gateway:
         """Serve ``POST /v1/chat/completions``."""
         try:
             await self._authenticate(request)
-            asked = read_chat(await read_body(request), request.headers)
+            raw = await read_body(request)
+            # a large one is read beside, so that other chats go on meanwhile
+            read = partial(_read, raw, request.headers)
+            asked, purpose = await asyncio.to_thread(read) if len(raw) > _LARGE else read()
             doorway = doorway_of(request)
-            await self._refuse(doorway, asked)
+            await self._refuse(doorway, asked, purpose)
             upstream = upstream_of(self._environment)
         except VolensError as error:
             return self._said(error)
@@ -108,7 +115,7 @@ class Gateway:
         except VolensError as error:
             return self._said(error)
 
-    async def _refuse(self, doorway: Doorway, asked: ChatRequest) -> None:
+    async def _refuse(self, doorway: Doorway, asked: ChatRequest, purpose: Purpose | None) -> None:
         """Stop here what must not go upstream.
 
         Raises:
@@ -116,7 +123,6 @@ class Gateway:
         """
         if asked.purpose:
             await doorway.run(lambda home: check_declared(home, asked.purpose, asked.subject))
-        purpose = identifying(asked.body)
         if purpose is not None:
             await doorway.run(lambda home: refuse_recognised(home, purpose))
 
@@ -137,6 +143,12 @@ class Gateway:
     def _said(self, error: VolensError) -> Response:
         self.counters.refused[error.code] += 1
         return problem(error)
+
+
+def _read(raw: bytes, headers: Headers) -> tuple[ChatRequest, Purpose | None]:
+    """Read a request, and for which prohibited use it seems to be, if for any."""
+    asked = read_chat(raw, headers)
+    return asked, identifying(asked.body)
 
 
 def gateway_routes(gateway: Gateway | None = None) -> list[BaseRoute]:

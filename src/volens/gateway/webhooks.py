@@ -19,7 +19,8 @@ from typing import Final, Protocol, TypeVar
 import httpx2
 
 from volens.app.home import Home
-from volens.app.webhooks import Due, Endpoint, Message, due_webhooks, failed, took
+from volens.app.telling import due_webhooks
+from volens.app.webhooks import Due, Endpoint, Message, failed, took
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable
 from volens.gateway.guard import Guard, Target
 

@@ -44,6 +44,21 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         },
     ),
     *table_rows(
+        "main.db instruction",
+        "",
+        Method.KEPT,
+        When.NEVER,
+        {
+            "organisation": "an organisation's short name",
+            "version": "which of its instructions",
+            "document": "purposes it allowed and times it shortened",
+            "at_ms": "when",
+            "log_index": "its entry in the log",
+            "salt": "what opens the entry",
+            "commitment": "what the entry commits by",
+        },
+    ),
+    *table_rows(
         "main.db leaf",
         "rows",
         Method.ROW_DELETED,

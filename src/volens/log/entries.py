@@ -185,6 +185,7 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
     EntryKind.CONSENT_OBJECTION_LIFTED: _CONSENT,
     EntryKind.ORGANISATION_INSTRUCTED: {
         "commitment": COMMITMENT,
+        "version": COUNT,
         "purposes": optional(words(Purpose)),
     },
     EntryKind.CAPTURE_DONE: {"count": COUNT, "root": ROOT, "source": word(CaptureSource)},
@@ -200,6 +201,7 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "commitment": optional(COMMITMENT),
         "dataset": optional(COMMITMENT),
         "exception": optional(word(ExceptionClass)),
+        "instructions": optional(ROOT),
     },
     EntryKind.ACCESS_DONE: {
         "intent": COUNT,

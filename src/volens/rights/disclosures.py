@@ -69,6 +69,8 @@ class DatasetRegister:
         Conversations that came in after a dataset was made are passed over: a row number may be
         used again after an erasure.
         """
+        if not self._kept.is_dir() or not any(self._kept.iterdir()):
+            return  # nothing was ever built: the person's rows need not be read
         numbers, captured, raws = self._conversations(subject)
         if not len(numbers):
             return

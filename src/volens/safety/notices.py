@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy import Engine, Row, delete, insert, select, update
 
 from volens.access.exception_store import CaseStore, unknown_case
+from volens.access.exception_tables import CASE
 from volens.access.exceptions import Case
 from volens.core.errors import InvalidInput
 from volens.core.ids import IdKind, parse_id
@@ -75,8 +76,8 @@ class NoticeDesk:
 
         With a clock that can't be trusted (None) nothing is erased; the next run does it.
 
-        Each person is told in this order: the log has it; the case says so; the notice is there;
-        what opens the log's entries about looks is theirs. What a stop leaves out, the next run
+        Each person is told in this order: the log has it; the case says so; what opens the log's
+        entries about looks is theirs; the notice is there. What a stop leaves out, the next run
         does.
         """
         told = 0
@@ -129,20 +130,23 @@ class NoticeDesk:
                 db.execute(delete(NOTICE).where(NOTICE.c.subject_no == number))
 
     def _finish_telling(self) -> None:
-        for case in self._cases.told():
-            number = self._cases.number_of(case.id)
-            with self._engine.connect() as db:
-                known = db.execute(select(NOTICE).where(NOTICE.c.case_no == number)).first()
+        """Make the notice of each case that says it was told and has none; it comes last."""
+        query = select(CASE.c.no).where(
+            CASE.c.told_ms.is_not(None), CASE.c.no.not_in(select(NOTICE.c.case_no))
+        )
+        with self._engine.connect() as db:
+            numbers = db.execute(query).scalars().all()
+        for number, case in self._cases.numbered(numbers).items():
             self._leases.hand_over(number)
-            if known is None and case.told is not None:
-                row = {
-                    "case_no": number,
-                    "subject_no": self._subjects.find(case.subject).number,
-                    "told_ms": to_millis(case.told),
-                    "answer_by_ms": to_millis(case.told + ANSWER_WITHIN),
-                }
-                with self._engine.begin() as db:
-                    db.execute(insert(NOTICE).values(row))
+            told = case.told or case.over_at
+            row = {
+                "case_no": number,
+                "subject_no": self._subjects.find(case.subject).number,
+                "told_ms": to_millis(told),
+                "answer_by_ms": to_millis(told + ANSWER_WITHIN),
+            }
+            with self._engine.begin() as db:
+                db.execute(insert(NOTICE).values(row))
 
     def _erase_due(self, at: datetime) -> int:
         with self._engine.connect() as db:

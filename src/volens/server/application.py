@@ -45,10 +45,16 @@ class Application:
     """
 
     def __init__(
-        self, doorway: Doorway, *, status: Status, limits: Limits, entropy: Entropy
+        self,
+        doorway: Doorway,
+        *,
+        status: Status,
+        limits: Limits,
+        entropy: Entropy,
+        gateway: Gateway,
     ) -> None:
         """Serve the home behind `doorway`; see `application`."""
-        self._gateway = Gateway()
+        self._gateway = gateway
         status.count_gateway(self._gateway.counters)
         routes: list[BaseRoute] = [
             *check_routes(doorway),
@@ -95,6 +101,7 @@ def application(
     status: Status | None = None,
     limits: Limits = _USUAL,
     entropy: Entropy | None = None,
+    gateway: Gateway | None = None,
 ) -> Application:
     """Return what serves every door of one home.
 
@@ -103,12 +110,14 @@ def application(
         status: how the server is; one that knows nothing by default.
         limits: what is taken.
         entropy: for nonces and the limiter's key; the system's by default.
+        gateway: what passes chats on; one to the upstream of the environment by default.
     """
     return Application(
         doorway,
         status=status or Status(Metrics(), thread=doorway.thread),
         limits=limits,
         entropy=entropy or SystemEntropy(),
+        gateway=gateway or Gateway(),
     )
 
 

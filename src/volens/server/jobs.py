@@ -7,6 +7,7 @@
     audit      every invariant is checked, in the rhythm of the home's region
     safety     leases and cases whose time is over end, people are told of looks they may know of
     webhooks   other systems are told of changes of choices
+    backup     a copy a day, where a folder is named for it
     witness    known witnesses cosign, so that the clock can be trusted
     receipts   who gave an address is told how far an erasure is
 
@@ -22,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from volens.app.auditing import evidence_of
@@ -44,6 +46,7 @@ from volens.lifecycle.retention import RetentionRun
 from volens.lifecycle.trusted_time import Judgement
 from volens.log.note import parse_vkey
 from volens.log.witness_http import submit
+from volens.server.backups import back_up, last_backup
 from volens.server.runner import WELL, Found, Job
 from volens.server.schedule import Rhythm
 
@@ -56,6 +59,7 @@ RHYTHMS: Final[Mapping[str, Rhythm]] = {
     "publish": Rhythm(every=_SECOND / 5, late_after=timedelta(seconds=10)),
     "drain": Rhythm(every=_SECOND / 5, late_after=timedelta(minutes=1)),
     "retention": Rhythm(every=timedelta(days=1), late_after=timedelta(hours=36)),
+    "backup": Rhythm(every=timedelta(days=1), late_after=timedelta(hours=36)),
     "requests": Rhythm(every=timedelta(hours=1), late_after=timedelta(hours=6)),
     "witness": Rhythm(every=timedelta(hours=1), late_after=timedelta(days=2)),
     "receipts": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
@@ -102,6 +106,7 @@ class Jobs:
         environment: Mapping[str, str],
         deliver_webhooks: Callable[[], Awaitable[object]] = _nothing,
         witnesses: Sequence[Remembered] = (),
+        backups: Path | None = None,
         lag: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """Use a home that `thread` owns.
@@ -113,6 +118,7 @@ class Jobs:
             environment: where the mail server is named.
             deliver_webhooks: tells webhooks what they have not been told yet.
             witnesses: whom to ask besides those that cosigned before.
+            backups: where a backup is made each day; None: nowhere.
             lag: told at each publication how long the oldest entry waited for it, in seconds.
         """
         self._thread = thread
@@ -121,6 +127,7 @@ class Jobs:
         self.clock = home.clock
         self._lag = lag
         self._deliver = deliver_webhooks
+        self._backups = backups
         self._environment = environment
         self._witnesses = tuple(witnesses)
         self._stamps: object = None
@@ -156,6 +163,9 @@ class Jobs:
                 since=retention,
             )
         )
+        if self._backups is not None:
+            made = last_backup(self._backups) or now - RHYTHMS["backup"].every
+            jobs.append(Job(name="backup", rhythm=RHYTHMS["backup"], work=self.back_up, since=made))
         rhythm = Rhythm(every=early, late_after=timedelta(days=days))
         jobs.append(Job(name="audit", rhythm=rhythm, work=self.audit, since=audit))
         return jobs
@@ -217,6 +227,13 @@ class Jobs:
             report = await self._thread.run(_audited)
         await self._thread.run(partial(_keep, report))
         return Found(alarm="audit_failed" if report.failed else "")
+
+    async def back_up(self) -> Found:
+        """Make a backup, and remove those that can't be restored any more."""
+        folder = self._backups
+        assert folder is not None
+        await self._thread.run(lambda home: back_up(home, folder))
+        return WELL
 
     async def end_leases(self) -> Found:
         """End leases and cases whose time is over, and do what follows from that."""

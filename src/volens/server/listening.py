@@ -145,8 +145,11 @@ class PatientProtocol(H11Protocol):
 
     _waiting: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See `asyncio.Protocol`; uvicorn narrows the type as well."""
+    def connection_made(
+        self,
+        transport: asyncio.Transport,  # type: ignore[override]  # as uvicorn's own
+    ) -> None:
+        """See `asyncio.Protocol`."""
         super().connection_made(transport)
         self._wait()
 

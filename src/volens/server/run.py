@@ -15,6 +15,7 @@ from volens.app.thread import Held, HomeThread
 from volens.app.witnesses import Remembered
 from volens.door.doorway import Doorway, Settings
 from volens.door.metrics import Metrics
+from volens.gateway.routes import Gateway
 from volens.gateway.webhooks import Deliverer
 from volens.server.application import application
 from volens.server.jobs import Jobs
@@ -45,6 +46,8 @@ class Serving:
     """The public URL may be empty: then it is where the server listens."""
     environment: Mapping[str, str]
     witnesses: Sequence[Remembered] = ()
+    backups: Path | None = None
+    """Where a backup is made each day."""
     workers: int = 0
     workers_port: int = 0
 
@@ -101,12 +104,17 @@ def serve(
                 environment=serving.environment,
                 deliver_webhooks=webhooks.run_once,
                 witnesses=serving.witnesses,
+                backups=serving.backups,
                 lag=metrics.publish_lag.observe,
             )
         )
-        app = application(doorway, status=status)
+        app = application(doorway, status=status, gateway=Gateway(environment=serving.environment))
         server = Server(server_config(app, tls=tls, proxied=listening.behind_proxy))
-        with saying_where(serving.folder, settings.public_url), _crew(serving) as (crew, workers):
+        with (
+            server.capture_signals(),  # before anybody is told that there is a server to end
+            saying_where(serving.folder, settings.public_url),
+            _crew(serving) as (crew, workers),
+        ):
             runner = Runner(jobs.listed(), clock=jobs.clock, told=status.told)
             status.follow(jobs, runner, crew)
             started(Started(address=address, public_url=settings.public_url, workers=workers))

@@ -24,6 +24,14 @@ from volens.log.kinds import ChangedField, EntryKind
 from volens.log.recorder import Recorder
 from volens.policy.retention import Days, read_days, write_days
 from volens.storage.engine import in_runs
+from volens.vault.instructions import (
+    Instruction,
+    in_force,
+    keep_version,
+    next_version,
+    versions,
+    write_document,
+)
 from volens.vault.tables import LEAF, ORGANISATION, SUBJECT
 
 MAX_REFERENCE_CHARACTERS = 256
@@ -216,37 +224,53 @@ class SubjectStore:
         purposes: Sequence[Purpose] | None,
         *,
         keeping: Days | None = None,
-    ) -> None:
-        """Record an organisation's documented instruction: purposes it allows, times it shortens.
+    ) -> Instruction:
+        """Record an organisation's documented instruction, as its next version.
 
         Each part replaces the former one; None leaves it as it is (R14, R16, R20). An instruction
         never stands in for a person's grant, and never keeps anything longer: where the policy has
         the shorter time, the policy's holds.
         """
         check_word("organisation", organisation)
-        salt, commitment = self._recorder.commit(organisation.encode())
-        del salt  # nobody needs to open this one: the entry shows that an instruction changed
         with self._engine.connect() as db:
             query = select(ORGANISATION).where(ORGANISATION.c.name == organisation)
             before = db.execute(query).first()
         former = "" if before is None else before.instructions
         words = former if purposes is None else " ".join(sorted(set(purposes)))
-        fields: dict[str, Value] = {"commitment": commitment}
+        kept = "" if before is None else before.keeping
+        days = kept if keeping is None else write_days(keeping)
+        version = next_version(self._engine, organisation)
+        document = write_document(organisation, version, words, days)
+        salt, commitment = self._recorder.commit(document)
+        fields: dict[str, Value] = {"commitment": commitment, "version": version}
         if words:
             fields["purposes"] = tuple(Purpose(word) for word in words.split())
-        self._recorder.record(EntryKind.ORGANISATION_INSTRUCTED, fields)
-        kept = "" if before is None else before.keeping
-        values = {
-            "instructions": words,
-            "keeping": kept if keeping is None else write_days(keeping),
-            "changed_ms": to_millis(self._clock.now()),
-        }
+        log_index = self._recorder.record(EntryKind.ORGANISATION_INSTRUCTED, fields)
+        at = self._clock.now()
+        made = Instruction(
+            organisation=organisation,
+            version=version,
+            document=document.decode("utf-8"),
+            at=at,
+            log_index=log_index,
+        )
+        values = {"instructions": words, "keeping": days, "changed_ms": to_millis(at)}
         with self._engine.begin() as db:
             if before is None:
                 db.execute(insert(ORGANISATION).values(name=organisation, **values))
             else:
                 known = update(ORGANISATION).where(ORGANISATION.c.name == organisation)
                 db.execute(known.values(values))
+            keep_version(db, made, salt=salt, commitment=commitment)
+        return made
+
+    def instruction_versions(self, organisation: str | None = None) -> tuple[Instruction, ...]:
+        """Return all versions of instructions, of one organisation or of all, oldest first."""
+        return versions(self._engine, organisation)
+
+    def instructions_root(self) -> bytes | None:
+        """Return the root that names all instructions in force; None if there is none."""
+        return in_force(self._engine)
 
     def instructions(self) -> dict[str, frozenset[str]]:
         """Return each organisation's purposes."""

@@ -45,6 +45,17 @@ ORGANISATION = Table(
     Column("keeping", String, nullable=False),  # class=days, space-separated, sorted
     Column("changed_ms", Integer, nullable=False),
 )
+INSTRUCTION = Table(  # each version of what an organisation instructs; none is ever changed
+    "instruction",
+    METADATA,
+    Column("organisation", String, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("document", String, nullable=False),  # canonical JSON
+    Column("at_ms", Integer, nullable=False),
+    Column("log_index", Integer, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+)
 LEAF = Table(  # which log entries are about whom; erasable, unlike the entries
     "leaf",
     METADATA,

@@ -10,7 +10,14 @@ from typing import Final
 
 from volens.app.history import history_switch, set_history
 from volens.app.home import Home
-from volens.consent.model import NOTHING_SAID, Act, ConsentEvent, NoticeRef, PurposeState
+from volens.consent.model import (
+    NEGATIVE_ACTS,
+    NOTHING_SAID,
+    Act,
+    ConsentEvent,
+    NoticeRef,
+    PurposeState,
+)
 from volens.consent.receipts import issue_receipt
 from volens.core.errors import Denied, InvalidInput, NotFound
 from volens.core.ids import EventId, IdKind, format_id
@@ -230,7 +237,7 @@ def preview_of(home: Home, subject: Subject) -> Preview | None:
     if not newest:
         return None
     with home.own_copy.begin(subject, among=newest, action=AccessAction.PREVIEW) as reading:
-        for one in reversed(list(reading.conversations())):
+        for one in sorted(reading.conversations(), key=lambda each: -each.held.number):
             kept = screen(one.payload.turns, attachments=one.payload.attachments).turns
             if not kept:
                 continue
@@ -276,7 +283,12 @@ def _record(
         notice=notice,
         channel=CHANNEL,
     )
-    home.ledger.record([event])
+    if act in NEGATIVE_ACTS:
+        home.ledger.journal(event)  # it holds now; beside its owner, the log gets it a little later
+        if home.log is not None:
+            home.ledger.drain()
+    else:
+        home.ledger.record([event])
 
 
 _need = lru_cache(maxsize=256)(need)

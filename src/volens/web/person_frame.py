@@ -90,6 +90,10 @@ def looking(template: str, look: Look, *, here: str) -> Handler:
     return handler
 
 
+_TAKING_BACK: Final = frozenset({"withdraw", "object", "delete"})
+"""Answers that never wait for others: acts take them on a home opened for reading too."""
+
+
 def acting(act: Act) -> Handler:
     """Return what does an act: a form of our own, then 303 to the page that `act` names."""
 
@@ -98,7 +102,9 @@ def acting(act: Act) -> Handler:
         try:
             principal = await subject_of(request)
             asked = await _sent(request, principal)
-            done = await doorway_of(request).run(
+            doorway = doorway_of(request)
+            taking_back = asked.form.get("answer", "") in _TAKING_BACK
+            done = await (doorway.beside if taking_back else doorway.run)(
                 lambda home: act(home, home.subjects.find(str(principal.subject)), asked)
             )
             return see_other(done)

@@ -7,7 +7,6 @@ import os
 from typing import Final
 
 from volens.app.access import access_keys
-from volens.app.erasing import dataset_target
 from volens.app.home import Home
 from volens.app.mailing import check_mail, keep_address
 from volens.app.receipts import issue
@@ -17,7 +16,6 @@ from volens.core.ids import ConversationId, IdKind, parse_id
 from volens.holds.erasure import Erasure, ErasureState
 from volens.lifecycle.addresses import Address
 from volens.lifecycle.mailing import check_address
-from volens.lifecycle.planning import Planner
 from volens.lifecycle.receipt_form import check_contact
 from volens.lifecycle.receipt_outline import Outline
 from volens.lifecycle.receipt_pages import receipt_html
@@ -25,6 +23,7 @@ from volens.lifecycle.receipt_words import LANGUAGES
 from volens.log.kinds import ErasureScope
 from volens.vault.listing import count_of
 from volens.vault.subjects import Subject
+from volens.web.person_choices import uses_of
 from volens.web.person_frame import Asked, Sent, Values, own_chat
 
 NO_CONTACT: Final = "not set up (VOLENS_CONTACT)"
@@ -36,7 +35,6 @@ def delete_page(home: Home, subject: Subject, asked: Asked) -> Values:
     scope = _scope(asked.query.get("what", ""))
     chat = asked.query.get("chat", "")
     erasure = _wanted(home, subject, scope, chat)
-    plan = Planner(home.main).plan([erasure])[erasure.id]
     now = home.clock.now()
     held = [
         hold
@@ -49,8 +47,8 @@ def delete_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "scope": scope.value,
         "chat": chat,
         "erasure": erasure,
-        "count": len(plan.conversations),
-        "reached": dataset_target(home).reached(plan.numbers),
+        "count": 1 if chat else count_of(home.main, subject),
+        "uses": [one for one in uses_of(home, subject) if not chat or chat in one.conversations],
         "held": held,
         "mail": mail_set_up(),
     }
@@ -64,8 +62,9 @@ def delete(home: Home, subject: Subject, asked: Asked) -> str:
     if scope is ErasureScope.ACCOUNT:
         asked.need_step_up(home.clock.now())
     erasure = _wanted(home, subject, scope, asked.form.get("chat", ""))
-    standing = home.erasures.request(erasure)
-    home.erasures.drain()
+    standing = home.erasures.request(erasure)  # it holds now; the log gets it a little later
+    if home.log is not None:
+        home.erasures.drain()
     if asked.form.get("mail", "").strip() and mail_set_up():
         _keep_mail(home, standing, asked)
     if scope is ErasureScope.ACCOUNT:
@@ -222,6 +221,7 @@ def _issued(home: Home, erasure: Erasure, asked: Asked) -> tuple[bytes, Outline]
     """Issue what can be shown now; what is not published is not claimed."""
     contact = os.environ.get("VOLENS_CONTACT", "") or NO_CONTACT
     check_contact(contact)
+    home.erasures.drain()
     home.owned_log().publish()
     language = asked.words.language if asked.words.language in LANGUAGES else "en"
     issued = issue(home, erasure.id, language=language, contact=contact)

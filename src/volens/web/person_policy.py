@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from volens.app.home import Home
@@ -46,7 +47,7 @@ def policy_page(home: Home, subject: Subject, asked: Asked) -> Values:
     language = asked.words.language
     policy = home.policy
     known = subject.plan in policy.pack.plans
-    text = explain_text(policy, subject.plan, language) if known else ""
+    text = _explained(policy, subject.plan, language) if known else ""
     desk = rights_desk(home)
     until = desk.deadline(RequestKind.ACCESS, subject.region)
     profiles = policy.pack.regions
@@ -54,11 +55,11 @@ def policy_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "pack": policy.pack,
         "label": say(policy.pack.label, language),
         "paragraphs": _paragraphs(text),
-        "plans": plan_table(policy, language),
-        "matrix": matrix_table(policy, language),
-        "stages": stage_table(policy, language),
+        "plans": _plan_table(policy, language),
+        "matrix": _matrix_table(policy, language),
+        "stages": _stage_table(policy, language),
         "terms": list(terms(policy, language).values()),
-        "never": prohibitions(policy, language),
+        "never": _prohibitions(policy, language),
         "extra": _other_tables(policy.pack, language),
         "until": until,
         "regions": [
@@ -155,6 +156,14 @@ def withdraw_request(home: Home, subject: Subject, asked: Asked) -> str:
     found = request_store(home).find(asked.params["request"], of=subject)
     rights_desk(home).take_back(found.id)
     return "/me/rights?done=back"
+
+
+# Worked out once for each version of the rules: it takes many questions to them.
+_explained = lru_cache(maxsize=64)(explain_text)
+_plan_table = lru_cache(maxsize=8)(plan_table)
+_matrix_table = lru_cache(maxsize=8)(matrix_table)
+_stage_table = lru_cache(maxsize=8)(stage_table)
+_prohibitions = lru_cache(maxsize=8)(prohibitions)
 
 
 def _paragraphs(text: str) -> list[tuple[str, list[str]]]:
