@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from tests.support.console import fill
 from tests.support.doors import ORGANISATION, Doors, open_doors
 from volens.access.model import Role
+from volens.app.home import Home
 from volens.app.rights import request_store
 from volens.audit.report import verify_report
 from volens.core.ids import ConversationId
@@ -19,6 +20,7 @@ from volens.gate.accesses import AccessLeaves, opened_parts
 from volens.log.entries import commit, parse_entry
 from volens.log.kinds import EntryKind
 from volens.policy.packs import load_pack
+from volens.rights.accesses import access_document, accesses_of, verify_access
 from volens.web.routes import web_routes
 
 
@@ -41,8 +43,8 @@ def app(doors: Doors) -> Starlette:
 
 
 def logged(doors: Doors, kind: EntryKind) -> list[Mapping[str, object]]:
-    def act(home: object) -> list[Mapping[str, object]]:
-        log = home.owned_log()  # type: ignore[attr-defined] # a home
+    def act(home: Home) -> list[Mapping[str, object]]:
+        log = home.owned_log()
         found = [parse_entry(data) for data in log.entries(0, log.size)]
         return [one.fields for one in found if one.kind is kind]
 
@@ -67,6 +69,15 @@ def test_support_finds_an_account_by_its_name_and_the_person_is_told(
     assert leaf.opening == "account"
     assert intent["commitment"] == commit(leaf.salt, *opened_parts(person.holder.raw, "account"))
     assert logged(doors, EntryKind.ACCESS_DONE)[-1]["intent"] == leaf.log_index
+
+    def proof(home: Home) -> Mapping[str, object]:
+        log = home.owned_log()
+        log.publish()
+        (access,) = accesses_of(log, person.id, [leaf], {})
+        return verify_access(access_document(access, log), log.verifier)
+
+    told = doors.run(proof)
+    assert (told["subject"], told["what"], told["actor"]) == (person.id, "account", "support")
 
 
 def test_support_learns_nothing_of_somebody_who_is_not_here(doors: Doors, app: Starlette) -> None:

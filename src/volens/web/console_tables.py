@@ -12,7 +12,14 @@ from volens.app.home import Home
 from volens.core.errors import InvalidInput, NotFound
 from volens.policy.compare import compare
 from volens.policy.decision import Policy
-from volens.policy.explain import TextTable, matrix_table, plan_table, prohibitions, stage_table
+from volens.policy.explain import (
+    TextTable,
+    matrix_table,
+    plan_table,
+    prohibitions,
+    protection_table,
+    stage_table,
+)
 from volens.policy.pack import Pack
 from volens.policy.packs import list_packs, load_pack
 from volens.policy.retention import RetentionClass, days_of
@@ -62,6 +69,8 @@ def shown(home: Home, name: TableName, words: Words) -> Shown:
             table = plan_table(policy, language)
         case TableName.SETTINGS:
             table = matrix_table(policy, language)
+        case TableName.PROTECTIONS if policy.pack.tables.get(name.value):
+            table = protection_table(policy, language)
         case TableName.REGIONS:
             table, english = _regions(policy.pack, words), language != "en"
         case TableName.RETENTION:
