@@ -6,13 +6,12 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Engine
 
-from volens.access.exception_store import CaseRegister
-from volens.access.exceptions import Case
 from volens.consent.model import ScopeKind
 from volens.consent.store import ConsentLedger, grants_text
 from volens.core.canonical import read_strict
@@ -44,6 +43,9 @@ from volens.storage.engine import driver_of
 from volens.vault.store import Held
 from volens.vault.subjects import Subject, SubjectStore
 from volens.vault.tables import ENDED, SIGNALLED
+
+if TYPE_CHECKING:
+    from volens.access.exceptions import Case
 
 _SUBJECTS = """
 SELECT s.no, s.id, s.plan, s.region, s.tier, s.realm, s.age_band, s.status, s.organisation,
@@ -116,7 +118,6 @@ class FactSource:
 
         From a moment, `cutoffs` tells which chats are past their time then.
         """
-        self._cases = CaseRegister(engine)
         self._holds = HoldRegister(engine)
         self._engine = engine
         self.subjects = subjects
@@ -130,8 +131,10 @@ class FactSource:
         """Return the open exception that covers exactly the turns asked for, if there is one."""
         if use.purpose not in EXCEPTIONAL or not use.case:
             return None
-        purpose = Purpose(use.purpose)
-        return self._cases.covering(use.case, subject.id, held.id, use.turns, purpose, at)
+        from volens.access.exception_store import CaseRegister  # noqa: PLC0415 - few uses need it
+
+        cases, purpose = CaseRegister(self._engine), Purpose(use.purpose)
+        return cases.covering(use.case, subject.id, held.id, use.turns, purpose, at)
 
     def held_for(self, subject: Subject, held: Held, use: Use, at: datetime) -> bool:
         """Say whether a hold keeps all turns asked for, for this very purpose, past their end."""
