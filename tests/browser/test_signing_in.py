@@ -3,26 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from axe_playwright_python import sync_playwright as axe
+from playwright.sync_api import Browser, Page
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.doors import Doors, open_doors
-from tests.support.pages import find_browser, serve_app
+from tests.support.pages import serve_app
 from tests.support.ports import SeededEntropy
 from volens.access.passwords import hash_password
 from volens.app.access import accounts_of, passkeys_of
 from volens.door.doorway import Doorway, Settings
 from volens.server.application import application
 
-playwright = pytest.importorskip("playwright.sync_api")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.enable_socket,
-    pytest.mark.skipif(find_browser() is None, reason="no browser: tools/install_browser.sh"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
 PASSWORD = "three quiet rivers"
 SUBMIT = "form button.button:not(.plain)"
 
@@ -56,39 +51,37 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield Site(doors, url)
 
 
-def test_a_person_signs_in_adds_a_passkey_and_comes_back_with_it(site: Site) -> None:
-    with playwright.sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 320, "height": 800})
-        wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        _give_authenticator(page)
-        page.goto(f"{site.url}/sign-in")
-        _look(page)
-        page.fill("#name", "ada")
-        page.fill("#password", PASSWORD)
-        page.click(SUBMIT)
-        page.wait_for_url("**/me")
-        page.goto(f"{site.url}/sign-in/security")
-        _look(page)
-        with page.expect_navigation(url="**/sign-in/security"):
-            page.click("form[data-make] button")
-        assert (
-            len(site.doors.run(lambda home: passkeys_of(home).of(site.doors.person.account))) == 1
-        )
-        page.click("form[action='/sign-out'] button")
-        page.wait_for_url("**/sign-in")
-        page.click("form.passkey button")
-        page.wait_for_url("**/me")
-        page.goto(f"{site.url}/sign-in/confirm?next=/me")
-        _look(page)
-        page.click("form.passkey button")
-        page.wait_for_url("**/me")
-        assert wrong == []
-        browser.close()
+def test_a_person_signs_in_adds_a_passkey_and_comes_back_with_it(
+    browser: Browser, site: Site
+) -> None:
+    page = browser.new_page(viewport={"width": 320, "height": 800})
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    _give_authenticator(page)
+    page.goto(f"{site.url}/sign-in")
+    _look(page)
+    page.fill("#name", "ada")
+    page.fill("#password", PASSWORD)
+    page.click(SUBMIT)
+    page.wait_for_url("**/me")
+    page.goto(f"{site.url}/sign-in/security")
+    _look(page)
+    with page.expect_navigation(url="**/sign-in/security"):
+        page.click("form[data-make] button")
+    assert len(site.doors.run(lambda home: passkeys_of(home).of(site.doors.person.account))) == 1
+    page.click("form[action='/sign-out'] button")
+    page.wait_for_url("**/sign-in")
+    page.click("form.passkey button")
+    page.wait_for_url("**/me")
+    page.goto(f"{site.url}/sign-in/confirm?next=/me")
+    _look(page)
+    page.click("form.passkey button")
+    page.wait_for_url("**/me")
+    assert wrong == []
+    page.close()
 
 
-def _give_authenticator(page: Any) -> None:  # noqa: ANN401 - playwright may be absent
+def _give_authenticator(page: Page) -> None:
     device = page.context.new_cdp_session(page)
     device.send("WebAuthn.enable")
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True}
@@ -97,7 +90,7 @@ def _give_authenticator(page: Any) -> None:  # noqa: ANN401 - playwright may be 
     device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
-def _look(page: Any) -> None:  # noqa: ANN401 - playwright may be absent
+def _look(page: Page) -> None:
     """Nothing sticks out at 320 pixels, and axe finds nothing."""
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     found = axe.Axe().run(page)

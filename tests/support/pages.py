@@ -1,5 +1,6 @@
 """A home with something to see on every page, served on loopback by a real server in a thread."""
 
+import os
 import shutil
 import threading
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -75,8 +77,11 @@ class Served:
 
 
 def find_browser() -> str | None:
-    """Return the path of a Chromium, or None."""
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    """Return the path of a Chromium, or None; where one has to be there, fail without one."""
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None and os.environ.get("VOLENS_BROWSER") == "needed":
+        pytest.fail("no browser, and VOLENS_BROWSER says that one is needed")
+    return path
 
 
 @contextmanager
