@@ -190,7 +190,7 @@ def test_nobody_gets_no_further_than_what_is_public(asked: _Asked) -> None:
 def test_sessions_and_tokens_of_another_home_are_none_here(asked: _Asked, tmp_path: Path) -> None:
     with _other_home(tmp_path) as other:
         foreign = asked.doors.client(asked.app)
-        foreign.headers["Authorization"] = f"Bearer {other.service.secret}"
+        foreign.headers["Authorization"] = f"Bearer {other.program(*Scope).secret}"
         session = asked.doors.client(asked.app)
         made = other.client(asked.app, other.person, stepped_up=True)
         session.cookies = made.cookies

@@ -39,6 +39,20 @@ GROUPS = {
     "account": ("add", "list", "end", "password"),
     "staff": ("add", "list", "role", "end"),
     "token": ("issue", "list", "revoke"),
+    "case": (
+        "open",
+        "approve",
+        "refuse",
+        "close",
+        "show",
+        "list",
+        "queue",
+        "view",
+        "notices",
+        "answer",
+        "run",
+    ),
+    "flag": ("raise", "list"),
     "conversation": ("list", "show", "exclude", "include"),
     "consent": ("show", "grant", "withdraw", "object", "receipt"),
     "rights": (
@@ -132,7 +146,8 @@ def test_what_changes_something_can_be_tried_first(
         "rotate", "destroy-expired", "backup", "restore",
         "audit", "processing", "impact", "inventory", "transparency",
         "run", "confirm-clock",
-        "remove", "enable",
+        "remove", "enable", "issue", "revoke", "password", "role", "end",
+        "approve", "refuse", "answer", "raise",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

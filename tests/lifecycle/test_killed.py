@@ -270,7 +270,7 @@ def test_a_run_says_something_is_gone_only_if_it_is_and_finishes_what_it_began(
             assert probe(places, made.needles) == []
             found = home.erasures.find(ASKED)
             assert (found.state, found.subject) == (ErasureState.KEYS_REMOVED, None)
-            assert [step.store for step in found.steps][1:3] == ["reports", "keys"]
+            assert [step.store for step in found.steps][1:4] == ["reports", "safety", "keys"]
             with pytest.raises(NotFound):
                 home.subjects.find("ada")
             kinds = proven(world, ASKED)

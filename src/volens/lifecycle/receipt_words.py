@@ -113,7 +113,7 @@ STORE: Mapping[str, Text] = {
     "holds": {"en": "holds", "de": "Aufbewahrung"},
     "exports": {"en": "exports", "de": "Exporte"},
     "reports": {"en": "reported chats", "de": "gemeldete Chats"},
-    "safety": {"en": "flags and safety cases", "de": "Hinweise und Sicherheitsfälle"},
+    "safety": {"en": "flags and safety cases", "de": "Hinweise und Fälle"},
     "access": {"en": "sign-in", "de": "Anmeldung"},
 }
 """Known stores; any other is shown by its own word."""
