@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ KEPT: Final = timedelta(hours=1)
 _PIECE_BYTES: Final = 1 << 18
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, weakref_slot=True)
 class Making:
     """One copy that is being made, or waits to be handed over."""
 
@@ -113,6 +114,7 @@ def _write(home: Home, subject: Subject, out: Path, made: Making, language: str)
     file = out.open("rb")
     made.size_bytes = result.size_bytes
     made.file = file  # its name goes with the folder; what is open stays readable
+    weakref.finalize(made, file.close)
 
 
 def copies_of(request: Request) -> Copies:
