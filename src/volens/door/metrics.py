@@ -48,12 +48,6 @@ class Metrics:
         self.refused = Counter(
             "volens_requests_refused", "Requests over a limit.", ("code",), registry=register
         )
-        self.decisions = Counter(
-            "volens_decisions",
-            "Decisions given through the doors.",
-            ("outcome",),
-            registry=register,
-        )
         self.publish_lag = Histogram(
             "volens_publish_lag_seconds",
             "From an entry of the log to its signed checkpoint.",
@@ -89,11 +83,6 @@ class Metrics:
     def gauges(self, read: Callable[[], Iterable[Metric]]) -> None:
         """Have `read` called at each scrape for what is not counted but looked up."""
         self.registry.register(_Read(read))
-
-    def decided(self, allowed: int, denied: int) -> None:
-        """Count decisions."""
-        self.decisions.labels("allowed").inc(allowed)
-        self.decisions.labels("denied").inc(denied)
 
     def text(self) -> bytes:
         """Return all of it in the text form."""
