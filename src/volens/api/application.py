@@ -72,7 +72,6 @@ def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.env
         responses={"4XX": _PROBLEM, "503": _PROBLEM},
     )
     app.state.doorway = doorway
-    app.state.exports = exports.Jobs()
     app.state.contact = environment.get(_CONTACT) or f"not set up ({_CONTACT})"
     app.router.route_class = StrictRoute
     add_handlers(app)

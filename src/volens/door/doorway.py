@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from starlette.requests import HTTPConnection
 
 from volens.app.home import Home
 from volens.app.thread import HomeThread
+from volens.door.copies import Copies
 from volens.door.provider import Provider
 
 _Result = TypeVar("_Result")
@@ -37,6 +38,8 @@ class Doorway:
 
     thread: HomeThread
     settings: Settings
+    copies: Copies = field(default_factory=Copies)
+    """People's copies on their way, at whichever door they were started."""
 
     @property
     def draw(self) -> Callable[[int], bytes]:
