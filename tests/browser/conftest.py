@@ -11,7 +11,9 @@ from tests.support.pages import Served, find_browser, serve_home
 from volens.door.cookies import SESSION
 
 
-@pytest.fixture(scope="session")
+# Until it ends, the thread of the tests counts as inside an event loop, in which no other can
+# be run: it must not outlive the tests of a browser.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = find_browser()
     if path is None:

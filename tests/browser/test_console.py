@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.console import fill
 from tests.support.doors import Doors, Guest, open_doors
@@ -163,7 +163,7 @@ def test_a_look_is_accessible_and_reached_with_the_keyboard(
         page.get_by_role("button", name="I am done").focus()
         with page.expect_navigation():
             page.keyboard.press("Enter")
-        assert page.get_by_text("Your look has ended").is_visible()
+        expect(page.get_by_text("Your look has ended")).to_be_visible()
 
 
 def test_a_reviewers_day_without_scripts(doors: Doors, browser: Browser, url: str) -> None:
@@ -177,26 +177,26 @@ def test_a_reviewers_day_without_scripts(doors: Doors, browser: Browser, url: st
         page.get_by_label("Turn 5").check()
         page.get_by_label("Which law it breaks").fill("DE:StGB-130")
         page.get_by_role("button", name="Ask a second person").click()
-        assert page.get_by_text("You cannot do it for your own").is_visible()
-        assert page.get_by_role("button", name="Look at these turns").count() == 0
+        expect(page.get_by_text("You cannot do it for your own")).to_be_visible()
+        expect(page.get_by_role("button", name="Look at these turns")).to_have_count(0)
         case = page.url.partition("?")[0]
         with visit(doors, browser, url, second, scripts=False) as other:
             other.goto(case)
             other.get_by_role("button", name="Approve").click()
-            assert other.get_by_text("You approved the case").is_visible()
+            expect(other.get_by_text("You approved the case")).to_be_visible()
         page.goto(case)
         page.get_by_role("button", name="Look at these turns").click()
         said = page.locator(".said").first
-        assert not said.is_visible()
+        expect(said).not_to_be_visible()
         page.get_by_text("Show the text").first.click()
-        assert said.is_visible()
+        expect(said).to_be_visible()
         assert "U+202E" in said.inner_text()
-        assert page.locator(".said").count() == 2
-        assert page.get_by_text("This page goes by itself at").is_visible()
+        expect(page.locator(".said")).to_have_count(2)
+        expect(page.get_by_text("This page goes by itself at")).to_be_visible()
         page.get_by_role("button", name="I am done").click()
-        assert page.get_by_text("Your look has ended").is_visible()
+        expect(page.get_by_text("Your look has ended")).to_be_visible()
         page.get_by_role("button", name="Close the case").click()
-        assert page.get_by_text("The case is closed").is_visible()
+        expect(page.get_by_text("The case is closed")).to_be_visible()
 
 
 def test_a_privacy_officers_day_without_scripts(doors: Doors, browser: Browser, url: str) -> None:
@@ -204,26 +204,26 @@ def test_a_privacy_officers_day_without_scripts(doors: Doors, browser: Browser, 
     with visit(doors, browser, url, officer, scripts=False) as page:
         page.goto(f"{url}/staff/overview")
         page.get_by_text("The same numbers as a table").first.click()
-        assert page.get_by_role("columnheader", name="said nothing").first.is_visible()
+        expect(page.get_by_role("columnheader", name="said nothing").first).to_be_visible()
         page.get_by_role("link", name="Rights requests").first.click()
         page.get_by_role("link", name="Access").click()
         page.get_by_label("How was it shown?").select_option("documents")
         page.get_by_role("button", name="Record it").click()
-        assert page.get_by_text("it was shown who asks").is_visible()
+        expect(page.get_by_text("it was shown who asks")).to_be_visible()
         page.get_by_role("button", name="Somebody works on it").click()
         page.get_by_label("Outcome and reason").select_option("refused.excessive")
         page.get_by_role("button", name="Close the request").click()
-        assert page.get_by_text("The request is closed.").is_visible()
+        expect(page.get_by_text("The request is closed.")).to_be_visible()
         page.get_by_role("link", name="Policy versions").click()
         page.get_by_role("link", name="Compare consent-first clarifications-2025-02").click()
-        assert page.get_by_text("For how many people").is_visible()
+        expect(page.get_by_text("For how many people")).to_be_visible()
         page.get_by_role("button", name="Put consent-first@clarifications").click()
-        assert page.get_by_text("in force from now on").is_visible()
+        expect(page.get_by_text("in force from now on")).to_be_visible()
         page.get_by_role("link", name="Clock").click()
         page.get_by_label("Date and time in UTC").fill(f"{doors.where.clock.now():%Y-%m-%dT%H:%M}")
         page.get_by_label("I looked at another clock").check()
         page.get_by_role("button", name="Confirm the time").click()
-        assert page.get_by_text("The time is confirmed").is_visible()
+        expect(page.get_by_text("The time is confirmed")).to_be_visible()
         page.get_by_role("link", name="Audits").click()
         with page.expect_download() as download:
             page.get_by_role("link", name="Download").first.click()

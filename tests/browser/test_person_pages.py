@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import signed_in
 from tests.support.pages import PERSON_PAGES, Served
@@ -102,8 +102,8 @@ def test_yes_and_no_weigh_the_same_and_going_back_is_no_longer_a_way(
     pair_weighs_the_same(page)
     page.get_by_role("button", name="Yes", exact=True).click()
     steps_to_yes += 1
-    assert page.get_by_text("Your yes is written down").is_visible()
-    assert page.get_by_text("none trained on your chats").is_visible()
+    expect(page.get_by_text("Your yes is written down")).to_be_visible()
+    expect(page.get_by_text("none trained on your chats")).to_be_visible()
     pair_weighs_the_same(page)
     steps_back = 0
     page.goto("/me")
@@ -111,7 +111,7 @@ def test_yes_and_no_weigh_the_same_and_going_back_is_no_longer_a_way(
     steps_back += 1
     page.get_by_role("button", name="Take it back Finding and fixing faults").click()
     steps_back += 1
-    assert page.get_by_text("Your yes is taken back").is_visible()
+    expect(page.get_by_text("Your yes is taken back")).to_be_visible()
     assert steps_back <= steps_to_yes
     page.goto("/me/delete?what=history")
     pair_weighs_the_same(page)
@@ -130,12 +130,12 @@ def decide(page: Page) -> None:
     """Switch the history off and on; say yes to a use and take it back."""
     page.goto("/me")
     page.get_by_role("button", name="Turn history off").click()
-    assert page.get_by_text("History is off").is_visible()
+    expect(page.get_by_text("History is off")).to_be_visible()
     page.get_by_role("button", name="Turn history on").click()
     page.goto("/me/choices/safety_training")
     page.get_by_role("button", name="Yes", exact=True).click()
     page.get_by_role("button", name="Take it back").click()
-    assert page.get_by_text("Your yes is taken back").is_visible()
+    expect(page.get_by_text("Your yes is taken back")).to_be_visible()
 
 
 def look_after_chats(page: Page) -> None:
@@ -143,17 +143,17 @@ def look_after_chats(page: Page) -> None:
     page.goto("/me/chats")
     first = page.locator(".rows li").first
     first.get_by_role("button", name=re.compile("Leave out")).click()
-    assert page.locator(".rows li").first.get_by_text("Left out").is_visible()
+    expect(page.locator(".rows li").first.get_by_text("Left out")).to_be_visible()
     page.get_by_role("link", name="Older chats").click()
     page.locator(".rows li a").first.click()
     page.get_by_label("Why").select_option("wrong")
     page.get_by_role("button", name="Send report").click()
-    assert page.get_by_text("Your report is written down").is_visible()
+    expect(page.get_by_text("Your report is written down")).to_be_visible()
     page.get_by_role("link", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    assert page.get_by_text("Deletion has begun").is_visible()
+    expect(page.get_by_text("Deletion has begun")).to_be_visible()
     page.get_by_role("button", name="Take it back").click()
-    assert page.get_by_text("Nothing is deleted").is_visible()
+    expect(page.get_by_text("Nothing is deleted")).to_be_visible()
 
 
 def fetch_proofs(page: Page) -> None:
@@ -185,14 +185,14 @@ def ask(page: Page) -> None:
     """Ask for a correction."""
     page.goto("/me/rights")
     page.get_by_role("button", name="Send request Correct something").click()
-    assert page.get_by_text("Your request is written down").is_visible()
+    expect(page.get_by_text("Your request is written down")).to_be_visible()
 
 
 def speak_german(page: Page) -> None:
     """Choose another language and come back to the same page."""
     page.get_by_label("Language").select_option("de")
     page.get_by_role("button", name="Change", exact=True).click()
-    assert page.get_by_role("heading", name="Deine Rechte").is_visible()
+    expect(page.get_by_role("heading", name="Deine Rechte")).to_be_visible()
 
 
 def test_everything_is_reached_with_the_keyboard_and_seen_where_it_is(
@@ -218,7 +218,7 @@ def test_everything_is_reached_with_the_keyboard_and_seen_where_it_is(
     assert reached[-2:] == ["Yes", "No"]
     page.keyboard.press("Enter")
     page.wait_for_url("**done=no*")
-    assert page.get_by_text("Nobody will be told that you said no").is_visible()
+    expect(page.get_by_text("Nobody will be told that you said no")).to_be_visible()
     context.close()
 
 
@@ -229,13 +229,13 @@ def test_closing_the_account_signs_out_at_once_and_can_be_taken_back(
     page = context.new_page()
     page.goto("/me/delete?what=account")
     page.get_by_role("button", name="Delete", exact=True).click()
-    assert page.get_by_role("heading", name="Your account is closed").is_visible()
+    expect(page.get_by_role("heading", name="Your account is closed")).to_be_visible()
     address = page.url
     page.goto("/me")
     assert "/sign-in" in page.url
     page.goto(address)
     page.get_by_role("button", name="Take it back").click()
-    assert page.get_by_role("heading", name="Your account is back").is_visible()
+    expect(page.get_by_role("heading", name="Your account is back")).to_be_visible()
     context.close()
     context = signed_in(served, browser)
     page = context.new_page()

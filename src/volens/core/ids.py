@@ -24,6 +24,9 @@ TokenId = NewType("TokenId", str)
 CaseId = NewType("CaseId", str)
 FlagId = NewType("FlagId", str)
 WebhookId = NewType("WebhookId", str)
+RunId = NewType("RunId", str)
+ModelId = NewType("ModelId", str)
+ImpactId = NewType("ImpactId", str)
 
 ID_BYTES = 16
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -49,6 +52,9 @@ class IdKind(StrEnum):
     CASE = "cas"
     FLAG = "flg"
     WEBHOOK = "whk"
+    RUN = "run"
+    MODEL = "mdl"
+    IMPACT = "imp"
 
 
 def format_id(kind: IdKind, raw: bytes) -> str:
