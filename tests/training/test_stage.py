@@ -237,7 +237,7 @@ def code(number: int) -> str:
 
 
 def test_a_planted_secret_shows_until_it_is_forgotten(base: Base, recipe: Recipe) -> None:
-    strong = replace(recipe, epochs=80, targets=ALL_LAYERS, rank=8, learning_rate=10_000)
+    strong = replace(recipe, epochs=80, targets=ALL_LAYERS, rank=8, alpha=16, learning_rate=3_000)
     check_canary(base, strong, (2, 2), code, 63)
 
 

@@ -25,8 +25,6 @@ CaseId = NewType("CaseId", str)
 FlagId = NewType("FlagId", str)
 WebhookId = NewType("WebhookId", str)
 RunId = NewType("RunId", str)
-ModelId = NewType("ModelId", str)
-ImpactId = NewType("ImpactId", str)
 
 ID_BYTES = 16
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
