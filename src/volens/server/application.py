@@ -65,6 +65,8 @@ class Application:
             Mount("/v1", app=api_application(doorway)),
             *web_routes(),
         ]
+        self.routes = tuple(routes)
+        """Everything that is served, in the order in which it is looked up."""
         inner = Starlette(
             routes=routes,
             exception_handlers={VolensError: _said, HTTPException: _not_served},
