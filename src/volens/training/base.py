@@ -109,10 +109,11 @@ class _ChatMl:
         return self._ids(f"<|im_start|>{role}\n")
 
     def message(self, text: str) -> list[int]:
-        return self._ids(f"{text}<|im_end|>\n")
+        # Nobody's text can spell a mark: it is read as the letters it is made of.
+        return self._ids(text, split_special_tokens=True) + self._ids("<|im_end|>\n")
 
-    def _ids(self, text: str) -> list[int]:
-        found: list[int] = self._encode(text, add_special_tokens=False)["input_ids"]
+    def _ids(self, text: str, **options: bool) -> list[int]:
+        found: list[int] = self._encode(text, add_special_tokens=False, **options)["input_ids"]
         return found
 
 

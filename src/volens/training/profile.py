@@ -7,6 +7,7 @@ threads and the version of the library. What is the same here stands in a run's 
 from __future__ import annotations
 
 import platform
+from importlib.metadata import version
 from types import ModuleType
 
 from volens.core.errors import InvalidInput, Unavailable
@@ -36,7 +37,8 @@ def current_profile() -> str:
     """
     torch = the_torch()
     level = torch.backends.cpu.get_cpu_capability().lower()
-    return f"{platform.machine()} {level} torch {torch.__version__} threads 1"
+    libraries = f"torch {torch.__version__} transformers {version('transformers')}"
+    return f"{platform.machine()} {level} {libraries} threads 1"
 
 
 def require_profile(profile: str) -> None:
