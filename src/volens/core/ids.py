@@ -51,8 +51,6 @@ class IdKind(StrEnum):
     FLAG = "flg"
     WEBHOOK = "whk"
     RUN = "run"
-    MODEL = "mdl"
-    IMPACT = "imp"
 
 
 def format_id(kind: IdKind, raw: bytes) -> str:

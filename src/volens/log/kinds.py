@@ -60,15 +60,6 @@ class EntryKind(StrEnum):
     EXCEPTION_NOTIFIED = "exception.notified"
     EXCEPTION_ANSWERED = "exception.answered"
     FLAG_RAISED = "flag.raised"
-    USE_RECORDED = "use.recorded"
-    RUN_PLANNED = "run.planned"
-    STAGE_DONE = "stage.done"
-    MODEL_PUBLISHED = "model.published"
-    MODEL_RETIRED = "model.retired"
-    ARTEFACTS_DESTROYED = "artefacts.destroyed"
-    UNLEARNING_DONE = "unlearning.done"
-    IMPACT_OPENED = "impact.opened"
-    IMPACT_MOVED = "impact.moved"
 
 
 class ChangedField(StrEnum):
@@ -127,9 +118,6 @@ class AccessAction(StrEnum):
     PROVE = "prove"
     EXPORT = "export"
     PREVIEW = "preview"
-    TRAIN = "train"
-    REPLAY = "replay"
-    EVALUATE = "evaluate"
 
 
 class AccessReason(StrEnum):
@@ -336,41 +324,3 @@ class FlagSeverity(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     URGENT = "urgent"
-
-
-class ModelEnd(StrEnum):
-    """Why a model may not be put to use any more."""
-
-    UNLEARNED = "unlearned"
-    """Another one without the forgotten records takes its place."""
-    WITHDRAWN = "withdrawn"
-    """Somebody it was trained on took the yes back, and nothing takes its place yet."""
-    REPLACED = "replaced"
-
-
-class ImpactCause(StrEnum):
-    """What happened after somebody's records were used."""
-
-    WITHDRAWAL = "withdrawal"
-    OBJECTION = "objection"
-    ERASURE = "erasure"
-    CHANGE = "change"
-    """The account, its organisation or the policy permits the use no longer."""
-
-
-class ImpactState(StrEnum):
-    """How far the consequences of a withdrawal have come (R80)."""
-
-    OPENED = "opened"
-    BLOCKED = "blocked"
-    """The records are used no more, and no model that holds them is put to use."""
-    LEFT_OUT = "left_out"
-    """They are not in the next run."""
-    RETRAINED = "retrained"
-    """What was trained on them was trained again without them: exact, and proven by replay."""
-    APPROXIMATE = "approximate"
-    """Their influence was lessened, with measured evidence; not exact."""
-    NOT_POSSIBLE = "not_possible"
-    """Nothing can be done about it here; it is disclosed."""
-    NOT_TRAINED = "not_trained"
-    """Nothing was ever trained on them."""
