@@ -28,10 +28,12 @@ from volens.crypto.keystore import KEY_PAGE
 from volens.gate.facts import Use
 from volens.gate.gate import Gate
 from volens.gate.reading import OpenedBatch
-from volens.log.kinds import AccessAction, AccessOutcome, EntryKind
+from volens.holds.erasure import Erasure, new_erasure
+from volens.log.kinds import AccessAction, AccessOutcome, EntryKind, ErasureScope
 from volens.policy.decision import Policy
 from volens.policy.model import ReasonCode
 from volens.vault.model import unpack_payload
+from volens.vault.store import Held
 from volens.vault.subjects import Subject
 from volens.vault.tables import BLOCK, CAPTURE_BATCH, CONVERSATION, SUBJECT
 
@@ -63,6 +65,16 @@ def outcomes(stores: Stores) -> list[tuple[object, object]]:
         for entry in stores.log.entries
         if entry.kind is EntryKind.ACCESS_DONE
     ]
+
+
+def ask_to_erase(stores: Stores, subject: Subject, chat: Held) -> Erasure:
+    """Take in a request about one chat."""
+    raw = stores.entropy.draw(16)
+    asked = new_erasure(
+        raw, ErasureScope.CONVERSATION, subject.id, START, conversations=[ConversationId(chat.id)]
+    )
+    (taken,) = stores.erasures.record([asked])
+    return taken
 
 
 def opening(stores: Stores, gate: Gate | None = None) -> list[OpenedBatch]:
@@ -288,6 +300,50 @@ class TestTakenBackMeanwhile:
         stores.subjects.change(di, {"status": "closed"})  # nothing of hers was selected
         stores.capture(people[1], talk("late"))
         assert len(texts(stores.gate.open(selection))) == 5
+
+    def test_a_chat_that_goes_while_another_comes_is_noticed(
+        self, stores: Stores, people: list[Subject]
+    ) -> None:
+        bo = people[1]
+        selection = stores.gate.select(TRAINING, BUILDER)
+        ask_to_erase(stores, bo, stores.held(bo)[0])
+        stores.capture(bo, talk("late"))  # as many as before, and all may be used
+        with pytest.raises(Denied):
+            stores.gate.require_current(selection)
+
+    def test_a_chat_that_comes_back_while_another_goes_is_no_match_for_it(
+        self, stores: Stores, people: list[Subject]
+    ) -> None:
+        bo = people[1]
+        stores.capture(bo, talk("third"))
+        first, second, _ = stores.held(bo)
+        back = ask_to_erase(stores, bo, first)
+        selection = stores.gate.select(TRAINING, BUILDER)
+        stores.erasures.cancel(back.id, START)
+        stores.gate.require_current(selection)
+        ask_to_erase(stores, bo, second)
+        with pytest.raises(Denied):
+            stores.gate.require_current(selection)
+
+    def test_a_chat_that_came_back_does_not_hide_a_signal(
+        self, stores: Stores, people: list[Subject]
+    ) -> None:
+        bo = people[1]
+        first, second = stores.held(bo)
+        back = ask_to_erase(stores, bo, first)
+        selection = stores.gate.select(TRAINING, BUILDER)
+        stores.erasures.cancel(back.id, START)
+        stores.vault.set_signal(second, Signal.EXCLUDED, bo.holder)
+        with pytest.raises(Denied):
+            stores.gate.require_current(selection)
+
+    def test_an_erasure_of_somebody_who_was_not_selected_does_not_disturb(
+        self, stores: Stores, people: list[Subject]
+    ) -> None:
+        di = people[3]
+        selection = stores.gate.select(TRAINING, BUILDER)
+        ask_to_erase(stores, di, stores.held(di)[0])
+        assert len(texts(stores.gate.open(selection))) == 6
 
     def test_nobody_elses_withdrawal_disturbs(self, stores: Stores, people: list[Subject]) -> None:
         batches = stores.gate.open(stores.gate.select(TRAINING, BUILDER))

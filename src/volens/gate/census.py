@@ -62,7 +62,11 @@ class Census:
         )
 
     def lost_in(self, later: Census) -> bool:
-        """Say whether anything permitted here is not permitted in a later census."""
+        """Say whether anything permitted here is not permitted in a later census.
+
+        Conversations are told by their place within a person. Whose conversations ended or came
+        back in between (`ErasureLedger.moved_since`) has to be known apart; captures only add.
+        """
         for some in self.permitted():
             ends = np.cumsum(some.sizes).tolist()
             for number, size, end in zip(

@@ -170,12 +170,11 @@ class Gate:
         at = self._clock.now()
         census = self.facts.census(self.policy, use, at, among=among)
         permitted = census.bitmap.permitted(at)
-        recorder = self._recorder
-        _, chosen = recorder.commit(census.bitmap.bits.tobytes())
+        _, chosen = self._recorder.commit(census.bitmap.bits.tobytes())
         fields = self.intent_fields(known_purpose(use.purpose), asker, permitted, chosen)
         if dataset:
-            fields["dataset"] = recorder.commit(dataset)[1]
-        intent = recorder.record(EntryKind.ACCESS_INTENT, fields)
+            fields["dataset"] = self._recorder.commit(dataset)[1]
+        intent = self._recorder.record(EntryKind.ACCESS_INTENT, fields)
         return Selection(
             use=use,
             census=census,
@@ -249,9 +248,7 @@ class Gate:
             for erasure in self._erasures.pending()
             if erasure.subject is not None
         )
-        if not taken and narrowings != selection.narrowings:
-            later = self.facts.census(self.policy, selection.use, at)
-            taken = selection.census.lost_in(later)
+        taken = taken or (narrowings != selection.narrowings and self._narrowed(selection, at))
         if taken:
             raise Denied(
                 "withdrawn_meanwhile",
@@ -259,6 +256,13 @@ class Gate:
                 hint="start again: they will be left out",
             )
         self._checked = checked
+
+    def _narrowed(self, selection: Selection, at: datetime) -> bool:
+        """Say whether somebody's conversations moved, or any is not permitted any more."""
+        moved = self._erasures.moved_since(selection.intent)
+        if any(one is None or self._holds(selection, one) for one in moved):
+            return True
+        return selection.census.lost_in(self.facts.census(self.policy, selection.use, at))
 
     def _holds(self, selection: Selection, subject: SubjectId) -> bool:
         try:

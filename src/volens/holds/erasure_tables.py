@@ -39,7 +39,7 @@ from volens.holds.evidence import LoggedStep
 from volens.log.kinds import EntryKind, ErasureCause, ErasureScope
 from volens.log.merkle import HASH_BYTES
 from volens.storage.engine import in_runs
-from volens.vault.tables import SUBJECT
+from volens.vault.tables import CONVERSATION, SUBJECT
 
 METADATA = MetaData()
 ERASURE = Table(
@@ -82,6 +82,7 @@ EVIDENCE = Table(
     sqlite_with_rowid=False,
 )
 
+_MOVING = (EntryKind.ERASURE_REQUESTED.value, EntryKind.ERASURE_CANCELLED.value)
 OPEN_STATES = tuple(state.value for state in sorted(OPEN))
 
 
@@ -211,6 +212,34 @@ def add_evidence(db: Connection, evidence: Mapping[ErasureId, LoggedStep]) -> No
         query = select(ERASURE.c.id, ERASURE.c.no).where(ERASURE.c.id.in_(some))
         rows += [evidence_row(number, by_raw[raw]) for raw, number in db.execute(query)]
     db.execute(insert(EVIDENCE), rows)
+
+
+def captured_between(db: Connection, first: Erasure, second: Erasure) -> bool:
+    """Say whether anything of their person was captured between two requests."""
+    query = (
+        select(CONVERSATION.c.no)
+        .join(SUBJECT, SUBJECT.c.no == CONVERSATION.c.subject_no)
+        .where(
+            SUBJECT.c.id == parse_id(IdKind.SUBJECT, str(first.subject)),
+            CONVERSATION.c.captured_ms > to_millis(first.requested),
+            CONVERSATION.c.captured_ms <= to_millis(second.requested),
+        )
+    )
+    return db.execute(query.limit(1)).first() is not None
+
+
+def moved_since(db: Connection, index: int) -> list[SubjectId | None]:
+    """Return whose requests were taken in or taken back after a log entry; None: are gone."""
+    query = (
+        select(ERASURE.c.subject)
+        .distinct()
+        .join(EVIDENCE, EVIDENCE.c.erasure_no == ERASURE.c.no)
+        .where(EVIDENCE.c.log_index > index, EVIDENCE.c.kind.in_(_MOVING))
+    )
+    return [
+        None if raw is None else SubjectId(format_id(IdKind.SUBJECT, raw))
+        for (raw,) in db.execute(query)
+    ]
 
 
 def forget_gone(db: Connection, erasures: Sequence[bytes]) -> None:

@@ -31,7 +31,9 @@ from volens.holds.erasure_tables import (
     EVIDENCE,
     OPEN_STATES,
     add_evidence,
+    captured_between,
     change_rows,
+    moved_since,
     read_erasure,
     read_step,
     request_row,
@@ -43,7 +45,6 @@ from volens.log.kinds import EntryKind, ErasureScope
 from volens.log.recorder import Recorder
 from volens.storage.engine import in_runs
 from volens.storage.journal import Journal
-from volens.vault.tables import CONVERSATION, SUBJECT
 
 _decoded = lru_cache(maxsize=1024)(decode_request)  # readers look at the journal at each question
 _Known = Mapping[ErasureId, Erasure]
@@ -239,6 +240,14 @@ class ErasureLedger:
                 )
         return add_up(blocked)
 
+    def moved_since(self, index: int) -> list[SubjectId | None]:
+        """Return whose requests were taken in or taken back after this log entry; None: are gone.
+
+        All others have the same conversations as then, but for those that were captured since.
+        """
+        with self._engine.connect() as db:
+            return moved_since(db, index)
+
     def cancel(self, erasure_id: str, at: datetime) -> Erasure:
         """Take a request back within its cool-off, as the owner; logged before it counts.
 
@@ -348,21 +357,10 @@ class ErasureLedger:
             return False
         if first.scope is ErasureScope.CONVERSATION:
             return set(second.conversations) <= set(first.conversations)
-        return first.scope is ErasureScope.ACCOUNT or not self._captured_between(first, second)
-
-    def _captured_between(self, first: Erasure, second: Erasure) -> bool:
-        raw = parse_id(IdKind.SUBJECT, str(first.subject))
-        query = (
-            select(CONVERSATION.c.no)
-            .join(SUBJECT, SUBJECT.c.no == CONVERSATION.c.subject_no)
-            .where(
-                SUBJECT.c.id == raw,
-                CONVERSATION.c.captured_ms > to_millis(first.requested),
-                CONVERSATION.c.captured_ms <= to_millis(second.requested),
-            )
-        )
+        if first.scope is ErasureScope.ACCOUNT:
+            return True
         with self._engine.connect() as db:
-            return db.execute(query.limit(1)).first() is not None
+            return not captured_between(db, first, second)
 
     def _store(self, fresh: Sequence[Erasure]) -> None:
         if not fresh:
