@@ -120,6 +120,18 @@ class TestPlan:
                 slices=4,
             )
 
+    def test_what_the_reader_refuses_is_never_written(self) -> None:
+        plan = plan_of(LEAVES)
+        first, *others = plan.parts
+        for bad in (
+            replace(plan, parts=plan.parts[:-1]),
+            replace(plan, parts=(replace(first, shard=3), *others)),
+            replace(plan, recipe=replace(RECIPE, targets=("x y",))),
+            replace(plan, recipe=replace(RECIPE, profile="a\nb")),
+        ):
+            with pytest.raises(InvalidInput):
+                encode_plan(bad)
+
     @pytest.mark.parametrize(
         ("old", "new"),
         [
@@ -215,6 +227,31 @@ class TestRunning:
         assert result.plan.leaves == sorted(set(LEAVES) - source.gone)
         assert store.kept == from_scratch(result.plan)
 
+    def test_a_run_killed_within_a_stage_leaves_nothing_of_that_stage(self) -> None:
+        plan = plan_of(LEAVES)
+
+        class Mortal(ListSource):
+            def taken_back(self) -> frozenset[bytes]:
+                if self.looked == 60:  # in the middle of a stage of about 12 steps
+                    raise Killed
+                return super().taken_back()
+
+        source, store = Mortal(), MemoryStore()
+        with pytest.raises(Killed):
+            run(plan, source, store)
+        opened = len(source.opened)
+        begun = sum(len(part.leaves) for part in plan.parts[: len(store.kept)])
+        assert begun < opened
+        result = run(plan, ListSource(), store)
+        assert result.records == len(LEAVES) - begun
+        assert store.kept == from_scratch(plan)
+
+    def test_what_came_to_nothing_is_counted_too(self) -> None:
+        plan, source, store = plan_of(LEAVES), ListSource(), MemoryStore()
+        source.plans = {40: [plan.part(0, 0).leaves[0]]}
+        result = run(plan, source, store)
+        assert result.records == len(source.opened) > len(LEAVES)
+
     def test_without_knowing_what_was_taken_back_nothing_is_trained(self) -> None:
         class Blind(ListSource):
             def taken_back(self) -> frozenset[bytes]:
@@ -262,11 +299,25 @@ class TestForgetting:
         mean = sum(shares) / len(shares)
         assert 0.125 < mean < 0.20  # (1/4) * (1 + 2 + 3 + 4)/16 of all, were all slices equal
 
+    @given(st.sets(NUMBERS, max_size=3), st.dictionaries(st.integers(1, 60), NUMBERS, max_size=3))
+    def test_who_withdraws_during_a_repair_is_forgotten_verifiably(
+        self, pending: set[int], withdrawals: dict[int, int]
+    ) -> None:
+        source, store = ListSource(), MemoryStore()
+        plan = run(plan_of(LEAVES), source, store).plan
+        source.gone.update(LEAVES[one] for one in pending)
+        source.plans = {source.looked + at: [LEAVES[one]] for at, one in withdrawals.items()}
+        found = forget(plan, LEAVES[:1], source, hash_train, store, new_run=run_ids())
+        gone = set(plan.leaves).difference(found.after.leaves)
+        assert gone >= {LEAVES[0], *source.gone}
+        verify_forgotten(plan, found.after, gone)
+        assert store.kept == from_scratch(found.after)
+
     def test_many_are_forgotten_in_one_retraining(self) -> None:
         source, store = ListSource(), MemoryStore()
         plan = run(plan_of(LEAVES), source, store).plan
         together = forget(plan, LEAVES[:10], source, hash_train, store, new_run=run_ids())
-        assert together.records_trained <= len(together.after.leaves)
+        assert together.repaired.records <= len(together.after.leaves)
         assert store.kept == from_scratch(together.after)
 
     def test_a_stopped_repair_is_finished_by_asking_again(self) -> None:
@@ -339,6 +390,12 @@ class TestReplay:
 
         with pytest.raises(VerificationFailed, match="gives other bytes"):
             replay(plan, stages, [0], source, careless)
+
+    @pytest.mark.parametrize("shards", [[], [4], [-1], [0, 99]])
+    def test_a_replay_of_nothing_is_no_replay(self, shards: list[int]) -> None:
+        result = run(plan_of(LEAVES), ListSource(), MemoryStore())
+        with pytest.raises(InvalidInput, match="of a plan with 4"):
+            replay(result.plan, result.stages, shards, ListSource(), hash_train)
 
     def test_a_later_withdrawal_ends_what_can_be_replayed_and_says_so(self) -> None:
         source, store = ListSource(), MemoryStore()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -149,8 +150,8 @@ def _tiny(seed: str) -> Base:
 def draw(label: bytes, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return normal numbers that depend on `label` only.
 
-    The generator is Philox, keyed with a hash of the label: its numbers are the same everywhere,
-    and no library's global state reaches it.
+    The generator is Philox, keyed with a hash of the label: no library's global state reaches it.
+    How it makes normal numbers belongs to the version of NumPy, which the profile names.
     """
     key = int.from_bytes(hashlib.sha256(label).digest()[:16], "big")
     generator = np.random.Generator(np.random.Philox(key=key))
@@ -164,7 +165,7 @@ def _loaded(folder: Path, files: Sequence[Path], gguf: str | None = None) -> Bas
     options: dict[str, Any] = {"local_files_only": True}
     if gguf is not None:
         options["gguf_file"] = gguf
-    with _quiet():
+    with redirect_stderr(io.StringIO()):  # their bars; what goes wrong is raised
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, attn_implementation="eager", **options
@@ -193,15 +194,3 @@ def _packaged(name: str) -> Path:
         for path in sorted(Path(place).rglob("*.gguf")):
             return path
     raise NotFound("no_base", f"no package {name} that brings a .gguf file")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the progress bars of the library off a terminal that is ours."""
-    from transformers.utils import logging  # noqa: PLC0415 - slow to load
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # theirs has no types
-    try:
-        yield
-    finally:
-        logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # theirs has no types

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from volens.core.canonical import Json, canonical_json, read_canonical
+from volens.core.canonical import MAX_BYTES, Json, canonical_json, read_canonical
 from volens.core.errors import InvalidInput
 from volens.core.ids import DatasetId, IdKind, RunId, parse_id
 from volens.core.members import WORD, Members
@@ -75,6 +75,7 @@ def make_plan(
         InvalidInput: ``plan_form`` if a number is out of its range, or a leaf has another size or
             stands twice, or is placed outside.
     """
+    _check_shape(shards, slices)
     parts: list[list[bytes]] = [[] for _ in range(shards * slices)]
     for leaf in leaves:
         where = place(leaf)
@@ -135,7 +136,7 @@ def encode_plan(plan: Plan) -> bytes:
     """
     _check(plan)
     parts: list[Json] = [{"leaves": [leaf.hex() for leaf in part.leaves]} for part in plan.parts]
-    return canonical_json(
+    data = canonical_json(
         {
             "version": VERSION,
             "run": plan.run,
@@ -149,6 +150,9 @@ def encode_plan(plan: Plan) -> bytes:
             "revises": plan.revises or "",
         }
     )
+    if len(data) > MAX_BYTES:
+        raise InvalidInput(_CODE, f"the plan takes {len(data)} bytes, more than {MAX_BYTES}")
+    return data
 
 
 def plan_digest(plan: Plan) -> bytes:
@@ -222,11 +226,19 @@ def _run(top: Members, name: str) -> RunId:
     return RunId(top.string(name))
 
 
-def _check(plan: Plan) -> None:
-    if not (1 <= plan.shards <= MOST_SHARDS and 1 <= plan.slices <= MOST_SLICES):
-        message = f"{plan.shards} shards of {plan.slices} slices"
+def _check_shape(shards: int, slices: int) -> None:
+    if not (1 <= shards <= MOST_SHARDS and 1 <= slices <= MOST_SLICES):
+        message = f"{shards} shards of {slices} slices"
         hint = f"1 to {MOST_SHARDS} shards, 1 to {MOST_SLICES} slices"
         raise InvalidInput(_CODE, message, hint=hint)
+
+
+def _check(plan: Plan) -> None:
+    _check_shape(plan.shards, plan.slices)
+    places = [divmod(at, plan.slices) for at in range(plan.shards * plan.slices)]
+    if [(part.shard, part.number) for part in plan.parts] != places:
+        raise InvalidInput(_CODE, "a slice is missing, too many, or stands at another's place")
+    _recipe(Members(plan.recipe.document(), "plan.recipe", _CODE))
     if len(plan.seed) != DIGEST_BYTES or len(plan.manifest_root) != DIGEST_BYTES:
         raise InvalidInput(_CODE, f"seed and manifest root take {DIGEST_BYTES} bytes each")
     leaves = plan.leaves

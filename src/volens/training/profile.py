@@ -1,7 +1,7 @@
 """The profile of this machine: within one, equal inputs give equal bytes.
 
 Sums of floating-point numbers depend on their order, and so on the instruction set, the number of
-threads and the version of the library. What is the same here stands in a run's recipe.
+threads and the versions of the libraries. What is the same here stands in a run's recipe.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def current_profile() -> str:
     """
     torch = the_torch()
     level = torch.backends.cpu.get_cpu_capability().lower()
-    libraries = f"torch {torch.__version__} transformers {version('transformers')}"
-    return f"{platform.machine()} {level} {libraries} threads 1"
+    others = " ".join(f"{name} {version(name)}" for name in ("transformers", "numpy"))
+    return f"{platform.machine()} {level} torch {torch.__version__} {others} threads 1"
 
 
 def require_profile(profile: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from volens.core.ids import RunId
-from volens.training.model import DIGEST_BYTES, Example, Plan, Slice, stage_inputs
+from volens.training.model import DIGEST_BYTES, Example, Plan, Recipe, Slice, stage_inputs
 from volens.training.planning import without
 
 NOTHING: Final = bytes(DIGEST_BYTES)
@@ -41,19 +41,29 @@ class ExampleSource(Protocol):
 
 
 class CheckpointStore(Protocol):
-    """Keeps the checkpoints of one run, and of the runs that repair it, by their stages' names."""
+    """Keeps the checkpoints of one run, and of the runs that repair it, by their stages' names.
+
+    Never those of two runs: whatever is not of the plan that is being trained is destroyed.
+    """
 
     def names(self) -> list[bytes]:
         """Return the names of all checkpoints."""
 
     def get(self, name: bytes) -> bytes | None:
-        """Return a checkpoint, or None if it is not there."""
+        """Return a checkpoint, or None if it is not there.
+
+        Raises:
+            VerificationFailed: if it is not what was put there.
+        """
 
     def put(self, name: bytes, checkpoint: bytes) -> None:
         """Keep a checkpoint; durable when this returns."""
 
     def drop(self, name: bytes) -> None:
-        """Destroy a checkpoint; it can't be had again when this returns."""
+        """Destroy a checkpoint; it can't be had again when this returns.
+
+        Where that has to be told, it is written down first: after a stop nobody else knows it.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +71,16 @@ class Stage:
     """What a stage is trained from. `repr` shows no text and no weights.
 
     Attributes:
+        recipe: the plan's.
+        seed: the plan's.
         part: its shard and slice.
         previous: the checkpoint before it in its shard; None if there is none.
         examples: what it trains on, in order.
         on_step: to be called after each step; may raise, which ends the stage.
     """
 
+    recipe: Recipe
+    seed: bytes = field(repr=False)
     part: Slice
     previous: bytes | None = field(repr=False)
     examples: Sequence[Example] = field(repr=False)
@@ -101,13 +115,15 @@ class RunResult:
     Attributes:
         plan: what was trained in the end; another one than was asked for if somebody withdrew.
         stages: all its stages that hold records, shard by shard, slice by slice.
-        trained: those of them that were trained now and not found in the store.
-        dropped: names of the checkpoints that were destroyed because of withdrawals.
+        trained: those of them that were trained by this call and not found in the store.
+        records: how many records this call began to train on, also where a stage came to nothing.
+        dropped: names of the checkpoints that this call destroyed: those not of `plan`.
     """
 
     plan: Plan
     stages: tuple[StageDone, ...]
     trained: tuple[StageDone, ...]
+    records: int
     dropped: tuple[bytes, ...]
 
     def last(self, shard: int) -> StageDone | None:
@@ -140,20 +156,27 @@ def run_plan(
     """
     dropped: list[bytes] = []
     trained: dict[bytes, StageDone] = {}
+    begun: list[Slice] = []
+
+    def one(plan: Plan, part: Slice, previous: bytes | None) -> bytes:
+        begun.append(part)
+        return _train_one(plan, part, previous, source, train)
+
     while True:
         gone = source.taken_back().intersection(plan.leaves)
         if gone:
             plan = without(plan, gone, new_run())
         dropped += drop_others(plan, store)
         try:
-            stages = _train_all(plan, source, train, store, trained, on_stage)
+            stages = _train_all(plan, one, store, trained, on_stage)
             _require_none_taken(plan, source)
         except _TakenBackError:
             continue
         return RunResult(
             plan=plan,
             stages=tuple(stages),
-            trained=tuple(one for one in stages if one.name in trained),
+            trained=tuple(done for done in stages if done.name in trained),
+            records=sum(len(part.leaves) for part in begun),
             dropped=tuple(dropped),
         )
 
@@ -197,8 +220,7 @@ def drop_others(plan: Plan, store: CheckpointStore) -> list[bytes]:
 
 def _train_all(
     plan: Plan,
-    source: ExampleSource,
-    train: Train,
+    train_one: Callable[[Plan, Slice, bytes | None], bytes],
     store: CheckpointStore,
     trained: dict[bytes, StageDone],
     on_stage: Callable[[StageDone], None] | None,
@@ -213,7 +235,7 @@ def _train_all(
         name = _name(plan, part, _digest(previous))
         checkpoint = store.get(name)
         if checkpoint is None:
-            checkpoint = _train_one(plan, part, previous, source, train)
+            checkpoint = train_one(plan, part, previous)
             store.put(name, checkpoint)
             trained[name] = _done(part, name, checkpoint)
             if on_stage is not None:
@@ -237,7 +259,16 @@ def _train_one(
     except Exception:
         look()  # if it was refused because of a withdrawal, that is what ended it
         raise
-    checkpoint = train(Stage(part=part, previous=previous, examples=examples, on_step=look))
+    checkpoint = train(
+        Stage(
+            recipe=plan.recipe,
+            seed=plan.seed,
+            part=part,
+            previous=previous,
+            examples=examples,
+            on_step=look,
+        )
+    )
     look()
     return checkpoint
 

@@ -41,30 +41,25 @@ class StepReport:
     tokens: int
 
 
-def trainer(
-    base: Base,
-    recipe: Recipe,
-    seed: bytes,
-    on_step: Callable[[StepReport], None] | None = None,
-) -> Train:
-    """Return what trains the stages of a run on `base`.
+def trainer(base: Base, on_step: Callable[[StepReport], None] | None = None) -> Train:
+    """Return what trains stages on `base`, by their own recipe and seed.
 
-    Raises:
+    What it returns raises:
         InvalidInput: ``profile_differs``, ``other_base``, or ``no_target`` naming a layer that the
             base does not have.
     """
-    require_profile(recipe.profile)
-    if base.digest != recipe.base:
-        raise InvalidInput("other_base", "the base model is not the one that the recipe names")
-    layers = _layers(base, recipe)
 
     def train(stage: Stage) -> bytes:
+        recipe = stage.recipe
+        require_profile(recipe.profile)
+        if base.digest != recipe.base:
+            raise InvalidInput("other_base", "the base model is not the one that the recipe names")
         if stage.previous is None:
-            label = b"volens/adapter/v1\x00" + seed + stage.part.shard.to_bytes(4, "big")
-            tensors = _first(layers, recipe.rank, label)
+            label = b"volens/adapter/v1\x00" + stage.seed + stage.part.shard.to_bytes(4, "big")
+            tensors = _first(_layers(base, recipe), recipe.rank, label)
         else:
             tensors = load(stage.previous)
-        return _train(base, recipe, tensors, stage, on_step)
+        return _train(base, tensors, stage, on_step)
 
     return train
 
@@ -132,12 +127,12 @@ def losses(base: Base, ids: Any, weights: Any) -> tuple[Any, Any]:  # noqa: ANN4
 
 def _train(
     base: Base,
-    recipe: Recipe,
     start: Tensors,
     stage: Stage,
     on_step: Callable[[StepReport], None] | None,
 ) -> bytes:
     torch = the_torch()
+    recipe = stage.recipe
     tensors = {name: start[name].clone().requires_grad_() for name in sorted(start)}
     adam = torch.optim.Adam(list(tensors.values()), lr=recipe.learning_rate / 1e6, foreach=False)
     batches = [

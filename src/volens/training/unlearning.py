@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from volens.core.errors import VerificationFailed
+from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.ids import RunId
 from volens.training.model import Plan
 from volens.training.planning import encode_plan, without
@@ -32,22 +32,23 @@ class Forgotten:
     Attributes:
         before: the plan that held the records.
         after: the plan that was trained in the end.
-        destroyed: names of the checkpoints that were destroyed.
+        destroyed: names of the checkpoints that this call destroyed.
         repaired: the run of `after`.
-        records_trained: how many records the repair trained on.
     """
 
     before: Plan
     after: Plan
     destroyed: tuple[bytes, ...]
     repaired: RunResult
-    records_trained: int
 
     @property
     def share(self) -> float:
-        """Records that the repair trained on, over those that training all again takes; 0 to 1."""
+        """Records this call trained on, over those of training all again; 0 or more.
+
+        Of a repair that was stopped and taken up again, each call counts its own part.
+        """
         total = len(self.after.leaves)
-        return self.records_trained / total if total else 0.0
+        return self.repaired.records / total if total else 0.0
 
 
 def forget(
@@ -71,13 +72,13 @@ def forget(
     after = without(plan, leaves, new_run())
     destroyed = drop_others(after, store)
     result = run_plan(after, source, train, store, new_run=new_run)
-    sizes = {(part.shard, part.number): len(part.leaves) for part in result.plan.parts}
+    # Whoever withdrew meanwhile made it another plan. It still repairs `plan`, which was trained.
+    result = replace(result, plan=replace(result.plan, revises=plan.run))
     return Forgotten(
         before=plan,
         after=result.plan,
         destroyed=(*destroyed, *result.dropped),
         repaired=result,
-        records_trained=sum(sizes[one.shard, one.number] for one in result.trained),
     )
 
 
@@ -123,6 +124,8 @@ def replay(
 ) -> int:
     """Train some shards again from their first stage and compare; return the stages compared.
 
+    A shard that is empty has none.
+
     Args:
         plan: the plan that was trained.
         stages: what it is said to have given, shard by shard.
@@ -131,11 +134,15 @@ def replay(
         train: as in the run.
 
     Raises:
+        InvalidInput: ``shard_unknown`` if no shard is named, or one that the plan does not have.
         VerificationFailed: ``replay_differs`` naming the first stage that gives other bytes, or
             that is missing or too many; ``withdrawn_since`` if one of its records may not be opened
             any more, which ends what a replay can show.
     """
     wanted = frozenset(shards)
+    if not wanted or not wanted <= set(range(plan.shards)):
+        message = f"shards {sorted(wanted)} of a plan with {plan.shards}"
+        raise InvalidInput("shard_unknown", message, hint="count shards from 0")
     parts = (part if part.shard in wanted else replace(part, leaves=()) for part in plan.parts)
     alone = replace(plan, parts=tuple(parts))
     if not source.taken_back().isdisjoint(alone.leaves):
