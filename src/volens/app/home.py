@@ -20,10 +20,11 @@ from volens.app.identity import (
 )
 from volens.app.left_overs import roll_back_left_overs
 from volens.app.policies import load_in_force
-from volens.app.register import RegisteredJournal, open_register
+from volens.app.register import journals_of, open_register
+from volens.app.rolled_back import check_databases
 from volens.app.served import name_server
 from volens.consent.store import ConsentLedger
-from volens.core.errors import NotFound, Unavailable, VerificationFailed
+from volens.core.errors import NotFound, Unavailable
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock, Entropy
 from volens.crypto.keyservice import FileKeyService
@@ -44,6 +45,7 @@ from volens.policy.retention import days_of
 from volens.storage.engine import open_database
 from volens.storage.files import read_private, storage_errors
 from volens.storage.lock import HomeLock
+from volens.storage.revocation import EPOCH_FILE, RevocationEpoch
 from volens.storage.stamps import Stamp
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault.removal import Removal, shredder_for
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from volens.app.keyroll import KeysAsRoll
     from volens.audit.register import AuditRegister
     from volens.datasets.build import DatasetBuilder
+    from volens.gate.leasing import Leases
     from volens.gate.own_copy import OwnCopy
     from volens.gate.viewing import Viewer
     from volens.holds.reports import ReportStore
@@ -96,14 +99,21 @@ class Home:
         self.keys_database = open_database(folder / "keys" / "keys.db", read_only=not writing)
         opened.callback(self.keys_database.dispose)
         self.register = open_register(custody, clock=clock, entropy=entropy)
-        self.journal = RegisteredJournal(folder / "journal" / "choices", self.register)
+        self.epoch = RevocationEpoch(folder / "journal" / EPOCH_FILE)
+        choices, erasures = journals_of(folder / "journal", self.register, self.epoch)
         self.log = self._open_log() if writing else None
-        self.recorder = Recorder(self.log or NoLog(), clock=clock, entropy=entropy)
+        self.recorder = Recorder(
+            self.log or NoLog(),
+            clock=clock,
+            entropy=entropy,
+            narrowing=self.epoch.begin_narrowing,
+        )
         self._service = FileKeyService(custody, entropy=entropy)
-        keys = KeyStore(self.keys_database, self._service, entropy=entropy, clock=clock)
-        self._keys = keys
+        self._keys = keys = KeyStore(
+            self.keys_database, self._service, entropy=entropy, clock=clock
+        )
         self.sealer = Sealer(keys, lookup_key=load_secret(custody, LOOKUP_FILE), entropy=entropy)
-        self.ledger = ConsentLedger(self.main, self.journal, self.recorder)
+        self.ledger = ConsentLedger(self.main, choices, self.recorder)
         tenant = parse_id(IdKind.TENANT, identity.tenant)
         self.subjects = SubjectStore(
             self.main, self.sealer, self.recorder, clock=clock, entropy=entropy
@@ -121,7 +131,7 @@ class Home:
         )
         self.erasures = ErasureLedger(
             self.main,
-            RegisteredJournal(folder / "journal" / "erasures", self.register),
+            erasures,
             self.recorder,
             access=VaultAccess(self.main, self.recorder, self.removal),
             cancelled=self.register.add_cancelled,
@@ -175,6 +185,7 @@ class Home:
         with self._opened:
             if self.log is not None:
                 self.log.publish()
+                self.epoch.settle()
 
     @cached_property
     def rotation(self) -> KeyRotation:
@@ -207,6 +218,13 @@ class Home:
             self.main,
             clock=self.clock,
         )
+
+    @property
+    def leases(self) -> Leases:
+        """What opens leases for training runs."""
+        from volens.gate.leasing import Leases  # noqa: PLC0415 - see the imports
+
+        return Leases(self.gate, self._opener, self.recorder, self.main, clock=self.clock)
 
     @property
     def viewer(self) -> Viewer:
@@ -372,24 +390,6 @@ def open_home(
             for drain in home.drains().values():
                 drain()
             home.removal.finish()
+            home.epoch.settle()
         home.keep_open(opened.pop_all())
         return home
-
-
-def check_databases(home: Home, opened: ExitStack) -> None:
-    """Refuse databases that are older than what custody has seen of them, or newer than the log.
-
-    An owner's commits are followed from here on, until `opened` ends.
-
-    Raises:
-        VerificationFailed: ``database_rolled_back`` or ``log_rolled_back``.
-    """
-    for stamp in home.stamps():
-        applied = stamp.check()
-        if home.log is not None:
-            if applied.log_size > home.log.size:
-                message = f"the log ends at {home.log.size:,}, before entries the home has acted on"
-                hint = "put the newest copy of the log back"
-                raise VerificationFailed("log_rolled_back", message, hint=hint)
-            stamp.follow(home.log)
-            opened.callback(stamp.close)

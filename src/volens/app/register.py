@@ -19,10 +19,11 @@ import fcntl
 import hashlib
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from volens.app.identity import REGISTER_FILE, REGISTER_KEY_FILE, load_secret
@@ -33,7 +34,8 @@ from volens.core.time import format_moment, parse_moment, to_millis
 from volens.crypto.envelope import KEY_ID_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.holds.erasure import PROMISE
 from volens.storage.files import write_private
-from volens.storage.journal import Journal
+from volens.storage.journal import Journal, tell_nobody
+from volens.storage.revocation import RevocationEpoch, Source
 
 KEPT = PROMISE + timedelta(days=5)
 """How long an entry stays: longer than any backup may be restored (`backup.LIFETIME`)."""
@@ -225,9 +227,11 @@ class RegisteredJournal(Journal):
     out if that fails.
     """
 
-    def __init__(self, path: Path, register: Register) -> None:
+    def __init__(
+        self, path: Path, register: Register, *, tell: Callable[[], None] = tell_nobody
+    ) -> None:
         """Use the journal at `path`; its name tells the register whose entries these are."""
-        super().__init__(path)
+        super().__init__(path, tell=tell)
         self._name = path.name
         self._register = register
         self._handed: set[bytes] = set()
@@ -255,6 +259,16 @@ class RegisteredJournal(Journal):
                 self._register.add(self._name, fresh)
             yield bodies
         self._handed.clear()
+
+
+def journals_of(
+    folder: Path, register: Register, epoch: RevocationEpoch
+) -> tuple[RegisteredJournal, RegisteredJournal]:
+    """Return a home's journals of choices and of erasures; both count in `epoch`."""
+    return (
+        RegisteredJournal(folder / "choices", register, tell=partial(epoch.tell, Source.CHOICES)),
+        RegisteredJournal(folder / "erasures", register, tell=partial(epoch.tell, Source.ERASURES)),
+    )
 
 
 def _frame(body: bytes) -> bytes:

@@ -149,7 +149,9 @@ class HomeThread:
     def _timed(self, act: Callable[[Home], _Result], handed: float) -> _Result:
         begun = time.monotonic()
         try:
-            return act(self._home)
+            result = act(self._home)
+            self._home.epoch.settle()  # what may have narrowed is committed
+            return result
         finally:
             ended = time.monotonic()
             self._told(Held(waited_seconds=begun - handed, held_seconds=ended - begun))

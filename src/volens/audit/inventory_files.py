@@ -61,6 +61,17 @@ FILES: tuple[FileClass, ...] = (
         ),
     ),
     file_of(
+        "journal/epoch",
+        r"journal/\.?epoch(\.\d+)?",
+        (
+            "counters of changes; nothing about anybody",
+            "running uses hear at once of what is taken back",
+            DUTY,
+            "as long as the home",
+            SERVICE,
+        ),
+    ),
+    file_of(
         "log/",
         _TLOG,
         (

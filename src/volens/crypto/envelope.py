@@ -27,6 +27,7 @@ KEY_ID_BYTES = 16
 NONCE_BYTES = 12
 HEADER_BYTES = 62
 OVERHEAD_BYTES = HEADER_BYTES + 16
+PREPARED_BYTES = 64
 _ENVELOPE_LABEL = b"volens/envelope/v1"
 
 
@@ -78,14 +79,30 @@ def open_envelope(key: bytes, envelope: bytes, *, key_id: bytes, associated: byt
             ``envelope_opens_not``: another key, other associated data, or changed bytes. Which of
             these it was is not said.
     """
+    return open_prepared(prepare_key(key, key_id), envelope, key_id=key_id, associated=associated)
+
+
+def prepare_key(key: bytes, key_id: bytes) -> bytes:
+    """Return the `PREPARED_BYTES` that open envelopes of `key` and `key_id` again and again.
+
+    AES key (32) || key commitment (32); as secret as the key.
+    """
+    return derive(key, _ENVELOPE_LABEL, key_id)
+
+
+def open_prepared(prepared: bytes, envelope: bytes, *, key_id: bytes, associated: bytes) -> bytes:
+    """Do as `open_envelope`, with a key from `prepare_key`.
+
+    Raises:
+        VerificationFailed: see `open_envelope`.
+    """
     if len(envelope) < OVERHEAD_BYTES or envelope[:2] != VERSION_AND_SUITE:
         raise VerificationFailed("envelope_form", "not an envelope of a known version")
-    derived = derive(key, _ENVELOPE_LABEL, key_id)
     header = envelope[:HEADER_BYTES]
-    fits = hmac.compare_digest(header[30:], derived[32:]) and header[2:18] == key_id
+    fits = hmac.compare_digest(header[30:], prepared[32:]) and header[2:18] == key_id
     try:
         if fits:
-            return AESGCM(derived[:32]).decrypt(
+            return AESGCM(prepared[:32]).decrypt(
                 header[18:30], envelope[HEADER_BYTES:], header + associated
             )
     except InvalidTag:

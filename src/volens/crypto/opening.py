@@ -24,7 +24,16 @@ from volens.crypto.blocks import (
     Block,
     unpack_block,
 )
-from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, derive, open_envelope, seal_envelope
+from volens.crypto.envelope import (
+    KEY_BYTES,
+    KEY_ID_BYTES,
+    NONCE_BYTES,
+    derive,
+    open_envelope,
+    open_prepared,
+    prepare_key,
+    seal_envelope,
+)
 from volens.crypto.keystore import Account, Holder, KeyStore
 from volens.crypto.pages import AccountKeys, conversation_keys, record_key
 
@@ -115,6 +124,34 @@ class Opener:
             opened = open_envelope(key, sealed, key_id=holder.raw, associated=associated)
             yield opened.decode("utf-8")
 
+    def record_keys(
+        self, items: Sequence[tuple[Holder, Sequence[tuple[bytes, bytes]]]], *, dataset: bytes
+    ) -> Iterator[list[bytes | None]]:
+        """Return what `open_prepared_record` opens records with; keys fetched once for all.
+
+        Args:
+            items: sorted by holder number; each with (conversation, leaf) of that holder's records.
+            dataset: the dataset's id, 16 bytes.
+
+        Yields:
+            For each holder, for each record, `PREPARED_BYTES`; None where it is erased.
+        """
+        holders = [holder for holder, _ in items]
+        for (_, records), account in zip(items, self._keys.accounts(holders), strict=True):
+            if account is None:
+                yield [None] * len(records)
+                continue
+            keys, salts = AccountKeys(account.key), account.salts
+            yield [
+                None
+                if (salt := salts.get(conversation)) is None
+                else prepare_key(
+                    record_key(keys.of_conversation(conversation, salt)[0], dataset, leaf),
+                    leaf[:KEY_ID_BYTES],
+                )
+                for conversation, leaf in records
+            ]
+
     def seal_record(self, key: bytes, plaintext: bytes, *, dataset: bytes, leaf: bytes) -> bytes:
         """Seal one record of a sealed dataset under a key derived from its conversation's key."""
         return seal_envelope(
@@ -138,6 +175,16 @@ def open_record(key: bytes, envelope: bytes, *, dataset: bytes, leaf: bytes) -> 
         key_id=leaf[:16],
         associated=record_binding(dataset, leaf),
     )
+
+
+def open_prepared_record(prepared: bytes, envelope: bytes, *, dataset: bytes, leaf: bytes) -> bytes:
+    """Open one record of a sealed dataset with what `Opener.record_keys` gave for it.
+
+    Raises:
+        VerificationFailed: if the record was changed or belongs elsewhere.
+    """
+    associated = record_binding(dataset, leaf)
+    return open_prepared(prepared, envelope, key_id=leaf[:KEY_ID_BYTES], associated=associated)
 
 
 def leaves_of(members: bytes, places: Sequence[int], *, dataset: bytes) -> list[bytes]:

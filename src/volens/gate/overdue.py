@@ -102,6 +102,22 @@ def overdue_places(engine: Engine, cutoffs: Cutoffs, at: datetime) -> Iterator[t
         yield from ((number, place) for number, place in rows)
 
 
+def overdue_numbers(engine: Engine, cutoffs: Cutoffs, at: datetime) -> Iterator[int]:
+    """Yield the row numbers of all chats past their time that nobody has ended yet."""
+    groups = list(_groups(cutoffs))
+    last = last_message_ms(at)
+    for start in range(0, len(groups), _AT_ONCE):
+        some = groups[start : start + _AT_ONCE]
+        query = (
+            select(CONVERSATION.c.no)
+            .join(SUBJECT, SUBJECT.c.no == CONVERSATION.c.subject_no)
+            .where(or_(*[and_(whose, last <= to_millis(moment)) for whose, moment in some]))
+            .where(CONVERSATION.c.ended_ms.is_(None))
+        )
+        with engine.connect() as db:
+            yield from db.execute(query).scalars().all()
+
+
 def _groups(cutoffs: Cutoffs) -> Iterator[tuple[ColumnElement[bool], datetime]]:
     """Yield whose accounts, and the moment for them."""
     organisation = SUBJECT.c.organisation

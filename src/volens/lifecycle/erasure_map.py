@@ -42,6 +42,7 @@ _FILES: Final = (
         method=Method.FILE_REPLACED,
         when=When.DONE,
     ),
+    file_row("journal/epoch", "three counters, by which running uses hear of a change"),
     file_row(
         "log/*",
         "what was done, under salted commitments; no name, no text, no id",

@@ -209,6 +209,13 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "duration_ms": COUNT,
         "outcome": word(AccessOutcome),
     },
+    EntryKind.USE_RECORDED: {
+        "intent": COUNT,
+        "run": optional(COMMITMENT),
+        "dataset": COMMITMENT,
+        "count": COUNT,
+        "root": ROOT,
+    },
     EntryKind.DATASET_DONE: {
         "intent": COUNT,
         "dataset": COMMITMENT,

@@ -24,6 +24,7 @@ class EntryKind(StrEnum):
     CONVERSATION_SIGNALLED = "conversation.signalled"
     ACCESS_INTENT = "access.intent"
     ACCESS_DONE = "access.done"
+    USE_RECORDED = "use.recorded"
     DATASET_DONE = "dataset.done"
     KEY_EPOCH = "key.epoch"
     JOURNAL_APPLIED = "journal.applied"
@@ -118,6 +119,7 @@ class AccessAction(StrEnum):
     PROVE = "prove"
     EXPORT = "export"
     PREVIEW = "preview"
+    TRAIN = "train"
 
 
 class AccessReason(StrEnum):

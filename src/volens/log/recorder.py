@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from volens.core.errors import Unavailable
@@ -17,6 +17,7 @@ _NARROWING = frozenset(
         EntryKind.CONVERSATION_SIGNALLED,
         EntryKind.ORGANISATION_INSTRUCTED,
         EntryKind.ERASURE_REQUESTED,
+        EntryKind.POLICY_ACTIVATED,
     }
 )
 """Besides negative choices, which the consent ledger itself can tell."""
@@ -44,12 +45,24 @@ class NoLog:
         )
 
 
+def _tell_nobody() -> None:
+    """Do nothing: nobody else uses records meanwhile."""
+
+
 class Recorder:
     """Records acts in the log. When a method returns, the entry survives a power cut."""
 
-    def __init__(self, log: EntrySink, *, clock: Clock, entropy: Entropy) -> None:
-        """Append to `log`."""
+    def __init__(
+        self,
+        log: EntrySink,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        narrowing: Callable[[], None] = _tell_nobody,
+    ) -> None:
+        """Append to `log`; `narrowing` is called before an entry that may narrow a use."""
         self._log = log
+        self._narrowing = narrowing
         self._clock = clock
         self._entropy = entropy
         self.narrowings = 0
@@ -75,7 +88,10 @@ class Recorder:
             InvalidInput: as `record`; nothing is appended then.
         """
         now = self._clock.now()
-        self.narrowings += sum(kind in _NARROWING for kind, _ in items)
+        narrowing = sum(kind in _NARROWING for kind, _ in items)
+        if narrowing:
+            self._narrowing()
+            self.narrowings += narrowing
         return self._log.append(
             [encode_entry(Entry(kind=kind, at=now, fields=fields)) for kind, fields in items]
         )

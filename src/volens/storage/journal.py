@@ -16,7 +16,7 @@ import fcntl
 import hashlib
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,10 @@ class _Last:
     frame: bytes
 
 
+def tell_nobody() -> None:
+    """Do nothing: nobody has to hear of an append at once."""
+
+
 class Journal:
     """The journal at one path.
 
@@ -47,9 +51,10 @@ class Journal:
     carry an id and their readers are idempotent.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Name the file."""
+    def __init__(self, path: Path, *, tell: Callable[[], None] = tell_nobody) -> None:
+        """Name the file; `tell` is called after each append, before it is acknowledged."""
         self._path = path
+        self._tell = tell
         self._last: _Last | None = None
 
     def create(self) -> None:
@@ -81,6 +86,7 @@ class Journal:
             os.pwrite(descriptor, frame + bytes(_HEAD.size), end)
             os.fdatasync(descriptor)
             self._last = _Last(file=status.st_ino, at=end, frame=frame)
+            self._tell()
 
     def read(self) -> list[bytes]:
         """Return the bodies in order; an absent file has none."""
