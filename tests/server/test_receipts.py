@@ -12,6 +12,7 @@ from tests.server.conftest import Served
 from tests.server.test_jobs import asked, person
 from tests.support.homes import Place
 from volens.app.mailing import addresses_of, keep_address
+from volens.app.receipts import sent_receipts
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import ErasureId, IdKind, format_id
 from volens.holds.erasure import ErasureState
@@ -87,7 +88,7 @@ def test_a_person_is_told_twice_and_then_the_address_is_nowhere(
     assert not list((here.folder / FOLDER).iterdir())
     assert not list(here.kek.rglob("mail-*"))
     assert probe([here.folder, here.kek], {"address": ADA.encode()}) == []
-    assert mailing.home.sent_receipts.latest([name])[name][0] is ErasureState.IRRECOVERABLE
+    assert sent_receipts(mailing.home).latest([name])[name][0] is ErasureState.IRRECOVERABLE
 
 
 @pytest.mark.enable_socket

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ class TestTakingBack:
         before = {batch.number: batch.rows.tolist() for batch in Loader(lease, batch=5)}
         mine.withdraw(100, mine.people[2])
         after = list(Loader(lease, batch=5))
-        assert sum(batch.withdrawn for batch in after) == 3
+        assert sum(len(batch.rows) for batch in after) == 33
+        assert all(len(b.rows) + b.withdrawn == len(before[b.number]) for b in after)
         for batch in after:
             assert set(batch.rows.tolist()) <= set(before[batch.number])
 
@@ -149,8 +151,8 @@ def race(mine: LeasedHome, *, workers: int, first: int) -> int:
         for row, record in zip(batch.rows.tolist(), batch.records, strict=True):
             texts[row] = int(json.loads(record)["messages"][0]["content"].split()[3].rstrip(","))
     assert set(texts.values()) == set(range(len(mine.people)))
-    acknowledged = fork.Value("i", 0)
-    process = fork.Process(target=_withdraw_all, args=(mine, first, acknowledged))
+    acknowledged, begun = fork.Value("i", 0), fork.Event()
+    process = fork.Process(target=_withdraw_all, args=(mine, first, acknowledged, begun))
     process.start()
     try:
         handed = 0
@@ -160,6 +162,7 @@ def race(mine: LeasedHome, *, workers: int, first: int) -> int:
                 owners = {texts[row] for row in batch.rows.tolist()}
                 assert not owners & set(range(known)), "somebody who had withdrawn was handed out"
                 handed += len(owners)
+                begun.set()
         process.join(60)
         assert process.exitcode == 0
     finally:
@@ -180,8 +183,11 @@ def _asked_for(loader: Loader, acknowledged: "Synchronized[int]") -> Iterator[tu
         yield known, batch
 
 
-def _withdraw_all(mine: LeasedHome, first: int, acknowledged: "Synchronized[int]") -> None:
+def _withdraw_all(
+    mine: LeasedHome, first: int, acknowledged: "Synchronized[int]", begun: Event
+) -> None:
     with mine.where.open(writing=False) as home:
+        assert begun.wait(60)  # until the first batch is out
         for place, one in enumerate(mine.people):
             home.ledger.journal(act(first + place, one, Act.WITHDRAW))
             acknowledged.value = place + 1

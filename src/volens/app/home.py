@@ -39,7 +39,7 @@ from volens.holds.erasures import ErasureLedger
 from volens.holds.register import HoldRegister
 from volens.lifecycle.access import VaultAccess
 from volens.lifecycle.schedule import Schedule
-from volens.log.recorder import NoLog, Recorder
+from volens.log.recorder import NoLog, Recorder, tell_nobody
 from volens.log.store import TransparencyLog
 from volens.policy.retention import days_of
 from volens.storage.engine import open_database
@@ -50,20 +50,20 @@ from volens.storage.stamps import Stamp
 from volens.storage.system import SystemClock, SystemEntropy
 from volens.vault.removal import Removal, shredder_for
 from volens.vault.store import Vault
-from volens.vault.subjects import SubjectStore
+from volens.vault.subjects import SubjectStore, key_scope
 
 if TYPE_CHECKING:
     # What only some commands need is loaded where they ask for it: most end in a few milliseconds.
     from volens.app.keyroll import KeysAsRoll
     from volens.audit.register import AuditRegister
     from volens.datasets.build import DatasetBuilder
+    from volens.gate.artefacts import Artefacts
     from volens.gate.leasing import Leases
     from volens.gate.own_copy import OwnCopy
     from volens.gate.viewing import Viewer
     from volens.holds.reports import ReportStore
     from volens.holds.store import HoldStore
     from volens.lifecycle.epochs import KeyRotation
-    from volens.lifecycle.sent import SentReceipts
     from volens.rights.export import Exporter
 
 LOCK_WAIT_SECONDS = 5.0
@@ -106,7 +106,7 @@ class Home:
             self.log or NoLog(),
             clock=clock,
             entropy=entropy,
-            narrowing=self.epoch.begin_narrowing,
+            narrowing=self.epoch.begin_narrowing if writing else tell_nobody,
         )
         self._service = FileKeyService(custody, entropy=entropy)
         self._keys = keys = KeyStore(
@@ -220,6 +220,14 @@ class Home:
         )
 
     @property
+    def artefacts(self) -> Artefacts:
+        """What seals what runs made, under the epochs of the home's own region."""
+        from volens.gate.artefacts import Artefacts  # noqa: PLC0415 - see the imports
+
+        scope = key_scope(self.identity.region, self.identity.realm)
+        return Artefacts(self._keys, scope=scope, entropy=self.entropy)
+
+    @property
     def leases(self) -> Leases:
         """What opens leases for training runs."""
         from volens.gate.leasing import Leases  # noqa: PLC0415 - see the imports
@@ -245,13 +253,6 @@ class Home:
         from volens.holds.store import HoldStore  # noqa: PLC0415 - see the imports
 
         return HoldStore(self.main, self.recorder)
-
-    @property
-    def sent_receipts(self) -> SentReceipts:
-        """When receipts of erasures went out by e-mail."""
-        from volens.lifecycle.sent import SentReceipts  # noqa: PLC0415 - see the imports
-
-        return SentReceipts(self.main, self.recorder)
 
     def datasets(self) -> DatasetBuilder:
         """Return the builder of a home opened for writing.

@@ -116,7 +116,6 @@ def open_lease(
                 _ASKER,
                 SealedReader(dataset / DATA_FOLDER),
                 dataset=parse_id(IdKind.DATASET, manifest.dataset),
-                run=parse_id(IdKind.RUN, run) if run else b"",
                 numbers=rows_of(home.folder / "datasets", manifest.dataset),
                 hearing=Hearing(
                     reader=EpochReader(home.folder / "journal" / EPOCH_FILE),

@@ -14,7 +14,7 @@ from email.message import EmailMessage
 from typing import Final
 
 from volens.app.home import Home
-from volens.app.receipts import CONTACT, issue
+from volens.app.receipts import CONTACT, issue, sent_receipts
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import ErasureId
 from volens.holds.erasure import Erasure, ErasureState
@@ -64,7 +64,7 @@ def waiting_letters(home: Home) -> list[ErasureId]:
     """
     book, now = addresses_of(home), home.clock.now()
     wanted = book.waiting()
-    told = home.sent_receipts.latest(wanted)
+    told = sent_receipts(home).latest(wanted)
     due = []
     for name in wanted:
         erasure = _find(home, name)
@@ -119,7 +119,7 @@ def note_delivered(home: Home, letter: Letter) -> None:
 
     If it stops before this, the mail is sent again: twice is better than never.
     """
-    home.sent_receipts.record(letter.erasure, letter.state, home.clock.now())
+    sent_receipts(home).record(letter.erasure, letter.state, home.clock.now())
     if letter.state is ErasureState.IRRECOVERABLE:
         addresses_of(home).forget(letter.erasure)
 

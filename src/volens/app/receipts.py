@@ -8,6 +8,7 @@ from volens.app.home import Home
 from volens.lifecycle.published import prove_published
 from volens.lifecycle.receipt import Shown, issue_receipt, verify_receipt
 from volens.lifecycle.receipt_outline import Outline, outline
+from volens.lifecycle.sent import SentReceipts
 
 CONTACT = "VOLENS_CONTACT"
 """The setting that says whom to ask about a receipt."""
@@ -40,3 +41,8 @@ def issue(home: Home, reference: str, *, language: str, contact: str) -> Issued:
     )
     shown = verify_receipt(data, verifier)
     return Issued(data=data, shown=shown, words=outline(shown, language=language))
+
+
+def sent_receipts(home: Home) -> SentReceipts:
+    """Return when receipts of erasures went out by e-mail."""
+    return SentReceipts(home.main, home.recorder)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from volens.app.receipts import CONTACT, Issued, issue
+from volens.app.receipts import CONTACT, Issued, issue, sent_receipts
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import (
@@ -86,7 +86,7 @@ def list_receipts(
         else:
             found = home.erasures.of_subject(home.subjects.find(subject).id)
         page = found[skip : skip + limit]
-        sent = home.sent_receipts.latest([item.id for item in page])
+        sent = sent_receipts(home).latest([item.id for item in page])
         now = home.clock.now()
     documents: list[Json] = []
     rows = []
@@ -234,7 +234,7 @@ def _record(session: Session, reference: str, state: ErasureState) -> str:
     """Keep that it was sent; return why not, or nothing: it is out either way."""
     try:
         with write_home(session) as home:
-            home.sent_receipts.record(home.erasures.find(reference).id, state, home.clock.now())
+            sent_receipts(home).record(home.erasures.find(reference).id, state, home.clock.now())
     except VolensError as error:
         return error.message
     return ""

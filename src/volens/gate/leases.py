@@ -74,9 +74,6 @@ class LeaseEnd:
     """What has to be logged when a lease ends."""
 
     intent: int
-    dataset: bytes
-    run: bytes
-    """The raw id of the run; empty if there is none."""
     used: tuple[bytes, ...] = field(repr=False)
     """The leaves that were handed out, rising, each once."""
     began: datetime
@@ -106,7 +103,6 @@ class Terms:
     policy: str
     """The hash of the policy that decided."""
     dataset: bytes
-    run: bytes
 
 
 class Lease:
@@ -131,6 +127,7 @@ class Lease:
         self._sealed = sealed
         self._leaves = sealed.leaves()
         self._places = {number: place for place, number in enumerate(numbers.tolist()) if number}
+        self._number_at = {self._places[number]: number for number in records}
         self._keys = keys
         self._hearing = hearing
         self._began = hearing.clock.now()
@@ -164,6 +161,11 @@ class Lease:
     def leaf(self, row: int) -> bytes:
         """Return the leaf of a row in the dataset's manifest; 32 bytes."""
         return self._leaves[row * LEAF_BYTES : (row + 1) * LEAF_BYTES]
+
+    def owner(self, row: int) -> bytes:
+        """Return whose record it is: 16 bytes; none if it was not permitted."""
+        number = self._number_at.get(row)
+        return b"" if number is None else self._records[number].subject
 
     def usable(self, rows: Int64s | None = None) -> Bools:
         """Return, for each of these rows or for all, whether it may be handed out now.
@@ -214,8 +216,6 @@ class Lease:
         self._gone[:] = 1
         return LeaseEnd(
             intent=self._terms.intent,
-            dataset=self._terms.dataset,
-            run=self._terms.run,
             used=tuple(self.leaf(row) for row in np.flatnonzero(self._used).tolist()),
             began=self._began,
             ended=self._hearing.clock.now(),

@@ -44,7 +44,6 @@ class Leases:
         sealed: SealedRecords,
         *,
         dataset: bytes,
-        run: bytes,
         numbers: Int64s,
         hearing: Hearing,
     ) -> Lease:
@@ -55,7 +54,6 @@ class Leases:
             asker: who and why.
             sealed: the dataset's records.
             dataset: its raw id, 16 bytes.
-            run: the raw id of the run, or nothing.
             numbers: the row in the vault of each record, in the order of the leaves; 0: erased.
             hearing: how it hears of what is taken back, without owning the home.
 
@@ -82,7 +80,6 @@ class Leases:
             mark=selection.mark,
             policy=policy.ref.hash,
             dataset=dataset,
-            run=run,
         )
         keys = self._keys(records, numbers, sealed, dataset)
         lease = Lease(terms, records, sealed, numbers=numbers, keys=keys, hearing=hearing)
@@ -93,12 +90,9 @@ class Leases:
         """Log what a lease used and how it ended; return the index of the use receipt."""
         fields: dict[str, Value] = {
             "intent": end.intent,
-            "dataset": self._recorder.commit(end.dataset)[1],
             "count": len(end.used),
             "root": used_root(end.used),
         }
-        if end.run:
-            fields["run"] = self._recorder.commit(end.run)[1]
         index = self._recorder.record(EntryKind.USE_RECORDED, fields)
         self._gate.end_access(end.intent, len(end.used), end.began, end.outcome, end.ended)
         return index

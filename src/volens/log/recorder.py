@@ -45,7 +45,7 @@ class NoLog:
         )
 
 
-def _tell_nobody() -> None:
+def tell_nobody() -> None:
     """Do nothing: nobody else uses records meanwhile."""
 
 
@@ -58,7 +58,7 @@ class Recorder:
         *,
         clock: Clock,
         entropy: Entropy,
-        narrowing: Callable[[], None] = _tell_nobody,
+        narrowing: Callable[[], None] = tell_nobody,
     ) -> None:
         """Append to `log`; `narrowing` is called before an entry that may narrow a use."""
         self._log = log

@@ -9,7 +9,7 @@ prefetched batch nor one that waits in a pipe holds anything that was taken back
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -157,7 +157,11 @@ class LeaseSource:
         """
         return [self._lease.leaf(row) for row in np.flatnonzero(self._lease.usable()).tolist()]
 
-    def open(self, leaves: list[bytes] | tuple[bytes, ...]) -> list[Example]:
+    def row(self, leaf: bytes) -> int:
+        """Return the row of a leaf."""
+        return self._rows[leaf]
+
+    def open(self, leaves: Sequence[bytes]) -> list[Example]:
         """See `ExampleSource.open`."""
         rows = np.array([self._rows[leaf] for leaf in leaves], dtype=np.int64)
         self._lease.usable(rows)

@@ -143,6 +143,7 @@ def run_plan(
     *,
     new_run: Callable[[], RunId],
     on_stage: Callable[[StageDone], None] | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
 ) -> RunResult:
     """Train every stage of `plan` that the store does not have yet.
 
@@ -150,6 +151,9 @@ def run_plan(
     dropped, and the run goes on under a new plan without it, with an id from `new_run`. That is
     looked at before each stage, after each step, before a checkpoint is kept, and at the end. When
     this returns, the store holds the checkpoints of the plan that was trained, and no other.
+
+    `on_stage` is told of each stage that has its checkpoint, `on_plan` of each new plan before
+    anything is dropped or trained for it.
 
     Raises:
         Unavailable: if the source does not know what was taken back; what is done stays.
@@ -166,6 +170,8 @@ def run_plan(
         gone = source.taken_back().intersection(plan.leaves)
         if gone:
             plan = without(plan, gone, new_run())
+            if on_plan is not None:
+                on_plan(plan)
         dropped += drop_others(plan, store)
         try:
             stages = _train_all(plan, one, store, trained, on_stage)

@@ -59,19 +59,22 @@ def forget(
     store: CheckpointStore,
     *,
     new_run: Callable[[], RunId],
+    on_plan: Callable[[Plan], None] | None = None,
 ) -> Forgotten:
     """Destroy every checkpoint that a record in `leaves` is in, and train their shards again.
 
-    What was taken back meanwhile is forgotten with them. If it stops in between, calling it again
-    does the rest.
+    What was taken back meanwhile is forgotten with them. `on_plan` is told of each new plan before
+    anything is destroyed for it. If it stops in between, calling it again does the rest.
 
     Raises:
         InvalidInput: ``not_in_plan``.
         Unavailable: if it can't be known what may be used.
     """
     after = without(plan, leaves, new_run())
+    if on_plan is not None:
+        on_plan(after)
     destroyed = drop_others(after, store)
-    result = run_plan(after, source, train, store, new_run=new_run)
+    result = run_plan(after, source, train, store, new_run=new_run, on_plan=on_plan)
     # Whoever withdrew meanwhile made it another plan. It still repairs `plan`, which was trained.
     result = replace(result, plan=replace(result.plan, revises=plan.run))
     return Forgotten(

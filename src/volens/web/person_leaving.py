@@ -9,7 +9,7 @@ from typing import Final
 from volens.app.access import access_keys
 from volens.app.home import Home
 from volens.app.mailing import check_mail, keep_address
-from volens.app.receipts import issue
+from volens.app.receipts import issue, sent_receipts
 from volens.app.retention import new_request
 from volens.core.errors import InvalidInput, NotFound, VolensError
 from volens.core.ids import ConversationId, IdKind, parse_id
@@ -79,7 +79,7 @@ def erasures_page(home: Home, subject: Subject, asked: Asked) -> Values:
     found = list(reversed(home.erasures.of_subject(subject.id)))
     return {
         "erasures": found,
-        "sent": home.sent_receipts.latest([one.id for one in found]),
+        "sent": sent_receipts(home).latest([one.id for one in found]),
         "now": home.clock.now(),
         "chats": count_of(home.main, subject),
     }
