@@ -3,20 +3,28 @@
 import hashlib
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.support.homes import place
 from tests.support.leased import LeasedHome, leased_home
+from volens.app.auditing import evidence_of
+from volens.app.erasing import eraser_of
 from volens.app.training import Shape, Trained, Training, Where, runs_of
+from volens.audit.model import Outcome
+from volens.audit.run import run_audit
 from volens.core.errors import Denied, InvalidInput, NotFound
+from volens.core.ids import IdKind, parse_id
+from volens.holds.erasure import new_erasure
 from volens.log.entries import parse_entry
-from volens.log.kinds import EntryKind
+from volens.log.kinds import EntryKind, ErasureScope
 from volens.training.model import Recipe
 from volens.training.planning import plan_digest
-from volens.training.runner import Stage, Train
+from volens.training.runner import Stage, Train, first_tainted
 from volens.training.runs import Origin, seed_digest
+from volens.vault.subjects import key_scope
 
 RECIPE = Recipe(base=b"b" * 32, profile="hashes")
 SHAPE = Shape(shards=3, slices=2)
@@ -224,3 +232,89 @@ class TestPuttingToUse:
         kept = desk(there).begin(origin, RECIPE, SHAPE).kept
         with pytest.raises(Denied, match="not trained to its end"):
             desk(there).adapters(kept.run)
+
+
+class TestErasing:
+    def erase(self, there: LeasedHome, person: int) -> None:
+        with there.where.open() as home:
+            now = home.clock.now()
+            asked = new_erasure(b"e" * 16, ErasureScope.ACCOUNT, there.people[person].id, now)
+            home.erasures.request(asked)
+            there.where.clock.step(timedelta(days=8))
+            home.erasures.drain()
+            eraser_of(home).run(home.clock.now())
+
+    def tainted(self, done: Trained, there: LeasedHome, person: int) -> set[str]:
+        lease = there.lease()
+        raw = there.people[person].holder.raw
+        leaves = {lease.leaf(row) for row in range(18) if lease.owner(row) == raw}
+        first = first_tainted(done.result.plan, leaves)
+        assert first
+        return {
+            one.name.hex() for one in done.result.stages if one.number >= first.get(one.shard, 9)
+        }
+
+    def test_what_was_trained_on_an_erased_person_is_destroyed(self, there: LeasedHome) -> None:
+        done = trained(there)
+        tainted = self.tainted(done, there, 3)
+        folder = there.where.folder / "runs" / done.kept.family
+        copies = {path.stem: path.read_bytes() for path in folder.glob("*.ckpt")}
+        self.erase(there, 3)
+        assert {path.stem for path in folder.glob("*.ckpt")} == set(copies) - tainted
+        with there.where.open() as home:
+            family = parse_id(IdKind.RUN, done.kept.family)
+            for name, envelope in copies.items():
+                opened = home.artefacts.open(family, bytes.fromhex(name), envelope)
+                assert (opened is None) == (name in tainted)
+
+    def test_the_run_is_refused_and_can_be_repaired(self, there: LeasedHome) -> None:
+        done = trained(there)
+        self.erase(there, 3)
+        with pytest.raises(Denied, match="may not be used"):
+            desk(there).adapters(done.kept.run)
+        desk(there).unlearn(done.kept.run, [], train)
+        _, plan, _ = desk(there).adapters(done.kept.run)
+        assert len(plan.leaves) == 16
+
+    def test_a_run_that_was_stopped_loses_it_too(self, there: LeasedHome) -> None:
+        def dying(stage: Stage) -> bytes:
+            if stage.part.shard == 2:
+                raise KeyboardInterrupt
+            return train(stage)
+
+        with pytest.raises(KeyboardInterrupt):
+            trained(there, dying)
+        with there.where.open(writing=False) as home:
+            (kept,) = runs_of(home).all()
+            plan = runs_of(home).plan_of(kept)
+        folder = there.where.folder / "runs" / kept.family
+        before = len(list(folder.glob("*.ckpt")))
+        lease = there.lease()
+        person = next(
+            number
+            for number, one in enumerate(there.people)
+            if any(
+                lease.owner(row) == one.holder.raw and lease.leaf(row) in plan.part(0, 0).leaves
+                for row in range(18)
+            )
+        )
+        self.erase(there, person)
+        assert len(list(folder.glob("*.ckpt"))) == before - len(
+            [part for part in plan.parts if part.shard == 0 and part.leaves]
+        )
+
+
+class TestKeys:
+    def test_a_rotation_of_keys_leaves_a_run_as_it_is(self, there: LeasedHome) -> None:
+        done = trained(there)
+        with there.where.open() as home:
+            scope = key_scope(home.identity.region, home.identity.realm)
+            assert home.rotation.rotate(scope).moved
+        _, _, adapters = desk(there).adapters(done.kept.run)
+        assert len(adapters) == len({one.shard for one in done.result.stages})
+
+    def test_an_audit_knows_whose_keys_they_are(self, there: LeasedHome) -> None:
+        trained(there)
+        with there.where.open() as home:
+            report = run_audit(evidence_of(home), clock=home.clock)
+        assert [one for one in report.results if one.outcome is not Outcome.HELD] == []

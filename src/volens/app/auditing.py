@@ -5,10 +5,13 @@ from __future__ import annotations
 from volens.app.home import Home
 from volens.app.policies import history
 from volens.app.rights import request_store
+from volens.app.training import runs_of
 from volens.app.witnesses import remembered
 from volens.audit.evidence import Cosigned, Evidence, PolicyPeriod
 from volens.audit.trail import Trail, read_trail
 from volens.core.errors import Unavailable, VolensError
+from volens.core.ids import IdKind, parse_id
+from volens.gate.artefacts import holder_of
 from volens.log.publishing import CHECKPOINT
 
 _TRIES = 5
@@ -57,6 +60,9 @@ def evidence_of(home: Home, *, witnesses_wanted: int = 0) -> Evidence:
         ended=home.erasures,
         requests=request_store(home),
         witnesses_wanted=witnesses_wanted,
+        runs=frozenset(
+            holder_of(parse_id(IdKind.RUN, family)).number for family in runs_of(home).families()
+        ),
         secrets={path.name: path.read_bytes() for path in home.custody.iterdir() if path.is_file()},
     )
 

@@ -40,6 +40,7 @@ FOLDERS = {
     f"{MAIN}/policy": "policy",
     f"{MAIN}/datasets": "datasets",
     f"{MAIN}/audits": "audits",
+    f"{MAIN}/runs": "runs",
     LOG: "log",
 }
 FILES = {f"{MAIN}/{IDENTITY}": IDENTITY, f"{MAIN}/{WITNESSES}": WITNESSES}

@@ -138,7 +138,7 @@ def _make(
     custody = custody_folder(identity.tenant, environment)
     clear_folder(folder)
     write_durable(folder / UNFINISHED, identity.encode())
-    for name in ("keys", "journal", "log", "policy", "datasets", "audits"):
+    for name in ("keys", "journal", "log", "policy", "datasets", "audits", "runs"):
         (folder / name).mkdir(mode=0o700)
     write_private(custody / SEED_FILE, entropy.draw(32))
     write_private(custody / LOOKUP_FILE, entropy.draw(32))

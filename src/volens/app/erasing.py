@@ -7,6 +7,7 @@ from volens.app.access import accounts_of
 from volens.app.home import Home
 from volens.app.rights import request_store
 from volens.app.safety import safety_of
+from volens.app.training import runs_of
 from volens.datasets.erasing import DatasetTarget
 from volens.holds.carving import Carver
 from volens.holds.progress import ErasureProgress
@@ -16,6 +17,7 @@ from volens.lifecycle.erasing import Eraser, HoldReader
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
 from volens.rights.erasing import RequestTarget
+from volens.training.erasing import RunTarget
 
 
 def eraser_of(
@@ -45,6 +47,7 @@ def eraser_of(
             safety_of(home).target(),
             VaultTarget(home.main, home.keys_database, home.subjects, vault or home.removal),
             ChoicesTarget(home.main, home.ledger),
+            run_target(home),  # before the datasets: they tell whose a record is
             dataset_target(home),
             RequestTarget(request_store(home)),
             AccessTarget(home.main, accounts_of(home)),
@@ -58,3 +61,8 @@ def eraser_of(
 def dataset_target(home: Home) -> DatasetTarget:
     """Return what erasing does to the datasets of a home."""
     return DatasetTarget(home.folder / "datasets", home.recorder)
+
+
+def run_target(home: Home) -> RunTarget:
+    """Return what erasing does to what was trained in a home."""
+    return RunTarget(runs_of(home), home.folder / "datasets", home.artefacts, home.recorder)

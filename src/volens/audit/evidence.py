@@ -174,6 +174,8 @@ class Evidence:
     """How many fresh cosignatures the audit asks for."""
     fresh_days: int = 30
     """How old a cosignature may be."""
+    runs: frozenset[int] = frozenset()
+    """The numbers under which runs have keys."""
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """What lies in custody, by file name: looked for inside the home."""
 

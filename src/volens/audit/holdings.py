@@ -76,10 +76,14 @@ def _keyed(survey: Survey) -> Iterator[tuple[Person, frozenset[bytes] | None]]:
 
 
 def _pages_of_nobody(survey: Survey) -> tuple[list[int], list[int]]:
-    """Return whose pages have no account: of numbers given already, and of numbers yet to come."""
+    """Return whose pages have no account: of numbers given already, and of numbers yet to come.
+
+    Numbers below zero are of runs.
+    """
     told = rows(survey.evidence.keys, "SELECT DISTINCT subject_no FROM key_page")
     last = max(survey.people, default=0)
-    nobody = [number for (number,) in told if number not in survey.people]
+    known = survey.people.keys() | survey.evidence.runs
+    nobody = [number for (number,) in told if number not in known]
     return [one for one in nobody if one <= last], [one for one in nobody if one > last]
 
 

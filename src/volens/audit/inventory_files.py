@@ -105,6 +105,18 @@ FILES: tuple[FileClass, ...] = (
         "row numbers and keyed digests",
     ),
     file_of(
+        "runs/",
+        r"runs/run_[a-z2-7]{26}/(run_[a-z2-7]{26}\.(plan|run|unlearning)\.json|[0-9a-f]{64}\.ckpt)",
+        (
+            "which records were trained on, by commitment; what came of it, sealed",
+            "forgetting exactly, and proving it",
+            DUTY,
+            "as long as the run is kept; a checkpoint until a record in it is erased",
+            SERVICE,
+        ),
+        "keyed digests; sealed under keys of their own",
+    ),
+    file_of(
         "served",
         r"\.?served(\.new)?",
         ("where the home is served", "who finds it locked is told", NOBODY, HOUSE, OPERATOR),

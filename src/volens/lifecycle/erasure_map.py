@@ -73,6 +73,24 @@ _FILES: Final = (
         method=Method.UNLINKED,
         when=When.CONVERSATION,
     ),
+    file_row(
+        "runs/*/*.ckpt",
+        "what was trained on a conversation, sealed under a key of its own",
+        store="runs",
+        method=Method.KEY_REMOVED,
+        when=When.CONVERSATION,
+    ),
+    file_row(
+        "runs/*/*.plan.json",
+        "random-looking numbers that a conversation's secret opens, by their place in a run",
+        store="keys",
+        method=Method.UNLINKED,
+        when=When.CONVERSATION,
+    ),
+    *(
+        file_row(f"runs/*/*.{name}", "what came of a run: digests, places in the log")
+        for name in ("run.json", "unlearning.json")
+    ),
     *(
         file_row(f"datasets/*/{name}", "what a dataset is: counts, rules, signature")
         for name in ("manifest.json", "statement.dsse.json", "checkpoint")

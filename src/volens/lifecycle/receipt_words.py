@@ -109,6 +109,7 @@ STORE: Mapping[str, Text] = {
     "rows": {"en": "tables of the database", "de": "Tabellen der Datenbank"},
     "choices": {"en": "consent choices", "de": "Einwilligungen"},
     "datasets": {"en": "datasets", "de": "Datensätze"},
+    "runs": {"en": "trained models", "de": "trainierte Modelle"},
     "requests": {"en": "rights requests", "de": "Anträge"},
     "holds": {"en": "holds", "de": "Aufbewahrung"},
     "exports": {"en": "exports", "de": "Exporte"},
