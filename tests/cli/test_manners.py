@@ -87,6 +87,7 @@ GROUPS = {
     "log": ("show", "checkpoint", "prove", "witness"),
     "keys": ("status", "rotate", "destroy-expired"),
     "records": ("processing", "impact", "inventory", "transparency"),
+    "model": ("list", "show", "export"),
     "webhook": ("list", "add", "remove", "rotate", "enable", "test"),
 }
 CALLS = [
@@ -135,7 +136,7 @@ def test_what_changes_something_can_be_tried_first(
 ) -> None:
     main([*call, "--help"])
     writes = {
-        "init", "import", "build", "revise", "prove",
+        "init", "import", "build", "revise", "prove", "train", "unlearn",
         "add", "set", "instruct", "exclude", "include",
         "grant", "withdraw", "object", "receipt", "activate", "witness",
         "open", "confirm", "start", "close", "extend", "settle", "receive", "hand-over",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import environ
 from pathlib import Path
@@ -22,7 +22,6 @@ from volens.training.placing import SECRET_BYTES, shard_of, slice_of
 from volens.training.planning import Placement, Source, make_plan
 from volens.training.runner import RunResult, StageDone, Train, run_plan
 from volens.training.runs import KeptRun, Origin, RunStore, SealedCheckpoints, names_in
-from volens.training.unlearning import Forgotten, forget, replay
 
 WAIT_SECONDS: Final = 60.0
 """How long to wait for another owner of the home."""
@@ -78,24 +77,12 @@ class Trained:
     result: RunResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unlearned:
-    """A repair that is done."""
-
-    before: KeptRun
-    after: KeptRun
-    forgotten: frozenset[bytes] = field(repr=False)
-    outcome: Forgotten
-    replayed: int
-    """How many stages an independent replay gave again, byte for byte."""
-
-
 class Training:
     """Plans, trains, resumes and repairs runs of one home."""
 
     def __init__(self, where: Where) -> None:
         """Use the home at `where`."""
-        self._where = where
+        self.where = where
 
     def begin(self, origin: Origin, recipe: Recipe, shape: Shape) -> Running:
         """Plan a run on a sealed dataset of the home; its seed is in the log when this returns.
@@ -105,8 +92,8 @@ class Training:
             Denied: as `open_lease`.
             VerificationFailed: as `open_lease`.
         """
-        with self._where.open() as home:
-            run = new_run(home)
+        with self.where.open() as home:
+            run = draw_run(home)
             leased = self._lease(home, origin, run)
             source = LeaseSource(leased.lease)
             leaves = source.usable()
@@ -134,7 +121,7 @@ class Training:
             NotFound: ``run_unknown``.
             Denied: as `open_lease`.
         """
-        with self._where.open() as home:
+        with self.where.open() as home:
             kept = runs_of(home).latest(run)
             plan = runs_of(home).plan_of(kept)
             home.artefacts.begin(parse_id(IdKind.RUN, kept.family))
@@ -153,7 +140,7 @@ class Training:
         Raises:
             Unavailable: ``revocation_stale``, ``home_in_use``; what is done stays.
         """
-        kept = _Kept(running.kept, self._where)
+        kept = KeptNow(running.kept, self.where)
         source = LeaseSource(running.leased.lease)
         try:
             result = run_plan(
@@ -161,74 +148,17 @@ class Training:
                 source,
                 train,
                 kept.checkpoints(),
-                new_run=self._new_run,
+                new_run=self.new_run,
                 on_stage=on_stage,
                 on_plan=kept.replan,
             )
         except BaseException:
-            self._end(running, AccessOutcome.FAILED)
+            self.end(running, AccessOutcome.FAILED)
             raise
-        with self._where.open() as home:
+        with self.where.open() as home:
             done = runs_of(home).finish(kept.now, result.stages)
             record_end(home, running.leased.lease.end())
         return Trained(kept=done, result=result)
-
-    def unlearn(self, run: str, subjects: Sequence[str], train: Train) -> Unlearned:
-        """Repair a run so that it never had what may not be used any more, nor what is named.
-
-        1. Whoever took back, or was erased, since is found; the named people are added.
-        2. Every checkpoint that one of their records is in is destroyed: nothing tainted can be
-           put to use from here on.
-        3. The touched shards are trained again from the last clean stage.
-        4. They are trained once more from their first stage, apart from what is stored, and
-           compared byte for byte.
-
-        Raises:
-            InvalidInput: ``nothing_to_forget``.
-            NotFound: ``run_unknown``, or a person who is not here.
-            VerificationFailed: ``replay_differs``: the repair is not what it has to be.
-        """
-        running = self.resume(run)
-        before, plan, lease = running.kept, running.plan, running.leased.lease
-        source = LeaseSource(lease)
-        with self._where.open(writing=False) as home:
-            named = {home.subjects.find(one).holder.raw for one in subjects}
-        leaves = {
-            lease.leaf(row) for row in range(len(lease)) if named and lease.owner(row) in named
-        }
-        forgotten = frozenset((leaves | source.taken_back()).intersection(plan.leaves))
-        if not forgotten:
-            self._end(running, AccessOutcome.COMPLETED)
-            hint = "everybody in it still says yes"
-            raise InvalidInput(
-                "nothing_to_forget", f"{before.run} has nothing to forget", hint=hint
-            )
-        kept = _Kept(before, self._where)
-        try:
-            outcome = forget(
-                plan,
-                forgotten,
-                source,
-                train,
-                kept.checkpoints(),
-                new_run=self._new_run,
-                on_plan=kept.replan,
-            )
-            touched = {part.shard for part in plan.parts if forgotten & set(part.leaves)}
-            gone = frozenset(plan.leaves).difference(outcome.after.leaves)
-            touched |= {part.shard for part in plan.parts if gone & set(part.leaves)}
-            replayed = replay(
-                outcome.after, outcome.repaired.stages, sorted(touched), source, train
-            )
-        except BaseException:
-            self._end(running, AccessOutcome.FAILED)
-            raise
-        with self._where.open() as home:
-            done = runs_of(home).finish(kept.now, outcome.repaired.stages)
-            record_end(home, lease.end())
-        return Unlearned(
-            before=before, after=done, forgotten=gone, outcome=outcome, replayed=replayed
-        )
 
     def adapters(self, run: str) -> tuple[KeptRun, Plan, list[bytes]]:
         """Return the last checkpoint of each shard of a run that may be put to use.
@@ -241,7 +171,7 @@ class Training:
         running = self.resume(run)
         kept, plan = running.kept, running.plan
         gone = LeaseSource(running.leased.lease).taken_back().intersection(plan.leaves)
-        self._end(running, AccessOutcome.COMPLETED)
+        self.end(running, AccessOutcome.COMPLETED)
         if gone:
             message = f"{len(gone):,} records in {kept.run} may not be used any more"
             hint = f"volens unlearn {kept.run} repairs it"
@@ -249,7 +179,7 @@ class Training:
         if not kept.done:
             hint = f"volens train --resume {kept.run}"
             raise Denied("run_not_done", f"{kept.run} is not trained to its end", hint=hint)
-        store = _Kept(kept, self._where).checkpoints()
+        store = KeptNow(kept, self.where).checkpoints()
         last = {one.shard: one for one in kept.stages}
         found = [store.get(last[shard].name) for shard in sorted(last)]
         whole = [one for one in found if one is not None]
@@ -264,61 +194,63 @@ class Training:
             Path(origin.data),
             name=origin.name,
             run=run,
-            environment=self._where.environment,
+            environment=self.where.environment,
         )
 
-    def _end(self, running: Running, outcome: AccessOutcome) -> None:
-        with self._where.open() as home:
+    def end(self, running: Running, outcome: AccessOutcome) -> None:
+        """Give the lease of a run back, and log how that ended."""
+        with self.where.open() as home:
             record_end(home, running.leased.lease.end(outcome))
 
-    def _new_run(self) -> RunId:
-        with self._where.open(writing=False) as home:
-            return new_run(home)
+    def new_run(self) -> RunId:
+        """Draw the id of a run."""
+        with self.where.open(writing=False) as home:
+            return draw_run(home)
 
 
-class _Kept:
+class KeptNow:
     """The run that is trained now; a withdrawal makes it another."""
 
     def __init__(self, kept: KeptRun, where: Where) -> None:
         self.now = kept
-        self._where = where
+        self.where = where
 
     def replan(self, plan: Plan) -> None:
         """Keep the plan that takes the place of the present one, before anything comes of it."""
-        with self._where.open() as home:
+        with self.where.open() as home:
             self.now = runs_of(home).plan(plan, self.now, home.clock.now())
 
     def checkpoints(self) -> HomeCheckpoints:
         """Return the family's checkpoints."""
-        return HomeCheckpoints(self, self._where)
+        return HomeCheckpoints(self, self.where)
 
 
 class HomeCheckpoints:
     """The checkpoints of a family (`CheckpointStore`); the home is owned for each act alone."""
 
-    def __init__(self, kept: _Kept, where: Where) -> None:
+    def __init__(self, kept: KeptNow, where: Where) -> None:
         """Take those of the run that is trained now."""
         self._kept = kept
-        self._where = where
+        self.where = where
 
     def names(self) -> list[bytes]:
         """See `CheckpointStore.names`."""
-        with self._where.open(writing=False) as home:
+        with self.where.open(writing=False) as home:
             return names_in(runs_of(home).folder(self._kept.now.family))
 
     def get(self, name: bytes) -> bytes | None:
         """See `CheckpointStore.get`."""
-        with self._where.open(writing=False) as home:
+        with self.where.open(writing=False) as home:
             return self._sealed(home).get(name)
 
     def put(self, name: bytes, checkpoint: bytes) -> None:
         """See `CheckpointStore.put`."""
-        with self._where.open() as home:
+        with self.where.open() as home:
             self._sealed(home).put(name, checkpoint)
 
     def drop(self, name: bytes) -> None:
         """See `CheckpointStore.drop`."""
-        with self._where.open() as home:
+        with self.where.open() as home:
             self._sealed(home).drop(name)
 
     def _sealed(self, home: Home) -> SealedCheckpoints:
@@ -332,7 +264,7 @@ def runs_of(home: Home) -> RunStore:
     return RunStore(home.folder, home.recorder)
 
 
-def new_run(home: Home) -> RunId:
+def draw_run(home: Home) -> RunId:
     """Draw the id of a run."""
     return RunId(format_id(IdKind.RUN, home.entropy.draw(_ID_BYTES)))
 

@@ -35,6 +35,8 @@ from volens.log.proof import verify_tlog_proof
 from volens.log.publishing import CHECKPOINT, PENDING
 from volens.log.verify import verify_directory
 from volens.rights.export_check import verify_copy
+from volens.training.bundle import VERSION as UNLEARNING_VERSION
+from volens.training.bundle import verify_bundle
 
 GROUP = new_group("Check a dataset, proof, receipt, export or log, offline.")
 ENTRY_SUFFIX = ".entry"
@@ -215,7 +217,9 @@ def _document_kind(path: Path, data: bytes) -> Callable[[Path, Keys], tuple[str,
         return _receipt
     if version == ERASURE_VERSION:
         return _erasure
-    hint = f"known: {PROOF_VERSION}, {RECEIPT_VERSION}, {ERASURE_VERSION}"
+    if version == UNLEARNING_VERSION:
+        return _unlearning
+    hint = f"known: {PROOF_VERSION}, {RECEIPT_VERSION}, {ERASURE_VERSION}, {UNLEARNING_VERSION}"
     raise VerificationFailed("unknown_shape", f"{path} has a version nobody knows", hint=hint)
 
 
@@ -294,6 +298,25 @@ def _erasure(path: Path, keys: Keys) -> tuple[str, Facts]:
         ("contact", receipt.contact),
         ("kept by", receipt.controller),
         ("in the log", f"size {found.checkpoint.size:,}"),
+    ]
+
+
+def _unlearning(path: Path, keys: Keys) -> tuple[str, Facts]:
+    found = verify_bundle(path.read_bytes(), keys.log)
+    return "exact unlearning", [
+        ("forgotten", f"{found.forgotten:,} of {len(found.before.leaves):,} records"),
+        ("destroyed", f"{found.destroyed:,} checkpoints"),
+        ("model", found.model.hex()),
+        ("run before", f"{found.before.run}, planned {format_moment(found.planned_at)}"),
+        ("run after", f"{found.after.run}, planned {format_moment(found.repaired_at)}"),
+        (
+            "replayed",
+            f"{found.replayed.stages} stages on {format_moment(found.replayed.at)}: stated only",
+        ),
+        (
+            "not shown",
+            "what the base model knows, copies given out before, and what went round the gate",
+        ),
     ]
 
 
