@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
@@ -20,6 +20,9 @@ from volens.training.bundle import model_digest
 from volens.training.model import DEFAULT_SHARDS, DEFAULT_SLICES, Plan, Recipe
 from volens.training.runner import StageDone
 from volens.training.runs import Origin
+
+if TYPE_CHECKING:
+    from volens.training.stage import StepReport
 
 GROUP = new_group("Train an adapter on a sealed dataset of the willing.")
 
@@ -97,11 +100,11 @@ class Report:
         self._tokens = 0
         self._since = time.monotonic()
 
-    def step(self, report: object) -> None:
+    def step(self, report: StepReport) -> None:
         """Count a step."""
         self._done += 1
-        self._loss = float(getattr(report, "loss", 0.0))
-        self._tokens += int(getattr(report, "tokens", 0))
+        self._loss = report.loss
+        self._tokens += report.tokens
         self._tell(min(self._done, self._total), self._total)
 
     def stage(self, done: StageDone) -> None:

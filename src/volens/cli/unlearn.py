@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,10 @@ from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.storage.files import write_durable
 from volens.training.bundle import bundle_file, model_digest
+from volens.training.runner import Stage, Train
+
+if TYPE_CHECKING:
+    from volens.training.stage import StepReport
 
 GROUP = new_group("Make a model forget exactly, and prove it.")
 
@@ -46,11 +51,8 @@ def unlearn(
     if session.dry_run:
         text = f"would repair {kept.run} and destroy what the forgotten are in"
         return Answer(document={"dry_run": True, "run": kept.run}, shown=(line(text),))
-    from volens.training.base import open_base  # noqa: PLC0415 - takes torch
-    from volens.training.stage import trainer  # noqa: PLC0415 - takes torch
-
     with told(session, plan) as report:
-        train = trainer(open_base(kept.base), report.step)
+        train = _once_needed(kept.base, report.step)
         done = forget_in(Training(where_of(session)), kept.run, people or [], train)
     if out is not None and done.bundle:
         write_durable(out, done.bundle)
@@ -83,3 +85,18 @@ def unlearn(
     else:
         shown.append(line("The run was never trained to its end: there is no proof of it.", DIM))
     return Answer(document=document, shown=tuple(shown))
+
+
+def _once_needed(base: str, step: Callable[[StepReport], None]) -> Train:
+    """Return what trains stages on a base model, which is loaded for the first of them."""
+    found: list[Train] = []
+
+    def train(stage: Stage) -> bytes:
+        if not found:
+            from volens.training.base import open_base  # noqa: PLC0415 - takes torch
+            from volens.training.stage import trainer  # noqa: PLC0415 - takes torch
+
+            found.append(trainer(open_base(base), step))
+        return found[0](stage)
+
+    return train
