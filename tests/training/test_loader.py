@@ -1,5 +1,7 @@
 """The loader: one order, every record once, and never one that was taken back before."""
 
+from __future__ import annotations
+
 import json
 import multiprocessing
 from collections.abc import Iterator
@@ -172,7 +174,7 @@ def race(mine: LeasedHome, *, workers: int, first: int) -> int:
     return handed
 
 
-def _asked_for(loader: Loader, acknowledged: "Synchronized[int]") -> Iterator[tuple[int, Batch]]:
+def _asked_for(loader: Loader, acknowledged: Synchronized[int]) -> Iterator[tuple[int, Batch]]:
     """Yield each batch with the number of withdrawals acknowledged before it was asked for."""
     batches = iter(loader)
     while True:
@@ -184,7 +186,7 @@ def _asked_for(loader: Loader, acknowledged: "Synchronized[int]") -> Iterator[tu
 
 
 def _withdraw_all(
-    mine: LeasedHome, first: int, acknowledged: "Synchronized[int]", begun: Event
+    mine: LeasedHome, first: int, acknowledged: Synchronized[int], begun: Event
 ) -> None:
     with mine.where.open(writing=False) as home:
         assert begun.wait(60)  # until the first batch is out

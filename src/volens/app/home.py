@@ -384,7 +384,7 @@ def open_home(
             entropy=entropy or SystemEntropy(),
             opened=opened,
         )
-        check_databases(home, opened)
+        check_databases(home.stamps(), home.log, opened)
         if writing:
             home.register.create()
             home.register.drop_old()

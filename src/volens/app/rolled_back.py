@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from volens.core.errors import VerificationFailed
+from volens.log.store import TransparencyLog
+from volens.storage.stamps import Stamp
 
-if TYPE_CHECKING:
-    from volens.app.home import Home
 
-
-def check_databases(home: Home, opened: ExitStack) -> None:
+def check_databases(
+    stamps: Iterable[Stamp], log: TransparencyLog | None, opened: ExitStack
+) -> None:
     """Refuse databases that are older than what custody has seen of them, or newer than the log.
 
     An owner's commits are followed from here on, until `opened` ends.
@@ -19,12 +20,12 @@ def check_databases(home: Home, opened: ExitStack) -> None:
     Raises:
         VerificationFailed: ``database_rolled_back`` or ``log_rolled_back``.
     """
-    for stamp in home.stamps():
+    for stamp in stamps:
         applied = stamp.check()
-        if home.log is not None:
-            if applied.log_size > home.log.size:
-                message = f"the log ends at {home.log.size:,}, before entries the home has acted on"
+        if log is not None:
+            if applied.log_size > log.size:
+                message = f"the log ends at {log.size:,}, before entries the home has acted on"
                 hint = "put the newest copy of the log back"
                 raise VerificationFailed("log_rolled_back", message, hint=hint)
-            stamp.follow(home.log)
+            stamp.follow(log)
             opened.callback(stamp.close)

@@ -75,7 +75,7 @@ class Loader:
             message = f"batch {batch}, start {start}, rank {rank} of {world}, {workers} workers"
             hint = f"batch and prefetch from 1, rank below world, at most {_MOST_WORKERS} workers"
             raise InvalidInput("loader_form", f"no loader has {message}", hint=hint)
-        self._lease = lease
+        self.lease = lease
         self._order = order_rows(lease, seed)
         self._batch = batch
         self._numbers = range(start + (rank - start) % world, -(-len(lease) // batch), world)
@@ -114,18 +114,28 @@ class Loader:
             Unavailable: see `__iter__`.
             VerificationFailed: see `__iter__`.
         """
-        rows = self._rows(number)
-        self._lease.usable(rows)
-        return self._lease.open(rows)
+        rows = self.rows(number)
+        self.lease.usable(rows)
+        return self.lease.open(rows)
 
-    def _rows(self, number: int) -> Rows:
+    def rows(self, number: int) -> Rows:
+        """Return the rows of one batch, before anything is left out."""
         return self._order[number * self._batch : (number + 1) * self._batch]
 
+    def check(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Say which of these rows may be handed out now, and note that they are.
+
+        Raises:
+            Denied: see `__iter__`.
+            Unavailable: see `__iter__`.
+        """
+        return self.lease.hand_out(rows)
+
     def _handed_out(self, number: int, records: list[bytes | None]) -> Batch:
-        rows = self._rows(number)
+        rows = self.rows(number)
         there = np.array([record is not None for record in records], dtype=np.bool_)
         kept = rows[there]
-        usable = self._lease.hand_out(kept)
+        usable = self.check(kept)
         found = [record for record in records if record is not None]
         if not usable.all():
             found = [found[place] for place in np.flatnonzero(usable).tolist()]

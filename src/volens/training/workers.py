@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from volens.core.errors import Unavailable
 
@@ -16,16 +16,21 @@ except ImportError as error:  # pragma: no cover - only without the extra
         hint="pip install 'volens[training]', or load without workers",
     ) from error
 
-if TYPE_CHECKING:
-    from volens.training.loader import Loader
-
 Opened = tuple[int, list[bytes | None]]
+
+
+class Opens(Protocol):
+    """What opens the records of a batch by its number."""
+
+    def open(self, number: int) -> list[bytes | None]:
+        """Return them, in order; None for what may not be used."""
+        ...
 
 
 class OpenedRecords(IterableDataset[Opened]):
     """Batches by number, opened and not yet handed out: each worker has every n-th."""
 
-    def __init__(self, loader: Loader, numbers: range) -> None:
+    def __init__(self, loader: Opens, numbers: range) -> None:
         """Open these batches of `loader`."""
         super().__init__()
         self._loader = loader
@@ -40,7 +45,7 @@ class OpenedRecords(IterableDataset[Opened]):
 
 
 def opened_by_workers(
-    loader: Loader, numbers: range, workers: int, prefetch: int
+    loader: Opens, numbers: range, workers: int, prefetch: int
 ) -> Iterator[Opened]:
     """Yield the batches in order, as `workers` forked processes opened them."""
     # Forked, whatever Python's default is: keys go along in memory and never through a pipe.
