@@ -53,8 +53,14 @@ def test_only_the_gate_opens_envelopes_of_content() -> None:
         "crypto/keystore.py",
         "crypto/opening.py",
         "crypto/shredding.py",
+        "gate/artefacts.py",  # what was trained
         "lifecycle/addresses.py",  # addresses that receipts go to
     }
+
+
+def test_records_of_datasets_are_opened_by_leases_alone() -> None:
+    assert users("volens.crypto.envelope.open_prepared") == {"crypto/opening.py"}
+    assert users("volens.crypto.opening.open_prepared_record") == {"gate/leases.py"}
 
 
 def test_only_the_vault_rewrites_ciphertext_and_gets_none_of_it_to_read() -> None:

@@ -102,7 +102,9 @@ def test_a_step_is_told_only_of_stores_that_held_something_of_the_kind(world: Wo
     asked = world.request(CONVERSATION, ada, world.chats(ada)[0], cool_off=timedelta(0))
     world.eraser.run(world.now)
     stores = {step.store for step in world.home.erasures.find(asked.id).steps}
-    assert stores == {"holds", "reports", "safety", "keys", "content", "rows", "datasets"}
+    assert stores == {
+        *("holds", "reports", "safety", "keys", "content", "rows", "runs", "datasets")
+    }
 
 
 def test_a_single_chat_goes_alone(world: World) -> None:
@@ -194,6 +196,7 @@ def test_the_log_says_started_then_removed_then_irrecoverable_and_each_can_be_pr
             "content",
             "rows",
             "choices",
+            "runs",
             "datasets",
             "requests",
             "access",

@@ -146,7 +146,7 @@ def _litdata(folder: Path, plain: Path, records: Sequence[bytes]) -> Reader:
     def read(workers: int) -> int:
         found = litdata.StreamingDataset(str(folder / "lit"), shuffle=True, seed=_SEED)
         loader = litdata.StreamingDataLoader(
-            found, batch_size=_BATCH, num_workers=workers, collate_fn=list
+            found, batch_size=_BATCH, num_workers=workers, collate_fn=_as_bytes
         )
         return sum(len(batch) for batch in loader)
 
@@ -171,6 +171,10 @@ def _webdataset(folder: Path, plain: Path, records: Sequence[bytes]) -> Reader:
         return _loaded(found.shuffle(1_000), workers)
 
     return read
+
+
+def _as_bytes(batch: Sequence[Any]) -> list[bytes]:
+    return [bytes(one) for one in batch]
 
 
 def _loaded(dataset: Any, workers: int, *, shuffle: bool = False) -> int:  # noqa: ANN401 - of many libraries

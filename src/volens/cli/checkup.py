@@ -31,6 +31,7 @@ _SAFE_WAL = (3, 51, 3)
 _EXPECTED = frozenset(
     {
         "volens.json",
+        "runs",
         "lock",
         "main.db",
         "keys",
