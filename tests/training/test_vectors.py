@@ -2,6 +2,8 @@
 
 from tests.docs.pages import vectors
 from tests.support.training import plan_of, run_id
+from volens.crypto.keystore import Holder
+from volens.gate.artefacts import artefact_binding, holder_of
 from volens.training.model import order_of, stage_inputs
 from volens.training.planning import encode_plan, parse_plan, plan_digest, without
 
@@ -18,3 +20,10 @@ def test_the_vectors_are_what_the_code_writes() -> None:
     leaves = order_of(PLAN.seed, LEAVES[1:])
     first = stage_inputs(PLAN.recipe.digest, PLAN.seed, bytes(32), leaves, 0, 0)
     assert first.hex() == told["stage"]
+
+
+def test_the_keys_of_a_family_are_what_the_format_page_says() -> None:
+    told = vectors("training-run")
+    family, name = bytes.fromhex(told["run"]), bytes.fromhex(told["name"])
+    assert holder_of(family) == Holder(number=int(told["number"]), raw=family)
+    assert artefact_binding(family, name).hex() == told["binding"]

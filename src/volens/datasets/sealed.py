@@ -139,6 +139,20 @@ class SealedReader:
         start, length = int(self._rows["offset"][row]), int(self._rows["length"][row])
         return self._data[start : start + length].tobytes()
 
+    def envelopes(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """Return the envelopes of some rows, in their order.
+
+        Raises:
+            NotFound: ``no_row`` if there is no such row.
+        """
+        if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(self):
+            raise NotFound("no_row", f"a row outside of {len(self)} sealed records")
+        places = self._rows[rows]
+        starts = places["offset"].astype(np.int64)
+        ends = starts + places["length"]
+        data = self._data.data
+        return [bytes(data[at:end]) for at, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
     def find(self, leaf: bytes) -> int | None:
         """Return the row of a leaf, or None if it is not here."""
         low, high = 0, len(self)

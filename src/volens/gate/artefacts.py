@@ -52,7 +52,7 @@ class Artefacts:
             data,
             key_id=name[:ID_BYTES],
             nonce=self._entropy.draw(NONCE_BYTES),
-            associated=_binding(family, name),
+            associated=artefact_binding(family, name),
         )
 
     def open(self, family: bytes, name: bytes, envelope: bytes) -> bytes | None:
@@ -68,7 +68,7 @@ class Artefacts:
         if name[:ID_BYTES] not in account.salts:
             return None
         key = _key(account, family, name)
-        associated = _binding(family, name)
+        associated = artefact_binding(family, name)
         return open_envelope(key, envelope, key_id=name[:ID_BYTES], associated=associated)
 
     def destroy(self, family: bytes, names: Collection[bytes]) -> None:
@@ -86,5 +86,6 @@ def _key(account: Account, family: bytes, name: bytes) -> bytes:
     return derive(account.key, b"volens/artefact/v1", family + name + salt)[:32]
 
 
-def _binding(family: bytes, name: bytes) -> bytes:
+def artefact_binding(family: bytes, name: bytes) -> bytes:
+    """Return what an artefact's envelope is bound to."""
     return b"volens/artefact/v1\x00" + family + name

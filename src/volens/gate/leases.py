@@ -32,6 +32,7 @@ from sqlalchemy import Engine
 from volens.core.errors import Denied, InvalidInput, Unavailable, VolensError
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock
+from volens.crypto.envelope import PREPARED_BYTES
 from volens.crypto.opening import open_prepared_record
 from volens.gate.census import Int64s
 from volens.gate.facts import FactSource, Use
@@ -64,8 +65,8 @@ class SealedRecords(Protocol):
         """Return all leaves in order, 32 bytes each, end to end."""
         ...
 
-    def envelope(self, row: int) -> bytes:
-        """Return the envelope of a row."""
+    def envelopes(self, rows: Int64s) -> list[bytes]:
+        """Return the envelopes of some rows, in their order."""
         ...
 
 
@@ -158,6 +159,10 @@ class Lease:
         """The log index of its ``access.intent``."""
         return self._terms.intent
 
+    def leaves(self) -> bytes:
+        """Return the leaves of all rows, rising, 32 bytes each, end to end."""
+        return self._leaves
+
     def leaf(self, row: int) -> bytes:
         """Return the leaf of a row in the dataset's manifest; 32 bytes."""
         return self._leaves[row * LEAF_BYTES : (row + 1) * LEAF_BYTES]
@@ -189,14 +194,19 @@ class Lease:
             VerificationFailed: if a record was changed or belongs elsewhere.
         """
         opened: list[bytes | None] = []
-        keys, gone, envelope = self._keys, self._gone, self._sealed.envelope
-        dataset = self._terms.dataset
-        for row in rows.tolist():
-            if gone[row]:
+        dataset, leaves = self._terms.dataset, self._leaves
+        keys = self._keys[rows].tobytes()
+        gone = self._gone[rows].tolist()
+        envelopes = self._sealed.envelopes(rows)
+        for place, row in enumerate(rows.tolist()):
+            if gone[place]:
                 opened.append(None)
                 continue
-            prepared, leaf = keys[row].tobytes(), self.leaf(row)
-            opened.append(open_prepared_record(prepared, envelope(row), dataset=dataset, leaf=leaf))
+            prepared = keys[place * PREPARED_BYTES : (place + 1) * PREPARED_BYTES]
+            leaf = leaves[row * LEAF_BYTES : (row + 1) * LEAF_BYTES]
+            opened.append(
+                open_prepared_record(prepared, envelopes[place], dataset=dataset, leaf=leaf)
+            )
         return opened
 
     def hand_out(self, rows: Int64s) -> Bools:

@@ -211,7 +211,7 @@ def order_rows(lease: Lease, seed: bytes) -> Rows:
     finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
     OOPSLA 2014); rising, equal ones in the order of the leaves.
     """
-    leaves = np.frombuffer(b"".join(lease.leaf(row) for row in range(len(lease))), dtype="<u8")
+    leaves = np.frombuffer(lease.leaves(), dtype="<u8")
     mixed = leaves.reshape(-1, _LEAF_BYTES // 8)[:, 0].astype(np.uint64)
     digest = hashlib.sha256(b"volens/order/v1\x00" + seed).digest()
     mixed ^= np.frombuffer(digest[:8], dtype="<u8")
