@@ -24,6 +24,7 @@ NAMES = {
     "erase": "chats and accounts erased beside deleted rows and rewritten files",
     "ledger": "choices of many people, one and all at once",
     "loader": "batches of encrypted, checked records beside other loaders",
+    "unlearn": "forgetting one person beside training everything again",
     "revoke": "how soon a withdrawal counts for a run that trains already",
     "api": "checks over HTTP beside a no-op on the same server",
     "pages": "a person's pages on a large home: first byte and size",

