@@ -16,7 +16,7 @@ from volens.app.training import Shape, Trained, Training, Where, runs_of
 from volens.app.unlearning import unlearn
 from volens.audit.model import Outcome
 from volens.audit.run import run_audit
-from volens.core.errors import Denied, InvalidInput, NotFound
+from volens.core.errors import Denied, InvalidInput, NotFound, VerificationFailed
 from volens.core.ids import IdKind, parse_id
 from volens.holds.erasure import new_erasure
 from volens.log.entries import parse_entry
@@ -24,7 +24,7 @@ from volens.log.kinds import EntryKind, ErasureScope
 from volens.training.model import Recipe
 from volens.training.planning import plan_digest
 from volens.training.runner import Stage, Train, first_tainted
-from volens.training.runs import Origin, seed_digest
+from volens.training.runs import Origin, SealedCheckpoints, seed_digest
 from volens.vault.subjects import key_scope
 
 RECIPE = Recipe(base=b"b" * 32, profile="hashes")
@@ -307,6 +307,43 @@ class TestErasing:
             if one.shard == part.shard and one.number >= part.number and one.leaves
         ]
         assert len(list(folder.glob("*.ckpt"))) == before - len(later)
+
+
+class TestStops:
+    def test_a_file_whose_key_is_gone_counts_for_nothing(self, there: LeasedHome) -> None:
+        """As after a stop between the removal of a key and of its file."""
+        done = trained(there)
+        folder = there.where.folder / "runs" / done.kept.family
+        last = done.result.stages[-1]
+        path = folder / f"{last.name.hex()}.ckpt"
+        envelope = path.read_bytes()
+        with there.where.open() as home:
+            store = SealedCheckpoints(folder, done.kept, home.artefacts, home.recorder)
+            store.drop(last.name)
+            path.write_bytes(envelope)
+            assert store.get(last.name) is None
+        again = desk(there).train(desk(there).resume(done.kept.run), train)
+        assert [one.name for one in again.result.trained] == [last.name]
+        assert again.result.stages == done.result.stages
+
+    def test_a_changed_checkpoint_is_refused(self, there: LeasedHome) -> None:
+        done = trained(there)
+        folder = there.where.folder / "runs" / done.kept.family
+        path = next(folder.glob("*.ckpt"))
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(VerificationFailed):
+            desk(there).train(desk(there).resume(done.kept.run), train)
+
+    def test_a_plan_that_never_came_into_the_log_is_no_run(self, there: LeasedHome) -> None:
+        done = trained(there)
+        folder = there.where.folder / "runs" / done.kept.family
+        (folder / f"{done.kept.run}.run.json").unlink()
+        with there.where.open() as home:
+            assert runs_of(home).all() == []
+            report = run_audit(evidence_of(home), clock=home.clock)
+        assert [one for one in report.results if one.outcome is not Outcome.HELD] == []
 
 
 class TestKeys:
