@@ -12,6 +12,7 @@ from tests.support.homes import place
 from tests.support.leased import LeasedHome, leased_home
 from volens.app.auditing import evidence_of
 from volens.app.erasing import eraser_of
+from volens.app.lineage import models_with
 from volens.app.training import Shape, Trained, Training, Where, runs_of
 from volens.app.unlearning import unlearn
 from volens.audit.model import Outcome
@@ -21,6 +22,7 @@ from volens.core.ids import IdKind, parse_id
 from volens.holds.erasure import new_erasure
 from volens.log.entries import parse_entry
 from volens.log.kinds import EntryKind, ErasureScope
+from volens.training.lineage import Standing
 from volens.training.model import Recipe
 from volens.training.planning import plan_digest
 from volens.training.runner import Stage, Train, first_tainted
@@ -360,3 +362,30 @@ class TestKeys:
         with there.where.open() as home:
             report = run_audit(evidence_of(home), clock=home.clock)
         assert [one for one in report.results if one.outcome is not Outcome.HELD] == []
+
+
+class TestLineage:
+    def standing(self, there: LeasedHome, person: int) -> list[tuple[int, int, Standing]]:
+        with there.where.open(writing=False) as home:
+            found = models_with(home, there.people[person])
+        return [(one.records, one.left, one.standing) for one in found]
+
+    def test_a_model_goes_from_in_use_over_blocked_to_trained_again(
+        self, there: LeasedHome
+    ) -> None:
+        assert self.standing(there, 2) == []
+        done = trained(there)
+        assert self.standing(there, 2) == [(2, 2, Standing.IN_USE)]
+        there.withdraw(100, there.people[2])
+        assert self.standing(there, 2) == [(2, 2, Standing.BLOCKED)]
+        assert self.standing(there, 3) == [(2, 2, Standing.IN_USE)]
+        unlearn(desk(there), done.kept.run, [], train)
+        assert self.standing(there, 2) == [(2, 0, Standing.RETRAINED)]
+
+    def test_who_withdraws_while_it_trains_was_left_out(self, there: LeasedHome) -> None:
+        def told(stage: Stage) -> bytes:
+            there.withdraw(100, there.people[2])
+            return train(stage)
+
+        trained(there, told)
+        assert self.standing(there, 2) == [(2, 0, Standing.LEFT_OUT)]

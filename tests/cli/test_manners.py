@@ -87,7 +87,7 @@ GROUPS = {
     "log": ("show", "checkpoint", "prove", "witness"),
     "keys": ("status", "rotate", "destroy-expired"),
     "records": ("processing", "impact", "inventory", "transparency"),
-    "model": ("list", "show", "export"),
+    "model": ("list", "show", "uses", "export"),
     "webhook": ("list", "add", "remove", "rotate", "enable", "test"),
 }
 CALLS = [

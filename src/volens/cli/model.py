@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from volens.app.lineage import models_with
 from volens.app.models import export_model
 from volens.app.training import Training, runs_of
 from volens.cli.commands import Session, command, new_group
@@ -17,7 +18,14 @@ from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.core.time import format_moment
 from volens.training.bundle import model_digest
+from volens.training.lineage import Standing
 
+_WORDS = {
+    Standing.IN_USE: "in use",
+    Standing.BLOCKED: "blocked until it is repaired",
+    Standing.RETRAINED: "trained again without them",
+    Standing.LEFT_OUT: "left out before it was done",
+}
 GROUP = new_group("What was trained, and may be put to use.")
 
 
@@ -86,6 +94,30 @@ def show(
         "model": model_digest(kept.stages).hex() if kept.done else None,
     }
     return Answer(document=document, shown=(line(kept.run), fields(facts)))
+
+
+@command(GROUP, "uses")
+def uses(
+    session: Session,
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="The person's id or name.")],
+) -> Answer:
+    """List the models that a person's chats are or were in, and where each stands."""
+    with read_home(session) as home:
+        found = models_with(home, home.subjects.find(person))
+    items: list[Json] = [
+        {
+            "run": one.newest,
+            "family": one.family,
+            "dataset": one.dataset,
+            "records": one.records,
+            "left": one.left,
+            "standing": one.standing.value,
+        }
+        for one in found
+    ]
+    rows = [(one.newest, f"{one.left:,} of {one.records:,}", _WORDS[one.standing]) for one in found]
+    shown = table(("run", "chats in it", "state"), rows) if rows else line("No model used them.")
+    return Answer(document={"models": items}, shown=(shown,))
 
 
 @command(GROUP, "export", writes=True)
