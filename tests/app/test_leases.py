@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.homes import place
 from tests.support.leased import LeasedHome, leased_home
-from tests.support.stores import act, talk
+from tests.support.stores import TRAINING, act, talk
 from volens.app.leases import record_end
 from volens.consent.model import Act
 from volens.core.errors import Denied, InvalidInput, Unavailable, VerificationFailed
@@ -22,6 +22,7 @@ from volens.gate.leasing import used_root
 from volens.holds.erasure import Erasure, new_erasure
 from volens.log.entries import parse_entry
 from volens.log.kinds import AccessOutcome, CaptureSource, EntryKind, ErasureScope
+from volens.storage.revocation import UNHEARD
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +219,24 @@ class TestFailingClosed:
             lease.usable()
         epoch.write_bytes(kept)
         with pytest.raises(Unavailable, match="replaced"):
+            lease.usable()
+
+    def test_a_change_that_nobody_could_be_told_of_is_not_acknowledged(
+        self, there: LeasedHome
+    ) -> None:
+        lease = there.lease()
+        epoch = there.where.folder / "journal" / "epoch"
+        epoch.unlink()
+        epoch.mkdir()  # nobody can count in it
+        with there.where.open(writing=False) as home:
+            with pytest.raises(Unavailable) as refused:
+                home.ledger.journal(act(100, there.people[2], Act.WITHDRAW))
+            assert refused.value.code == UNHEARD
+            with pytest.raises(Unavailable) as refused:
+                home.erasures.request(erasure(there, ErasureScope.ACCOUNT))
+            assert refused.value.code == UNHEARD
+            assert not home.gate.decide(there.people[2], TRAINING).permit  # it holds all the same
+        with pytest.raises(Unavailable):
             lease.usable()
 
     def test_without_the_home_nothing_is_handed_out_once_something_changed(

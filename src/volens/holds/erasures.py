@@ -45,6 +45,7 @@ from volens.log.kinds import EntryKind, ErasureScope
 from volens.log.recorder import Recorder
 from volens.storage.engine import in_runs
 from volens.storage.journal import Journal
+from volens.storage.revocation import UNHEARD
 
 _decoded = lru_cache(maxsize=1024)(decode_request)  # readers look at the journal at each question
 _Known = Mapping[ErasureId, Erasure]
@@ -99,9 +100,9 @@ class ErasureLedger:
         """
         try:
             self.journal(erasure)
-        except Unavailable:
+        except Unavailable as error:
             before = self._standing(erasure)  # a full journal refuses nothing that holds already
-            if before is None:
+            if before is None or error.code == UNHEARD:
                 raise
             return before
         return self._standing(erasure) or erasure

@@ -31,6 +31,8 @@ from volens.core.errors import Unavailable
 from volens.storage.files import sync_folder
 
 EPOCH_FILE: Final = "epoch"
+UNHEARD: Final = "revocation_epoch"
+"""The code of a change that holds, but of which running uses may not have heard."""
 _MAGIC: Final = b"VLEPOCH1"
 _WORD: Final = struct.Struct("<Q")
 _SIZE: Final = 32
@@ -190,4 +192,4 @@ def _stale(path: str, what: str) -> Unavailable:
 
 def _unavailable(path: Path, what: str) -> Unavailable:
     message = f"{path} can't be written ({what}): running trainings may not hear of a change"
-    return Unavailable("revocation_epoch", message, hint="stop them, and see to the home's folder")
+    return Unavailable(UNHEARD, message, hint="stop them, and see to the home's folder")
