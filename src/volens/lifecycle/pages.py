@@ -1,0 +1,55 @@
+"""Free space of the database, written anew after rows went.
+
+SQLite zeroes what it deletes (`secure_delete`), but when it moves rows between pages to keep them
+balanced it can leave a copy of a row in the free space of the page that the row left, and that copy
+is not deleted with the row. Seldom, and only keys of an index such as ids: content is ciphertext
+whose key is gone. Writing the database anew (https://sqlite.org/lang_vacuum.html) leaves no free
+space at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Engine
+
+from volens.lifecycle.targets import Item
+from volens.storage.engine import driver_of
+
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""Larger databases are not written anew at each run: it takes as long as copying them."""
+
+
+class FreeSpaceTarget:
+    """Writes the database anew, after all other targets (`ErasureTarget`)."""
+
+    def __init__(self, engine: Engine, *, most_bytes: int = MOST_BYTES) -> None:
+        """Use the database of `engine`."""
+        self._engine = engine
+        self._most_bytes = most_bytes
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """Clear no store of its own."""
+        return {}
+
+    def erase(self, items: Sequence[Item]) -> None:
+        """Leave no free space behind what went.
+
+        Raises:
+            Unavailable: ``database_trouble`` if the disk has no room for a copy.
+        """
+        if not items:
+            return
+        with self._engine.connect() as db:
+            driver = driver_of(db)
+            (pages,) = driver.execute("PRAGMA page_count").fetchone()
+            (size,) = driver.execute("PRAGMA page_size").fetchone()
+            if pages * size <= self._most_bytes:
+                driver.execute("VACUUM")
+
+    def probe(self, items: Sequence[Item]) -> list[str]:
+        """Find nothing: free space has no names."""
+        del items
+        return []

@@ -1,0 +1,65 @@
+"""Free space: what SQLite leaves behind when it moves rows between pages is written over."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table
+
+from volens.core.ids import ErasureId, IdKind, format_id
+from volens.lifecycle.pages import FreeSpaceTarget
+from volens.lifecycle.targets import Item
+from volens.log.kinds import ErasureScope
+from volens.storage.engine import create_tables, driver_of, open_database
+
+METADATA = MetaData()
+THING = Table(
+    "thing",
+    METADATA,
+    Column("no", Integer, primary_key=True),
+    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("words", LargeBinary, nullable=False),
+)
+ITEM = Item(
+    erasure=ErasureId(format_id(IdKind.ERASURE, b"e" * 16)),
+    scope=ErasureScope.HISTORY,
+    subject=b"s" * 16,
+    subject_number=1,
+    conversations=(),
+    numbers=(),
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_byte_of_a_deleted_row_is_left(tmp_path: Path, seed: int) -> None:
+    ids = [hashlib.sha256(b"%d %d" % (seed, one)).digest()[:16] for one in range(1_500)]
+    engine = open_database(tmp_path / "some.db")
+    create_tables(engine, METADATA)
+    with engine.begin() as db:
+        driver_of(db).executemany(
+            "INSERT INTO thing(id, words) VALUES (?, ?)", [(one, bytes(80)) for one in ids]
+        )
+    for first in range(0, 1_440, 30):
+        gone = [(one,) for one in ids[first : first + 30]]
+        with engine.begin() as db:
+            driver_of(db).executemany("DELETE FROM thing WHERE id = ?", gone)
+    FreeSpaceTarget(engine).erase([ITEM])
+    engine.dispose()
+    data = (tmp_path / "some.db").read_bytes()
+    assert not [one for one in ids[:1_440] if one in data]
+    assert all(one in data for one in ids[1_440:])
+
+
+def test_a_large_database_is_not_copied_at_each_run(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "some.db")
+    create_tables(engine, METADATA)
+    with engine.begin() as db:
+        driver_of(db).execute("INSERT INTO thing(id, words) VALUES (x'01', zeroblob(100000))")
+    with engine.begin() as db:
+        driver_of(db).execute("DELETE FROM thing")
+    before = (tmp_path / "some.db").stat().st_size
+    FreeSpaceTarget(engine, most_bytes=1_000).erase([ITEM])
+    assert (tmp_path / "some.db").stat().st_size == before
+    FreeSpaceTarget(engine).erase([ITEM])
+    assert (tmp_path / "some.db").stat().st_size < before
+    engine.dispose()
