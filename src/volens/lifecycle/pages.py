@@ -9,11 +9,13 @@ space at all.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Engine
 
+from volens.core.errors import Unavailable
 from volens.lifecycle.targets import Item
 from volens.storage.engine import driver_of
 
@@ -47,9 +49,18 @@ class FreeSpaceTarget:
             (pages,) = driver.execute("PRAGMA page_count").fetchone()
             (size,) = driver.execute("PRAGMA page_size").fetchone()
             if pages * size <= self._most_bytes:
-                driver.execute("VACUUM")
+                _write_anew(driver)
 
     def probe(self, items: Sequence[Item]) -> list[str]:
         """Find nothing: free space has no names."""
         del items
         return []
+
+
+def _write_anew(driver: sqlite3.Connection) -> None:
+    try:
+        driver.execute("VACUUM")
+    except sqlite3.Error as error:
+        hint = "see that the disk has room for a copy of the database; the next run goes on"
+        message = f"the database can't be written anew: {error}"
+        raise Unavailable("database_trouble", message, hint=hint) from error
