@@ -203,6 +203,29 @@ def test_the_log_says_started_then_removed_then_irrecoverable_and_each_can_be_pr
         ]
 
 
+def test_nothing_is_irrecoverable_before_free_space_is_cleared(world: World) -> None:
+    asked = world.request(ACCOUNT, world.person("ada"), cool_off=timedelta(0))
+    world.eraser.run(world.now)
+    world.where.clock.step(MS)
+    assert world.eraser._clear_space is not None
+    seen = []
+
+    def refuse() -> None:
+        seen.append(state(world, asked))
+        raise Unavailable("database_trouble", "no room", hint="make some")
+
+    world.eraser._clear_space = refuse
+    with pytest.raises(Unavailable):
+        world.eraser.settle(world.now, world.now)
+    assert seen == [state(world, asked)] == [ErasureState.KEYS_REMOVED]
+    world.eraser._clear_space = lambda: seen.append(state(world, asked))
+    assert world.eraser.settle(world.now, world.now) == 1
+    assert seen == [ErasureState.KEYS_REMOVED] * 2
+    assert state(world, asked) is ErasureState.IRRECOVERABLE
+    assert world.eraser.settle(world.now, world.now) == 0
+    assert len(seen) == 2
+
+
 def test_irrecoverable_only_if_the_keys_went_before_the_epoch_ended(world: World) -> None:
     asked = world.request(ACCOUNT, world.person("ada"), cool_off=timedelta(0))
     world.eraser.run(world.now)
@@ -380,7 +403,7 @@ def test_a_target_that_only_says_so_gets_no_state(world: World) -> None:
 
 def test_without_a_target_for_each_store_nothing_starts(world: World) -> None:
     whole = world.eraser
-    for missing in [one for one in whole._targets if one.stores]:
+    for missing in whole._targets:
         with pytest.raises(Unavailable) as refusal:
             Eraser(
                 whole._ledger,

@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table
 
-from volens.core.ids import ErasureId, IdKind, format_id
-from volens.lifecycle.pages import FreeSpaceTarget
-from volens.lifecycle.targets import Item
-from volens.log.kinds import ErasureScope
+from volens.lifecycle.pages import FreeSpace
 from volens.storage.engine import create_tables, driver_of, open_database
 
 METADATA = MetaData()
@@ -19,14 +16,6 @@ THING = Table(
     Column("no", Integer, primary_key=True),
     Column("id", LargeBinary, nullable=False, unique=True),
     Column("words", LargeBinary, nullable=False),
-)
-ITEM = Item(
-    erasure=ErasureId(format_id(IdKind.ERASURE, b"e" * 16)),
-    scope=ErasureScope.HISTORY,
-    subject=b"s" * 16,
-    subject_number=1,
-    conversations=(),
-    numbers=(),
 )
 
 
@@ -43,14 +32,14 @@ def test_no_byte_of_a_deleted_row_is_left(tmp_path: Path, seed: int) -> None:
         gone = [(one,) for one in ids[first : first + 30]]
         with engine.begin() as db:
             driver_of(db).executemany("DELETE FROM thing WHERE id = ?", gone)
-    FreeSpaceTarget(engine).erase([ITEM])
+    FreeSpace(engine).clear()
     engine.dispose()
     data = (tmp_path / "some.db").read_bytes()
     assert not [one for one in ids[:1_440] if one in data]
     assert all(one in data for one in ids[1_440:])
 
 
-def test_a_large_database_is_not_copied_at_each_run(tmp_path: Path) -> None:
+def test_a_large_database_is_not_copied(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "some.db")
     create_tables(engine, METADATA)
     with engine.begin() as db:
@@ -58,8 +47,8 @@ def test_a_large_database_is_not_copied_at_each_run(tmp_path: Path) -> None:
     with engine.begin() as db:
         driver_of(db).execute("DELETE FROM thing")
     before = (tmp_path / "some.db").stat().st_size
-    FreeSpaceTarget(engine, most_bytes=1_000).erase([ITEM])
+    FreeSpace(engine, most_bytes=1_000).clear()
     assert (tmp_path / "some.db").stat().st_size == before
-    FreeSpaceTarget(engine).erase([ITEM])
+    FreeSpace(engine).clear()
     assert (tmp_path / "some.db").stat().st_size < before
     engine.dispose()

@@ -14,7 +14,7 @@ from volens.holds.progress import ErasureProgress
 from volens.holds.target import HoldTarget, ReportTarget
 from volens.lifecycle.carving import VaultCarver
 from volens.lifecycle.erasing import Eraser, HoldReader
-from volens.lifecycle.pages import FreeSpaceTarget
+from volens.lifecycle.pages import FreeSpace
 from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
 from volens.rights.erasing import RequestTarget
@@ -52,11 +52,11 @@ def eraser_of(
             dataset_target(home),
             RequestTarget(request_store(home)),
             AccessTarget(home.main, accounts_of(home)),
-            FreeSpaceTarget(home.main),
         ],
         clock=home.clock,
         holds=home.holds if holds is None else holds,
         carver=carver or VaultCarver(home.subjects, home.removal),
+        clear_space=FreeSpace(home.main).clear,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -58,7 +58,7 @@ class RunResult:
 class Eraser:
     """Removes what is due from every store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a port of its own
         self,
         ledger: ErasureLedger,
         progress: ErasureProgress,
@@ -69,10 +69,13 @@ class Eraser:
         clock: Clock,
         holds: HoldReader | None = None,
         carver: Carver | None = None,
+        clear_space: Callable[[], None] | None = None,
     ) -> None:
         """Use `targets` in this order.
 
-        Without a `carver`, a hold on some turns of a conversation keeps all of it.
+        Without a `carver`, a hold on some turns of a conversation keeps all of it. `clear_space`
+        leaves nothing in the databases' free space; it is called before anything is called
+        irrecoverable.
 
         Raises:
             Unavailable: ``erasure_target_missing`` if a store on the erasure map has none.
@@ -92,6 +95,7 @@ class Eraser:
         self._clock = clock
         self._holds = holds or NoHolds()
         self._carver = carver
+        self._clear_space = clear_space
         self._group = GROUP
 
     def run(self, at: datetime, *, most: int | None = None) -> RunResult:
@@ -135,16 +139,25 @@ class Eraser:
     def settle(self, at: datetime, irrecoverable_before: datetime) -> int:
         """Mark as irrecoverable what no copy of the home opens any more; return how many.
 
+        Before that, what the databases' free space may hold of it goes: once for all that became
+        irrecoverable together, since it costs as much as copying the database.
+
         Args:
             at: now.
             irrecoverable_before: every epoch that was live before this moment is destroyed, in
                 every scope. Keys that were removed at the moment itself may lie in a later epoch.
+
+        Raises:
+            Unavailable: ``database_trouble`` if the disk has no room to clear free space; nothing
+                is marked, and the next run tries again.
         """
         gone = [
             item.id
             for item in self._ledger.waiting_for_epoch()
             if item.keys_removed is not None and item.keys_removed < irrecoverable_before
         ]
+        if gone and self._clear_space is not None:
+            self._clear_space()
         for start in range(0, len(gone), self._group):
             self._progress.mark_irrecoverable(gone[start : start + self._group], at)
         return len(gone)

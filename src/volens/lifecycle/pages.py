@@ -10,51 +10,37 @@ space at all.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Engine
 
 from volens.core.errors import Unavailable
-from volens.lifecycle.targets import Item
 from volens.storage.engine import driver_of
 
 MOST_BYTES: Final = 256 * 1024 * 1024
-"""Larger databases are not written anew at each run: it takes as long as copying them."""
+"""Larger databases are not written anew: it takes as long as copying them, and all else waits."""
 
 
-class FreeSpaceTarget:
-    """Writes the database anew, after all other targets (`ErasureTarget`)."""
+class FreeSpace:
+    """The free space of a database."""
 
     def __init__(self, engine: Engine, *, most_bytes: int = MOST_BYTES) -> None:
         """Use the database of `engine`."""
         self._engine = engine
         self._most_bytes = most_bytes
 
-    @property
-    def stores(self) -> Mapping[str, str]:
-        """Clear no store of its own."""
-        return {}
-
-    def erase(self, items: Sequence[Item]) -> None:
+    def clear(self) -> None:
         """Leave no free space behind what went.
 
         Raises:
             Unavailable: ``database_trouble`` if the disk has no room for a copy.
         """
-        if not items:
-            return
         with self._engine.connect() as db:
             driver = driver_of(db)
             (pages,) = driver.execute("PRAGMA page_count").fetchone()
             (size,) = driver.execute("PRAGMA page_size").fetchone()
             if pages * size <= self._most_bytes:
                 _write_anew(driver)
-
-    def probe(self, items: Sequence[Item]) -> list[str]:
-        """Find nothing: free space has no names."""
-        del items
-        return []
 
 
 def _write_anew(driver: sqlite3.Connection) -> None:
