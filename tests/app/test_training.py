@@ -13,7 +13,8 @@ from tests.support.leased import LeasedHome, leased_home
 from volens.app.auditing import evidence_of
 from volens.app.erasing import eraser_of
 from volens.app.lineage import models_with
-from volens.app.training import Shape, Trained, Training, Where, runs_of
+from volens.app.runs import runs_of
+from volens.app.training import Shape, Trained, Training, Where
 from volens.app.unlearning import unlearn
 from volens.audit.model import Outcome
 from volens.audit.run import run_audit
@@ -22,6 +23,7 @@ from volens.core.ids import IdKind, parse_id
 from volens.holds.erasure import new_erasure
 from volens.log.entries import parse_entry
 from volens.log.kinds import EntryKind, ErasureScope
+from volens.training.bundle import verify_bundle
 from volens.training.lineage import Standing
 from volens.training.model import Recipe
 from volens.training.planning import plan_digest
@@ -204,6 +206,35 @@ class TestUnlearning:
         assert EntryKind.ARTEFACTS_DESTROYED in found
         planned = [at for at, kind in enumerate(found) if kind is EntryKind.RUN_PLANNED]
         assert planned[1] < found.index(EntryKind.ARTEFACTS_DESTROYED)
+
+    def test_a_repair_that_was_stopped_is_done_and_proven_by_the_next(
+        self, there: LeasedHome
+    ) -> None:
+        def dying(stage: Stage) -> bytes:
+            del stage
+            raise KeyboardInterrupt
+
+        done = trained(there)
+        there.withdraw(100, there.people[2])
+        with pytest.raises(KeyboardInterrupt):
+            unlearn(desk(there), done.kept.run, [], dying)
+        with pytest.raises(InvalidInput) as refusal:
+            desk(there).resume(done.kept.run)
+        assert refusal.value.code == "repair_stopped"
+        with pytest.raises(Denied) as denied:
+            desk(there).adapters(done.kept.run)
+        assert "unlearn" in denied.value.hint
+        there.withdraw(200, there.people[5])
+        found = unlearn(desk(there), done.kept.run, [], train)
+        assert found.before.run == done.kept.run
+        assert len(found.forgotten) == 4
+        with there.where.open(writing=False) as home:
+            checked = verify_bundle(found.bundle, home.signer.verifier)
+            kept = runs_of(home).latest(done.kept.run)
+        assert checked.forgotten == 4
+        kind, fields = kinds(there)[kept.proven or 0]
+        assert kind is EntryKind.UNLEARNING_DONE
+        assert fields["after"] == kept.planned
 
     def test_nothing_to_forget_is_said(self, there: LeasedHome) -> None:
         done = trained(there)

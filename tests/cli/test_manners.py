@@ -87,6 +87,7 @@ GROUPS = {
     "log": ("show", "checkpoint", "prove", "witness"),
     "keys": ("status", "rotate", "destroy-expired"),
     "records": ("processing", "impact", "inventory", "transparency"),
+    "impact": ("list", "show", "look", "certificate"),
     "model": ("list", "show", "uses", "export"),
     "webhook": ("list", "add", "remove", "rotate", "enable", "test"),
 }
@@ -149,6 +150,7 @@ def test_what_changes_something_can_be_tried_first(
         "run", "confirm-clock",
         "remove", "enable", "issue", "revoke", "password", "role", "end",
         "approve", "refuse", "answer", "raise",
+        "look", "certificate",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)
 

@@ -50,6 +50,27 @@ def test_from_a_dataset_to_a_proof_that_a_model_forgot(willing: Shell) -> None:
     assert "23 held, 0 broken" in willing.ok("audit").out
 
 
+def test_a_case_opens_by_itself_and_ends_in_a_certificate(willing: Shell) -> None:
+    run = willing.json("train", "set", "--base", "tiny:1", *SHAPE)["run"]
+    assert "No impact case" in willing.ok("impact", "list").out
+    willing.ok("model", "export", run, "--out", "first")
+    assert "impact list" in willing.ok("consent", "withdraw", "ann", "batch_training").err
+    (case,) = willing.json("impact", "list", "--open")["cases"]
+    assert [one["state"] for one in case["touched"]] == ["blocked", "not_possible"]
+    refused = willing.run("impact", "certificate", case["case"], "--out", "papers")
+    assert "volens unlearn" in refused.err
+    willing.ok("unlearn", run)
+    (case,) = willing.json("impact", "list", "--subject", "ann")["cases"]
+    assert [one["state"] for one in case["touched"]] == ["retrained", "not_possible"]
+    assert "can't be taken back" in willing.ok("impact", "show", case["case"]).out
+    willing.ok("impact", "certificate", case["case"], "--out", "papers")
+    papers = [str(path) for path in sorted(Path("papers").iterdir())]
+    told = " ".join(willing.ok("verify", *papers).out.split())
+    assert "none of the records is in the model now" in told
+    alone = next(one for one in papers if "imp_" in one)
+    assert "not given" in willing.ok("verify", alone).out
+
+
 def test_what_can_not_be_trained_is_said(willing: Shell) -> None:
     for words, told in (
         (("train",), "dataset or a run"),

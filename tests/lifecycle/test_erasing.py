@@ -196,6 +196,7 @@ def test_the_log_says_started_then_removed_then_irrecoverable_and_each_can_be_pr
             "content",
             "rows",
             "choices",
+            "impact",
             "runs",
             "datasets",
             "requests",

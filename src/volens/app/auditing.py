@@ -5,7 +5,7 @@ from __future__ import annotations
 from volens.app.home import Home
 from volens.app.policies import history
 from volens.app.rights import request_store
-from volens.app.training import runs_of
+from volens.app.runs import runs_of
 from volens.app.witnesses import remembered
 from volens.audit.evidence import Cosigned, Evidence, PolicyPeriod
 from volens.audit.trail import Trail, read_trail

@@ -55,6 +55,7 @@ from volens.storage.files import (
 from volens.storage.journal import Journal
 from volens.storage.stamps import Applied
 from volens.storage.system import SystemClock, SystemEntropy
+from volens.training import impact_store
 from volens.vault import tables as vault_tables
 
 UNFINISHED = f"{IDENTITY}.new"
@@ -76,6 +77,7 @@ ROOMS_WITH_TABLES = (
     trusted_time,
     audit_register,
     access_tables,
+    impact_store,
 )
 """What has tables in the main database."""
 

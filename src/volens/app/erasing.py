@@ -5,9 +5,10 @@ from __future__ import annotations
 from volens.access.erasing import AccessTarget
 from volens.app.access import accounts_of
 from volens.app.home import Home
+from volens.app.impact import impact_register, look
 from volens.app.rights import request_store
+from volens.app.runs import runs_of
 from volens.app.safety import safety_of
-from volens.app.training import runs_of
 from volens.datasets.erasing import DatasetTarget
 from volens.holds.carving import Carver
 from volens.holds.progress import ErasureProgress
@@ -19,6 +20,7 @@ from volens.lifecycle.planning import Planner
 from volens.lifecycle.targets import ChoicesTarget, ErasingVault, VaultTarget
 from volens.rights.erasing import RequestTarget
 from volens.training.erasing import RunTarget
+from volens.training.impact_erasing import ImpactTarget
 
 
 def eraser_of(
@@ -48,6 +50,7 @@ def eraser_of(
             safety_of(home).target(),
             VaultTarget(home.main, home.keys_database, home.subjects, vault or home.removal),
             ChoicesTarget(home.main, home.ledger),
+            ImpactTarget(impact_register(home), lambda: look(home)),  # while runs stand as they did
             run_target(home),  # before the datasets: they tell whose a record is
             dataset_target(home),
             RequestTarget(request_store(home)),

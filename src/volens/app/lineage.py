@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from volens.app.home import Home
-from volens.app.training import runs_of
+from volens.app.runs import runs_of
 from volens.datasets.revising import old_version
 from volens.gate.facts import Use
 from volens.gate.standing import live_records, permitted_among

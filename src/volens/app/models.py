@@ -9,6 +9,7 @@ from pathlib import Path
 
 from volens import __version__
 from volens.app.home import Home
+from volens.app.runs import runs_of
 from volens.core.canonical import Json
 from volens.core.time import format_moment
 from volens.datasets.durable import claim_staging, discard, publish
@@ -26,6 +27,8 @@ def export_model(
 ) -> list[tuple[str, str]]:
     """Write a model to the folder `out`, all at once; return name and SHA-256 of each file.
 
+    That a copy leaves is in the log, and kept with the run, before it does.
+
     Raises:
         InvalidInput: ``nothing_to_merge``, ``out_exists``, ``out_parent``.
         Unavailable: if torch is not installed; ``staging_in_use``.
@@ -42,6 +45,8 @@ def export_model(
     }
     staged, lock = claim_staging(out)
     try:
+        adapter = sha256(merged).digest()
+        runs_of(home).give(kept, model_digest(kept.stages), adapter, home.clock.now())
         for name, data in files.items():
             (staged / name).write_bytes(data)
         publish(staged, out)

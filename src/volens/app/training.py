@@ -10,7 +10,9 @@ from typing import Final
 
 from volens.app.home import Home, open_home
 from volens.app.identity import LOOKUP_FILE, load_secret
+from volens.app.impact import look
 from volens.app.leases import Leased, open_lease, record_end
+from volens.app.runs import runs_of
 from volens.core.errors import Denied, InvalidInput
 from volens.core.ids import IdKind, RunId, format_id, parse_id
 from volens.core.ports import Clock, Entropy
@@ -21,7 +23,7 @@ from volens.training.model import DEFAULT_SHARDS, DEFAULT_SLICES, Plan, Recipe
 from volens.training.placing import SECRET_BYTES, shard_of, slice_of
 from volens.training.planning import Placement, Source, make_plan
 from volens.training.runner import RunResult, StageDone, Train, run_plan
-from volens.training.runs import KeptRun, Origin, RunStore, SealedCheckpoints, names_in
+from volens.training.runs import KeptRun, Origin, SealedCheckpoints, names_in
 
 WAIT_SECONDS: Final = 60.0
 """How long to wait for another owner of the home."""
@@ -121,14 +123,29 @@ class Training:
 
         Raises:
             NotFound: ``run_unknown``.
+            InvalidInput: ``repair_stopped`` if it repairs a run: that has to be proven.
             Denied: as `open_lease`.
         """
         with self.where.open() as home:
-            kept = runs_of(home).latest(run)
-            plan = runs_of(home).plan_of(kept)
-            home.artefacts.begin(parse_id(IdKind.RUN, kept.family))
-            leased = self._lease(home, kept, kept.run)
-        return Running(kept=kept, plan=plan, leased=leased)
+            runs = runs_of(home)
+            kept = runs.latest(run)
+            if not kept.done and runs.trained(run).done:
+                message = f"{kept.run} is a repair that was stopped"
+                raise InvalidInput("repair_stopped", message, hint=f"volens unlearn {kept.run}")
+            return self._take_up(home, kept)
+
+    def repair(self, run: str) -> Running:
+        """Take up the last run of a family that was trained to its end, to repair it.
+
+        A repair that was stopped is passed over: what it would have taken out is still in the run
+        that is to be repaired.
+
+        Raises:
+            NotFound: ``run_unknown``.
+            Denied: as `open_lease`.
+        """
+        with self.where.open() as home:
+            return self._take_up(home, runs_of(home).trained(run))
 
     def train(
         self,
@@ -160,6 +177,7 @@ class Training:
         with self.where.open() as home:
             done = runs_of(home).finish(kept.now, result.stages)
             record_end(home, running.leased.lease.end())
+            look(home)
         return Trained(kept=done, result=result)
 
     def adapters(self, run: str) -> tuple[KeptRun, Plan, list[bytes]]:
@@ -170,7 +188,9 @@ class Training:
             Denied: ``model_withdrawn`` if somebody in it took back since, or was erased;
                 ``run_not_done``.
         """
-        running = self.resume(run)
+        with self.where.open() as home:
+            running = self._take_up(home, runs_of(home).latest(run))
+            repairs = runs_of(home).trained(run).done
         kept, plan = running.kept, running.plan
         gone = LeaseSource(running.leased.lease).taken_back().intersection(plan.leaves)
         self.end(running, AccessOutcome.COMPLETED)
@@ -179,7 +199,8 @@ class Training:
             hint = f"volens unlearn {kept.run} repairs it"
             raise Denied("model_withdrawn", message, hint=hint)
         if not kept.done:
-            hint = f"volens train --resume {kept.run}"
+            act = "unlearn" if repairs else "train --resume"
+            hint = f"volens {act} {kept.run}"
             raise Denied("run_not_done", f"{kept.run} is not trained to its end", hint=hint)
         store = KeptNow(kept, self.where).checkpoints()
         last = {one.shard: one for one in kept.stages}
@@ -189,6 +210,12 @@ class Training:
             hint = f"volens unlearn {kept.run} trains it again"
             raise Denied("model_withdrawn", f"checkpoints of {kept.run} were destroyed", hint=hint)
         return kept, plan, whole
+
+    def _take_up(self, home: Home, kept: KeptRun) -> Running:
+        plan = runs_of(home).plan_of(kept)
+        home.artefacts.begin(parse_id(IdKind.RUN, kept.family))
+        leased = self._lease(home, kept, kept.run)
+        return Running(kept=kept, plan=plan, leased=leased)
 
     def _lease(self, home: Home, origin: Origin, run: RunId) -> Leased:
         return open_lease(
@@ -259,11 +286,6 @@ class HomeCheckpoints:
         kept = self._kept.now
         folder = runs_of(home).folder(kept.family)
         return SealedCheckpoints(folder, kept, home.artefacts, home.recorder)
-
-
-def runs_of(home: Home) -> RunStore:
-    """Return the runs that a home keeps."""
-    return RunStore(home.folder, home.recorder)
 
 
 def draw_run(home: Home) -> RunId:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from volens.app.home import Home
+from volens.app.impact import look
 from volens.app.leases import record_end
-from volens.app.training import KeptNow, Running, Training, runs_of
+from volens.app.runs import runs_of
+from volens.app.training import KeptNow, Running, Training
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.log.kinds import AccessOutcome, EntryKind
 from volens.storage.files import write_durable
@@ -50,7 +52,7 @@ def unlearn(desk: Training, run: str, subjects: Sequence[str], train: Train) -> 
         NotFound: ``run_unknown``, or a person who is not here.
         VerificationFailed: ``replay_differs``: the repair is not what it has to be.
     """
-    running = desk.resume(run)
+    running = desk.repair(run)
     before, plan = running.kept, running.plan
     kept = KeptNow(before, desk.where)
     try:
@@ -79,7 +81,10 @@ def unlearn(desk: Training, run: str, subjects: Sequence[str], train: Train) -> 
             kept.now = runs.plan(outcome.after, before, home.clock.now())
         after = runs.finish(kept.now, outcome.repaired.stages)
         record_end(home, running.leased.lease.end())
-        bundle = _proven(home, plan, before, outcome.after, after, replayed) if before.done else b""
+        bundle = b""
+        if before.done:
+            after, bundle = _proven(home, plan, before, outcome.after, after, replayed)
+        look(home)
     return Unlearned(
         before=before,
         after=after,
@@ -100,8 +105,11 @@ def _to_forget(desk: Training, running: Running, subjects: Sequence[str]) -> fro
     lease, plan = running.leased.lease, running.plan
     with desk.where.open(writing=False) as home:
         named = {home.subjects.find(one).holder.raw for one in subjects}
+        runs = runs_of(home)
+        newest = runs.plan_of(runs.latest(running.kept.run))
     leaves = {lease.leaf(row) for row in range(len(lease)) if named and lease.owner(row) in named}
-    gone = leaves | LeaseSource(lease).taken_back()
+    stopped = frozenset(plan.leaves).difference(newest.leaves)  # by a repair that never ended
+    gone = leaves | LeaseSource(lease).taken_back() | stopped
     found = gone.intersection(plan.leaves)
     if not found:
         message = f"{running.kept.run} has nothing to forget"
@@ -112,8 +120,8 @@ def _to_forget(desk: Training, running: Running, subjects: Sequence[str]) -> fro
 
 def _proven(
     home: Home, plan: Plan, before: KeptRun, repaired: Plan, after: KeptRun, replayed: int
-) -> bytes:
-    """Keep the bundle that proves a repair, and log its digest.
+) -> tuple[KeptRun, bytes]:
+    """Keep the bundle that proves a repair, log its digest, and say where in the log.
 
     Raises:
         VerificationFailed: ``not_destroyed`` if something is stored that is not of the repair.
@@ -142,7 +150,7 @@ def _proven(
     )
     verify_bundle(bundle, home.signer.verifier)
     write_durable(folder / bundle_file(after), bundle)
-    home.recorder.record(
+    index = home.recorder.record(
         EntryKind.UNLEARNING_DONE,
         {
             "before": before.planned,
@@ -152,4 +160,4 @@ def _proven(
             "replayed": True,
         },
     )
-    return bundle
+    return runs_of(home).prove(after, index), bundle

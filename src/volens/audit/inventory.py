@@ -18,10 +18,11 @@ from volens.audit.inventory_files import FILES
 from volens.audit.inventory_model import FileClass, Held, TableClass
 from volens.audit.inventory_rows import HOLDINGS
 from volens.audit.inventory_safety import SAFETY
+from volens.audit.inventory_training import TRAINING
 from volens.audit.inventory_webhooks import WEBHOOKS
 from volens.audit.survey import columns
 
-TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES, *ACCESS, *SAFETY, *WEBHOOKS)
+TABLES: tuple[TableClass, ...] = (*HOLDINGS, *DUTIES, *ACCESS, *SAFETY, *TRAINING, *WEBHOOKS)
 """Every table that a home may have."""
 
 
@@ -104,6 +105,10 @@ _COUNTING = {
     "erasure_raw": (
         "SELECT count(*) FROM {table} WHERE erasure_no IN "
         "(SELECT no FROM erasure WHERE subject = ?)"
+    ),
+    "impact_no": (
+        "SELECT count(*) FROM {table} WHERE impact_no IN "
+        "(SELECT no FROM impact WHERE subject_no = ?)"
     ),
     "receipt_raw": (
         "SELECT count(*) FROM {table} WHERE erasure IN (SELECT id FROM erasure WHERE subject = ?)"

@@ -9,14 +9,14 @@ import typer
 from rich.console import RenderableType
 
 from volens.app.auditing import evidence_of
-from volens.app.home import Home
+from volens.app.home import Home, open_home
 from volens.audit.model import Outcome
 from volens.audit.report import sign_report, verify_report
 from volens.audit.report_page import report_page
 from volens.audit.run import run_audit
 from volens.cli.commands import Session, command, new_group
 from volens.cli.failures import UNVERIFIED
-from volens.cli.homes import read_home, write_home
+from volens.cli.homes import read_home
 from volens.cli.output import BAD, DIM, GOOD, WARN, Answer, indented, line
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput, NotFound, VerificationFailed
@@ -66,7 +66,12 @@ def audit(
 def _home(session: Session) -> Home:
     """Open the home to audit it; a log that does not verify takes no entry, and is still read."""
     try:
-        return write_home(session)
+        return open_home(
+            session.folder,
+            writing=not session.dry_run,
+            wait_seconds=5.0,
+            environment=session.environment,
+        )
     except VerificationFailed:
         return read_home(session)
 

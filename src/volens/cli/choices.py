@@ -8,8 +8,9 @@ from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from volens.app.home import Home, open_home
+from volens.app.home import Home
 from volens.cli.commands import Session
+from volens.cli.homes import write_home
 from volens.consent.model import (
     GENERAL,
     Act,
@@ -152,12 +153,7 @@ def apply_journal(session: Session) -> str:
     What is journaled holds either way: this only puts it in the log sooner.
     """
     try:
-        with open_home(
-            session.folder,
-            writing=True,
-            wait_seconds=BUSY_WAIT_SECONDS,
-            environment=session.environment,
-        ):
+        with write_home(session, wait_seconds=BUSY_WAIT_SECONDS):
             return ""  # opening takes the journal in
     except VolensError as error:
         return error.message

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from volens.app.home import Home, open_home
 from volens.cli.commands import Session
-from volens.core.errors import InvalidInput
+from volens.core.errors import InvalidInput, VolensError
 from volens.core.ids import IdKind
 from volens.vault.store import Held
 from volens.vault.subjects import Subject
@@ -17,14 +19,36 @@ def read_home(session: Session) -> Home:
     return open_home(session.folder, writing=False, environment=session.environment)
 
 
-def write_home(session: Session, *, wait_seconds: float = 5.0) -> Home:
-    """Open the home as its owner, or only for reading on a dry run."""
-    return open_home(
+@contextmanager
+def write_home(session: Session, *, wait_seconds: float = 5.0) -> Iterator[Home]:
+    """Open the home as its owner, or only for reading on a dry run.
+
+    If what was done touched a model, an impact case is opened at the end.
+    """
+    with open_home(
         session.folder,
         writing=not session.dry_run,
         wait_seconds=wait_seconds,
         environment=session.environment,
-    )
+    ) as home:
+        yield home
+        if not session.dry_run and (home.folder / "runs").is_dir():
+            _look(session, home)
+
+
+def _look(session: Session, home: Home) -> None:
+    from volens.app.impact import look  # noqa: PLC0415 - few homes ever trained
+
+    try:
+        looked = look(home)
+    except VolensError as error:  # what was asked for is done
+        session.output.note(f"models were not looked at ({error.message}); the next command will")
+        return
+    if looked.opened:
+        session.output.note(
+            f"{looked.opened:,} impact cases opened: a model used what may not be used any more; "
+            "volens impact list"
+        )
 
 
 def find_target(home: Home, name: str) -> tuple[Subject, Held | None]:

@@ -68,6 +68,9 @@ COMMANDS = {
     "prove": _Entry(module="prove", text="Prove that a chat is, or is not, in a dataset."),
     "train": _Entry(module="train", text="Train an adapter on a sealed dataset of the willing."),
     "unlearn": _Entry(module="unlearn", text="Make a model forget exactly, and prove it."),
+    "impact": _Entry(
+        module="impact", text="Models that used what may not be used any more.", group=True
+    ),
     "model": _Entry(module="model", text="What was trained, and may be put to use.", group=True),
     "export": _Entry(module="export", text="Give a person a copy of all their data, in one file."),
     "report": _Entry(module="report", text="Report a reply or a chat, for its person."),

@@ -9,9 +9,10 @@ import typer
 
 from volens.app.lineage import models_with
 from volens.app.models import export_model
-from volens.app.training import Training, runs_of
+from volens.app.runs import runs_of
+from volens.app.training import WAIT_SECONDS, Training
 from volens.cli.commands import Session, command, new_group
-from volens.cli.homes import read_home
+from volens.cli.homes import read_home, write_home
 from volens.cli.output import DIM, GOOD, Answer, fields, line, table
 from volens.cli.train import where_of
 from volens.core.canonical import Json
@@ -138,7 +139,7 @@ def export(
     if session.dry_run or out is None:
         text = f"would write {kept.run}: everybody in it still says yes"
         return Answer(document={"dry_run": True, "run": kept.run}, shown=(line(text),))
-    with read_home(session) as home:
+    with write_home(session, wait_seconds=WAIT_SECONDS) as home:
         written = export_model(home, kept, plan, adapters, out)
     document: dict[str, Json] = {
         "run": kept.run,

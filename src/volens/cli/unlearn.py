@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from volens.app.training import Training, runs_of
+from volens.app.runs import runs_of
+from volens.app.training import Training
 from volens.app.unlearning import unlearn as forget_in
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home

@@ -17,6 +17,7 @@ from volens.audit.report import verify_report
 from volens.cli.commands import Session, command, new_group
 from volens.cli.failures import UNVERIFIED
 from volens.cli.output import BAD, DIM, GOOD, WARN, Answer, fields, indented, line
+from volens.cli.verify_models import forgotten, unlearning
 from volens.consent.receipts import VERSION as RECEIPT_VERSION
 from volens.consent.receipts import summary, verify_receipt
 from volens.core.canonical import Json, read_strict
@@ -36,7 +37,7 @@ from volens.log.publishing import CHECKPOINT, PENDING
 from volens.log.verify import verify_directory
 from volens.rights.export_check import verify_copy
 from volens.training.bundle import VERSION as UNLEARNING_VERSION
-from volens.training.bundle import verify_bundle
+from volens.training.certificate import VERSION as FORGOTTEN_VERSION
 
 GROUP = new_group("Check a dataset, proof, receipt, export or log, offline.")
 ENTRY_SUFFIX = ".entry"
@@ -54,6 +55,8 @@ class Keys:
     verifiers: tuple[Verifier, ...]
     witnesses: int = 0
     expected_capture: bytes | None = None
+    beside: tuple[Path, ...] = ()
+    """All that is to be checked: one may say more with another beside it."""
 
     @property
     def log(self) -> Verifier:
@@ -93,7 +96,12 @@ def verify(
     nothing to a stranger.
     """
     given, own = _keys(session, key or [])
-    keys = Keys(verifiers=given, witnesses=witnesses, expected_capture=_capture(capture))
+    keys = Keys(
+        verifiers=given,
+        witnesses=witnesses,
+        expected_capture=_capture(capture),
+        beside=tuple(paths),
+    )
     shown: list[RenderableType] = []
     items: list[Json] = []
     failed = 0
@@ -218,8 +226,11 @@ def _document_kind(path: Path, data: bytes) -> Callable[[Path, Keys], tuple[str,
     if version == ERASURE_VERSION:
         return _erasure
     if version == UNLEARNING_VERSION:
-        return _unlearning
-    hint = f"known: {PROOF_VERSION}, {RECEIPT_VERSION}, {ERASURE_VERSION}, {UNLEARNING_VERSION}"
+        return lambda path, keys: unlearning(path, keys.log)
+    if version == FORGOTTEN_VERSION:
+        return lambda path, keys: forgotten(path, keys.log, keys.beside)
+    known = (PROOF_VERSION, RECEIPT_VERSION, ERASURE_VERSION, UNLEARNING_VERSION, FORGOTTEN_VERSION)
+    hint = f"known: {', '.join(known)}"
     raise VerificationFailed("unknown_shape", f"{path} has a version nobody knows", hint=hint)
 
 
@@ -298,25 +309,6 @@ def _erasure(path: Path, keys: Keys) -> tuple[str, Facts]:
         ("contact", receipt.contact),
         ("kept by", receipt.controller),
         ("in the log", f"size {found.checkpoint.size:,}"),
-    ]
-
-
-def _unlearning(path: Path, keys: Keys) -> tuple[str, Facts]:
-    found = verify_bundle(path.read_bytes(), keys.log)
-    return "exact unlearning", [
-        ("forgotten", f"{found.forgotten:,} of {len(found.before.leaves):,} records"),
-        ("destroyed", f"{found.destroyed:,} checkpoints"),
-        ("model", found.model.hex()),
-        ("run before", f"{found.before.run}, planned {format_moment(found.planned_at)}"),
-        ("run after", f"{found.after.run}, planned {format_moment(found.repaired_at)}"),
-        (
-            "replayed",
-            f"{found.replayed.stages} stages on {format_moment(found.replayed.at)}: stated only",
-        ),
-        (
-            "not shown",
-            "what the base model knows, copies given out before, and what went round the gate",
-        ),
     ]
 
 

@@ -25,6 +25,7 @@ CaseId = NewType("CaseId", str)
 FlagId = NewType("FlagId", str)
 WebhookId = NewType("WebhookId", str)
 RunId = NewType("RunId", str)
+ImpactId = NewType("ImpactId", str)
 
 ID_BYTES = 16
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -51,6 +52,7 @@ class IdKind(StrEnum):
     FLAG = "flg"
     WEBHOOK = "whk"
     RUN = "run"
+    IMPACT = "imp"
 
 
 def format_id(kind: IdKind, raw: bytes) -> str:

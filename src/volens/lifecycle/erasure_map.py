@@ -14,6 +14,7 @@ from typing import Final
 from volens.lifecycle.map_doors import DOOR_ROWS
 from volens.lifecycle.map_rows import MapRow, Method, When, file_row
 from volens.lifecycle.map_tables import TABLE_ROWS
+from volens.lifecycle.map_training import TRAINING_ROWS
 from volens.log.kinds import ErasureScope
 
 _FILES: Final = (
@@ -140,7 +141,7 @@ _FILES: Final = (
     file_row("log.seed", "signs the log, outside the home"),
     file_row("lookup.key", "finds equal names and sources, outside the home"),
 )
-ERASURE_MAP: Final[tuple[MapRow, ...]] = (*TABLE_ROWS, *DOOR_ROWS, *_FILES)
+ERASURE_MAP: Final[tuple[MapRow, ...]] = (*TABLE_ROWS, *TRAINING_ROWS, *DOOR_ROWS, *_FILES)
 OF_THEIR_OWN: Final = frozenset({"erasures", "epochs", "register", "addresses"})
 """Stores that no target clears: the ledger of erasures, key epochs, the register of what was taken
 back and the addresses for receipts forget by themselves."""

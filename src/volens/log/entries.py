@@ -54,6 +54,8 @@ from volens.log.kinds import (
     GrantScope,
     HoldClass,
     HoldEnd,
+    ImpactCause,
+    ImpactState,
     KeepAnswer,
     KeyEvent,
     ReceiptKind,
@@ -233,6 +235,17 @@ FIELDS: Final[Mapping[EntryKind, Mapping[str, FieldType]]] = {
         "forgotten": COUNT,
         "bundle": PUBLIC_HASH,
         "replayed": FLAG,
+    },
+    EntryKind.MODEL_PUBLISHED: {
+        "planned": COUNT,
+        "model": PUBLIC_HASH,
+        "adapter": PUBLIC_HASH,
+    },
+    EntryKind.IMPACT_OPENED: {"commitment": COMMITMENT, "cause": word(ImpactCause)},
+    EntryKind.IMPACT_MOVED: {
+        "opened": COUNT,
+        "state": word(ImpactState),
+        "proven": optional(COUNT),
     },
     EntryKind.DATASET_DONE: {
         "intent": COUNT,

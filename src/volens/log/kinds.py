@@ -29,6 +29,9 @@ class EntryKind(StrEnum):
     STAGE_DONE = "stage.done"
     ARTEFACTS_DESTROYED = "artefacts.destroyed"
     UNLEARNING_DONE = "unlearning.done"
+    MODEL_PUBLISHED = "model.published"
+    IMPACT_OPENED = "impact.opened"
+    IMPACT_MOVED = "impact.moved"
     DATASET_DONE = "dataset.done"
     KEY_EPOCH = "key.epoch"
     JOURNAL_APPLIED = "journal.applied"
@@ -225,6 +228,31 @@ class AccountSort(StrEnum):
 
     PERSON = "person"
     STAFF = "staff"
+
+
+class ImpactCause(StrEnum):
+    """Why records that a model was trained on may not be used any more."""
+
+    WITHDRAWAL = "withdrawal"
+    OBJECTION = "objection"
+    ERASURE = "erasure"
+    CHANGE = "change"
+    """Anything else: a yes that ran out, a plan, an instruction, the policy."""
+
+
+class ImpactState(StrEnum):
+    """Where a model that was touched stands (R80)."""
+
+    BLOCKED = "blocked"
+    """It is given out no more."""
+    LEFT_OUT = "left_out"
+    """The records were taken out before it was trained to its end."""
+    RETRAINED = "retrained"
+    """It was trained again without them: exact, replayed and proven."""
+    NOT_POSSIBLE = "not_possible"
+    """A copy was given out before; nothing takes it back, and the person is told."""
+    ALLOWED_AGAIN = "allowed_again"
+    """The records may be used again, and were never taken out."""
 
 
 class StaffRole(StrEnum):

@@ -29,6 +29,7 @@ from typing import Final
 from volens.app.auditing import evidence_of
 from volens.app.erasing import eraser_of
 from volens.app.home import Home
+from volens.app.impact import look, trained_on
 from volens.app.mailing import Letter, deliver, note_delivered, waiting_letters, write_letter
 from volens.app.retention import clock_of, late_in, retention_of
 from volens.app.rights import rights_desk
@@ -63,6 +64,7 @@ RHYTHMS: Final[Mapping[str, Rhythm]] = {
     "requests": Rhythm(every=timedelta(hours=1), late_after=timedelta(hours=6)),
     "witness": Rhythm(every=timedelta(hours=1), late_after=timedelta(days=2)),
     "receipts": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
+    "impact": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
     "safety": Rhythm(every=timedelta(seconds=10), late_after=timedelta(minutes=5)),
     "webhooks": Rhythm(every=timedelta(seconds=1), late_after=timedelta(minutes=15)),
     "watch": Rhythm(every=timedelta(minutes=1), late_after=timedelta(hours=1)),
@@ -132,6 +134,7 @@ class Jobs:
         self._witnesses = tuple(witnesses)
         self._stamps: object = None
         self._unpublished: float | None = None
+        self._looked: tuple[bytes, ...] | None = None
         self.watched = Watched()
         self.log_failed = False
         """Whether the log refuses everything until the home is opened anew."""
@@ -147,6 +150,7 @@ class Jobs:
             "witness": self.cosign,
             "requests": self.settle_requests,
             "receipts": self.mail,
+            "impact": self.look_at_models,
             "safety": self.end_leases,
             "webhooks": self.tell_others,
             "watch": self.watch,
@@ -204,6 +208,7 @@ class Jobs:
         with suppress(VolensError):  # it alarms by itself; a leap pauses destruction without it
             await self.cosign()
         run = await self._thread.run_steps(_retain)
+        self._looked = None  # a yes may have run out
         await self.settle_requests()
         await self._thread.run_steps(_compact)
         await self.watch()
@@ -238,6 +243,14 @@ class Jobs:
     async def end_leases(self) -> Found:
         """End leases and cases whose time is over, and do what follows from that."""
         await self._thread.run(lambda home: safety_of(home).run(home.clock.now()))
+        return WELL
+
+    async def look_at_models(self) -> Found:
+        """Open impact cases for what may not be used any more, if anything changed."""
+        changed = await self._thread.run(trained_on)
+        if changed != self._looked:
+            await self._thread.run(look)
+            self._looked = changed
         return WELL
 
     async def tell_others(self) -> Found:

@@ -54,6 +54,17 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A copy of a model that left the home; nothing takes it back."""
+
+    at: datetime
+    adapter: bytes
+    """SHA-256 of the merged adapter."""
+    published: int
+    """The log index of ``model.published``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRun(Origin):
     """What the home keeps of a run besides its plan."""
 
@@ -66,6 +77,10 @@ class KeptRun(Origin):
     stages: tuple[StageDone, ...] = ()
     """What came of it; empty until it is done."""
     done: bool = False
+    proven: int | None = None
+    """The log index of the ``unlearning.done`` that says that it repairs another."""
+    given: tuple[Given, ...] = ()
+    """The copies that left, oldest first."""
 
 
 class RunStore:
@@ -134,6 +149,30 @@ class RunStore:
         self._write(done)
         return done
 
+    def prove(self, kept: KeptRun, index: int) -> KeptRun:
+        """Keep that a run is proven to repair another, by the entry at `index` of the log."""
+        proven = replace(kept, proven=index)
+        self._write(proven)
+        return proven
+
+    def give(self, kept: KeptRun, model: bytes, adapter: bytes, at: datetime) -> KeptRun:
+        """Log and keep that a copy leaves, before it does.
+
+        Args:
+            kept: the run.
+            model: the model's digest (`training.bundle.model_digest`).
+            adapter: SHA-256 of the merged adapter.
+            at: now.
+        """
+        index = self._recorder.record(
+            EntryKind.MODEL_PUBLISHED,
+            {"planned": kept.planned, "model": model, "adapter": adapter},
+        )
+        given = Given(at=at, adapter=adapter, published=index)
+        after = replace(kept, given=(*kept.given, given))
+        self._write(after)
+        return after
+
     def folder(self, family: RunId) -> Path:
         """Return the folder of a family."""
         return self._folder / family
@@ -176,6 +215,15 @@ class RunStore:
         """
         return self.of_family(self.find(run).family)[-1]
 
+    def trained(self, run: str) -> KeptRun:
+        """Return the last run of its family that was trained to its end, or else the last.
+
+        Raises:
+            NotFound: ``run_unknown``.
+        """
+        found = self.of_family(self.find(run).family)
+        return next((one for one in reversed(found) if one.done), found[-1])
+
     def plan_of(self, kept: KeptRun) -> Plan:
         """Return the plan of a run.
 
@@ -194,6 +242,10 @@ class RunStore:
             }
             for one in kept.stages
         ]
+        given: list[Json] = [
+            {"at": format_moment(one.at), "adapter": one.adapter.hex(), "published": one.published}
+            for one in kept.given
+        ]
         document: dict[str, Json] = {
             "version": VERSION,
             "run": kept.run,
@@ -204,6 +256,8 @@ class RunStore:
             "at": format_moment(kept.at),
             "done": kept.done,
             "stages": stages,
+            "proven": kept.proven,
+            "given": given,
         }
         write_durable(self.folder(kept.family) / f"{kept.run}{_RUN}", canonical_json(document))
 
@@ -276,10 +330,10 @@ def seed_digest(seed: bytes) -> bytes:
 
 def _parse_run(data: bytes, family: RunId) -> KeptRun:
     top = Members(read_canonical(data), "run", _CODE)
-    top.exactly("version run base data name planned at done stages")
+    top.exactly("version run base data name planned at done stages proven given")
     top.constant("version", VERSION)
-    stages, done = top.member("stages"), top.member("done")
-    if not isinstance(stages, list) or not isinstance(done, bool):
+    stages, given, done = top.member("stages"), top.member("given"), top.member("done")
+    if not isinstance(stages, list) or not isinstance(given, list) or not isinstance(done, bool):
         raise InvalidInput(_CODE, "a kept run has another form")
     return KeptRun(
         run=RunId(top.string("run")),
@@ -291,7 +345,20 @@ def _parse_run(data: bytes, family: RunId) -> KeptRun:
         at=parse_moment(top.string("at")),
         stages=tuple(_stages(stages)),
         done=done,
+        proven=None if top.member("proven") is None else top.number("proven"),
+        given=tuple(_given(given)),
     )
+
+
+def _given(values: list[Json]) -> Iterator[Given]:
+    for at, value in enumerate(values):
+        given = Members(value, f"run.given[{at}]", _CODE)
+        given.exactly("at adapter published")
+        yield Given(
+            at=parse_moment(given.string("at")),
+            adapter=given.digest("adapter"),
+            published=given.number("published"),
+        )
 
 
 def _stages(values: list[Json]) -> Iterator[StageDone]:
