@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.support.homes import add
 from volens.app.home import Home
+from volens.app.own_data import exporter_of
 from volens.capture.model import Captured
 from volens.capture.reader import read_paths
 from volens.core.purposes import Signal
@@ -73,7 +74,7 @@ def captured(home: Home, wanted: Sequence[Conversation], reference: str = ANN) -
 
 
 def export(home: Home, subject: Subject, out: Path) -> ExportResult:
-    return home.exporter().write(subject, out)
+    return exporter_of(home).write(subject, out)
 
 
 def part(path: Path, name: str) -> bytes:

@@ -27,6 +27,7 @@ from tests.rights.exporting import (
 from tests.support.homes import Place, add
 from tests.support.ports import SeededEntropy
 from tests.support.stores import act
+from volens.app.own_data import exporter_of
 from volens.consent.model import Act
 from volens.consent.receipts import verify_receipt
 from volens.core.errors import Denied, InvalidInput, NotFound, VerificationFailed
@@ -84,6 +85,8 @@ def test_the_file_is_for_its_owner_alone_and_lists_its_parts_in_a_fixed_order(
         "accesses.jsonl",
         "accesses.csv",
         "datasets.json",
+        "models.json",
+        "impact.json",
         "disclosures.json",
         "holds.json",
         "erasures.json",
@@ -105,7 +108,7 @@ def test_the_access_is_in_the_log_before_anything_is_opened_and_says_how_it_ende
         subject = captured(home, [plain(1), plain(2)])
         log = home.owned_log()
         seen: list[list[int]] = []
-        home.exporter().write(
+        exporter_of(home).write(
             subject,
             tmp_path / "a.zip",
             on_progress=lambda _done, _all: seen.append(entries(log, EntryKind.ACCESS_INTENT)),
@@ -131,7 +134,7 @@ def test_a_copy_that_breaks_off_leaves_no_file_and_says_so_in_the_log(
     with here.open() as home:
         subject = captured(home, [plain(1), plain(2), plain(3)])
         with pytest.raises(RuntimeError):
-            home.exporter().write(subject, folder / "a.zip", on_progress=break_off)
+            exporter_of(home).write(subject, folder / "a.zip", on_progress=break_off)
         assert list(folder.iterdir()) == []
         log = home.owned_log()
         (done,) = entries(log, EntryKind.ACCESS_DONE)
@@ -148,7 +151,7 @@ def test_while_it_is_written_a_copy_has_no_name_so_that_a_kill_leaves_nothing(
     folder.mkdir()
     seen: list[list[Path]] = []
     with here.open() as home:
-        home.exporter().write(
+        exporter_of(home).write(
             captured(home, [plain(1)]),
             folder / "a.zip",
             on_progress=lambda _done, _all: seen.append(list(folder.iterdir())),
@@ -206,10 +209,10 @@ def test_nothing_is_logged_for_a_copy_that_has_no_place(here: Place, tmp_path: P
 def test_the_policys_words_come_in_the_language_asked_for(here: Place, tmp_path: Path) -> None:
     with here.open() as home:
         subject = captured(home, [])
-        home.exporter().write(subject, tmp_path / "a.zip", language="de")
+        exporter_of(home).write(subject, tmp_path / "a.zip", language="de")
         size = home.owned_log().size
         with pytest.raises(InvalidInput, match="no words"):
-            home.exporter().write(subject, tmp_path / "b.zip", language='"><b>')
+            exporter_of(home).write(subject, tmp_path / "b.zip", language='"><b>')
         assert home.owned_log().size == size
     assert any(
         "nur mit deinem Ja" in text for text in document(tmp_path / "a.zip", "policy")["texts"]
@@ -325,7 +328,7 @@ class TestParts:
             subject = captured(home, [plain(1)])
             held = next(home.vault.of_subject(subject))
             home.reports().file(held, because=ReportReason.HATE, turn=1)
-            exporter = home.exporter()
+            exporter = exporter_of(home)
             exporter._sources = Sources(
                 holds=_Held(subject.id, held.id, here),
                 erasures=_Erased(subject.id, here),
@@ -425,8 +428,8 @@ class TestWhoHasSeen:
             home.gate.show(held, subject, SERVICE, LOOKER)
             (secret,) = entries(home.owned_log(), EntryKind.ACCESS_INTENT)
             told = tmp_path / "told.zip"
-            home.exporter().write(subject, told)
-            exporter = home.exporter()
+            exporter_of(home).write(subject, told)
+            exporter = exporter_of(home)
             exporter._sources = Sources(gagged=lambda _: frozenset({secret}))
             exporter.write(subject, tmp_path / "a.zip")
             checked = verify_copy(tmp_path / "a.zip", home.signer.verifier)

@@ -9,6 +9,7 @@ from volens.api.asking import Door, on_person, open_to
 from volens.api.conversations import find_own
 from volens.api.model import Moment, Told
 from volens.app.home import Home
+from volens.app.own_data import exporter_of
 from volens.app.rights import request_store
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import IdKind, parse_id
@@ -114,7 +115,7 @@ async def list_accesses(request: Request) -> AccessesTold:
     """Say who has seen the person's data, when, why, and for how long."""
 
     def act(home: Home, person: Subject) -> AccessesTold:
-        found = home.exporter().accesses(person)
+        found = exporter_of(home).accesses(person)
         return AccessesTold(accesses=[AccessTold.model_validate(one.facts()) for one in found])
 
     return await on_person(request, act)
@@ -125,7 +126,7 @@ async def prove_access(request: Request, index: int) -> Response:
     """Download the proof of one access, to be checked with ``volens verify``."""
 
     def act(home: Home, person: Subject) -> bytes:
-        for one in home.exporter().accesses(person):
+        for one in exporter_of(home).accesses(person):
             if one.log_index == index:
                 log = home.owned_log()
                 log.publish()

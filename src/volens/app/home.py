@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from volens.holds.reports import ReportStore
     from volens.holds.store import HoldStore
     from volens.lifecycle.epochs import KeyRotation
-    from volens.rights.export import Exporter
 
 LOCK_WAIT_SECONDS = 5.0
 
@@ -279,35 +278,6 @@ class Home:
         from volens.holds.reports import ReportStore  # noqa: PLC0415 - see the imports
 
         return ReportStore(self.main, self.recorder, clock=self.clock)
-
-    def exporter(self) -> Exporter:
-        """Return what writes a person's own copy, in a home opened for writing.
-
-        Raises:
-            Unavailable: ``read_only``.
-        """
-        # As with datasets: what only one command needs is not loaded for the others.
-        from volens.rights.disclosures import DatasetRegister  # noqa: PLC0415 - see above
-        from volens.rights.export import Exporter  # noqa: PLC0415 - see above
-        from volens.rights.export_facts import Sources  # noqa: PLC0415 - see above
-        from volens.rights.requests import request_facts  # noqa: PLC0415 - see above
-        from volens.rights.store import RequestStore  # noqa: PLC0415 - see above
-
-        requests = RequestStore(self.main, self.recorder)
-        return Exporter(
-            self.own_copy,
-            self.ledger,
-            self.owned_log(),
-            self.signer,
-            register=DatasetRegister(self._kept, self.main),
-            reports=self.reports(),
-            clock=self.clock,
-            sources=Sources(
-                holds=self.holds,
-                erasures=self.erasures,
-                requests=lambda person: [request_facts(r) for r in requests.of_subject(person)],
-            ),
-        )
 
     def stamps(self) -> tuple[Stamp, Stamp]:
         """Return how far each database is, and what custody remembers of it."""

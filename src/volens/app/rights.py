@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from volens.app.home import Home
+from volens.app.own_data import exporter_of
 from volens.app.retention import new_request
 from volens.core.errors import NotFound
 from volens.policy.protections import priority_plans
@@ -69,7 +70,7 @@ class CopyAsFile:
             InvalidInput, NotFound, Unavailable: as `volens.rights.export.Exporter.write`.
         """
         del request  # what is handed over is the same whatever was asked with
-        self._written = self._home.exporter().write(
+        self._written = exporter_of(self._home).write(
             subject, self._out, on_progress=self._on_progress
         )
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from volens.app.own_data import exporter_of
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import write_home
 from volens.cli.output import DIM, GOOD, WARN, Answer, indented, line
@@ -49,7 +50,7 @@ def export(
             text = f"would write {conversations:,} conversations of {found.id} to {out}"
             return Answer(document=document, shown=(line(text), *left_out_lines(left)))
         with session.output.progress("exporting") as tell:
-            result = home.exporter().write(found, out, language=language, on_progress=tell)
+            result = exporter_of(home).write(found, out, language=language, on_progress=tell)
     facts = result.manifest.facts
     document = {
         "subject": found.id,

@@ -9,7 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from volens.app.home import Home
-from volens.app.impact import certificate_of, impact_register, look
+from volens.app.impact import certificates_for, impact_register, look
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import DIM, GOOD, Answer, fields, heading, line, table
@@ -116,7 +116,10 @@ def certificate(
         if session.dry_run or out is None:
             text = f"would write the certificates of {found.id}"
             return Answer(document={"dry_run": True, "case": found.id}, shown=(line(text),))
-        papers = certificate_of(home, found)
+        papers = certificates_for(home, found)
+    if not papers:
+        text = f"nothing of {found.id} was trained again, or the person is gone"
+        raise InvalidInput("not_forgotten_yet", text, hint="volens unlearn repairs a model")
     out.mkdir(parents=True, exist_ok=True)
     for name, data in papers:
         write_durable(out / name, data)

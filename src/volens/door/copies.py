@@ -21,6 +21,7 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 
 from volens.app.home import Home
+from volens.app.own_data import exporter_of
 from volens.app.thread import HomeThread
 from volens.core.errors import InvalidInput, NotFound, Unavailable, VolensError
 from volens.core.ids import SubjectId
@@ -146,7 +147,7 @@ def _write(home: Home, copy: Copy, language: str) -> None:
 
     with tempfile.TemporaryDirectory(prefix="volens-copy-") as folder:
         path = Path(folder) / "copy.zip"
-        made = home.exporter().write(
+        made = exporter_of(home).write(
             home.subjects.find(copy.subject),
             path,
             language=language,

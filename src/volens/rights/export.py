@@ -68,12 +68,14 @@ This file holds what is kept about you. Open index.html to read it; no internet 
   receipts/             a signed receipt for each choice
   accesses.jsonl, .csv  who has opened your chats: each with a proof from the public log
   datasets.json         the data sets that hold chats of yours
+  models.json           the models that learned from chats of yours, and where they stand
+  impact.json           models that used chats which may not be used any more, and what became of it
   disclosures.json      copies of them that went out in the clear
   holds.json            what must stay for a while, and on whose authority
   erasures.json         what you asked to be erased, and how far that is
   requests.json         your other requests
   reports.json          what you reported
-  papers/               erasure receipts, if there are any
+  papers/               proofs that a model forgot you, if there are any
   left_out.json         what is not in this copy, and why
   manifest.json         what this file is made of, signed ({VERSION})
 
@@ -86,6 +88,13 @@ To check it: volens verify FILE.zip --key KEY, with the key that the service pub
 
 Keep it safe: whoever has this file can read all of it.
 """
+
+
+PARTS = (
+    *("datasets", "models", "impact", "disclosures"),
+    *("holds", "erasures", "requests", "reports"),
+)
+"""Parts that are lists of documents, in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +250,8 @@ class Exporter:
             consents=[facts.consent_row(item) for item in history],
             accesses=[access.facts() for access in accesses],
             datasets=[facts.dataset_facts(use) for use in uses],
+            models=[*sources.models(subject)],
+            impact=[*sources.impact(subject)],
             disclosures=[facts.disclosure_facts(one) for one in disclosed],
             holds=[
                 facts.hold_facts(hold) for hold in sources.holds.visible_to_subject(subject.id, now)
@@ -272,7 +283,7 @@ class Exporter:
             for access in accesses:
                 part.write(access_document(access, self._log) + b"\n")
         writer.add("accesses.csv", csv_table(ACCESS_COLUMNS, tables.accesses))
-        for name in ("datasets", "disclosures", "holds", "erasures", "requests", "reports"):
+        for name in PARTS:
             content: list[Json] = [*getattr(tables, name)]
             writer.add(f"{name}.json", part_document(name, content))
         for name, data in self._sources.papers(subject):

@@ -63,7 +63,7 @@ def _no_gag(subject: Subject) -> frozenset[int]:
     return frozenset()
 
 
-def _no_requests(subject: Subject) -> Sequence[Mapping[str, Json]]:
+def _nothing(subject: Subject) -> Sequence[Mapping[str, Json]]:
     del subject
     return ()
 
@@ -77,8 +77,12 @@ class Sources:
 
     holds: HoldsView = _NOTHING
     erasures: ErasuresView = _NOTHING
-    requests: Callable[[Subject], Sequence[Mapping[str, Json]]] = _no_requests
+    requests: Callable[[Subject], Sequence[Mapping[str, Json]]] = _nothing
     """The person's rights requests, as documents."""
+    models: Callable[[Subject], Sequence[Mapping[str, Json]]] = _nothing
+    """The models that the person's chats are or were in."""
+    impact: Callable[[Subject], Sequence[Mapping[str, Json]]] = _nothing
+    """The impact cases of the person."""
     papers: Callable[[Subject], Iterable[tuple[str, bytes]]] = _no_papers
     """(file name, bytes) of erasure receipts and the like; they go into the folder `papers`."""
     gagged: Callable[[Subject], frozenset[int]] = _no_gag

@@ -165,6 +165,13 @@ def index_page(
             _records(_counted(tables.datasets), "No data set holds any of your chats."),
         )
     )
+    yield _bytes(_section("Models", _records(tables.models, "No model learned from your chats.")))
+    yield _bytes(
+        _section(
+            "Models that used what may not be used any more",
+            _records(tables.impact, "There is none."),
+        )
+    )
     yield _bytes(
         _section(
             "Copies that went out in the clear",

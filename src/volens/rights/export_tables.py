@@ -61,6 +61,8 @@ class Tables:
     accesses: Sequence[Mapping[str, Json]] = field(repr=False)
     """One row for each access, with the members of `ACCESS_COLUMNS`."""
     datasets: Sequence[Mapping[str, Json]] = field(repr=False)
+    models: Sequence[Mapping[str, Json]] = field(repr=False)
+    impact: Sequence[Mapping[str, Json]] = field(repr=False)
     disclosures: Sequence[Mapping[str, Json]] = field(repr=False)
     holds: Sequence[Mapping[str, Json]] = field(repr=False)
     erasures: Sequence[Mapping[str, Json]] = field(repr=False)

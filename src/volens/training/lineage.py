@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from volens.core.canonical import Json
 from volens.core.ids import DatasetId, RunId
+from volens.core.time import format_moment
 from volens.datasets.manifest import LEAVES_FILE
 from volens.datasets.model import LEAF_BYTES
 from volens.datasets.revising import ROWS_FILE
 from volens.gate.census import Int64s
-from volens.training.bundle import bundle_file
-from volens.training.runs import RunStore
+from volens.training.runs import Given, RunStore
 from volens.training.unlearning import touched_shards
 
 
@@ -46,6 +47,24 @@ class ModelUse:
     shards: tuple[int, ...]
     """The parts they were trained in."""
     standing: Standing
+    copies: tuple[Given, ...] = ()
+    """Copies that left while some of the records were in it, oldest first."""
+
+    def facts(self) -> dict[str, Json]:
+        """Return it as a document."""
+        copies: list[Json] = [
+            {"at": format_moment(one.at), "adapter": one.adapter.hex(), "log_index": one.published}
+            for one in self.copies
+        ]
+        return {
+            "family": self.family,
+            "run": self.newest,
+            "dataset": self.dataset,
+            "records": self.records,
+            "left": self.left,
+            "standing": self.standing.value,
+            "copies": copies,
+        }
 
 
 def models_of(
@@ -72,7 +91,9 @@ def models_of(
             continue
         newest = planned[-1]
         may = _leaves(datasets / plans[0].dataset, usable)
-        proven = (runs.folder(family) / bundle_file(kept[-1])).exists()
+        proven = any(
+            one.proven is not None and not some for one, some in zip(kept, planned, strict=True)
+        )
         first = next(plan for plan, some in zip(plans, planned, strict=True) if some)
         some = next(one for one in planned if one)
         found.append(
@@ -84,6 +105,12 @@ def models_of(
                 left=len(newest),
                 shards=tuple(touched_shards(first, some)),
                 standing=_standing(newest, may, proven=proven),
+                copies=tuple(
+                    given
+                    for one, some in zip(kept, planned, strict=True)
+                    if some
+                    for given in one.given
+                ),
             )
         )
     return found
