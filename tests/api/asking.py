@@ -22,6 +22,12 @@ def grant(client: TestClient, at: str = "/me", purpose: str = PURPOSE) -> Respon
     return client.put(f"{at}/choices/{purpose}", json=body, headers=headers)
 
 
+def withdraw(client: TestClient, at: str = "/me", purpose: str = PURPOSE) -> Response:
+    """Take a yes back; it needs no look before."""
+    body = {"granted": False}
+    return client.put(f"{at}/choices/{purpose}", json=body, headers=SAME_SITE)
+
+
 def captured(client: TestClient, subject: str, source_id: str = "one") -> str:
     """Capture one conversation by a program; return its id."""
     turns = [{"role": "user", "text": "Where is Lisbon?"}, {"role": "assistant", "text": "There."}]

@@ -8,14 +8,18 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from tests.api.asking import SAME_SITE, captured, grant
+from tests.api.asking import SAME_SITE, captured, grant, withdraw
 from tests.support.doors import Doors
+from tests.support.models import repaired, trained_on
+from tests.support.stores import TRAINING
 from volens.app.home import Home
+from volens.app.impact import impact_register, look
 from volens.datasets.model import Format
 from volens.gate.facts import Use
 from volens.lifecycle.receipt import verify_receipt
 from volens.log.kinds import FlagCategory, FlagSeverity
 from volens.rights.accesses import verify_access
+from volens.training.certificate import verify_certificate
 
 
 def _export(client: TestClient) -> dict[str, object]:
@@ -130,6 +134,44 @@ def test_what_used_my_data_is_told_with_a_proof(doors: Doors, app: FastAPI, tmp_
     assert client.get(f"/me/datasets/..%2F..%2Fetc/proofs/{mine}").status_code == 404
     (told,) = client.get("/me/disclosures").json()["disclosures"]
     assert told["about"] == dataset
+
+
+def test_which_models_learned_is_told_with_a_certificate_that_one_forgot(
+    doors: Doors, app: FastAPI, tmp_path: Path
+) -> None:
+    program = doors.client(app, doors.service)
+    for name in ("ada", "bob"):
+        captured(program, name)
+    client, other = doors.client(app, doors.person), doors.client(app, doors.other)
+    assert grant(client).status_code == grant(other).status_code == 200
+    assert client.get("/me/models").json() == {"models": []}
+    built = doors.run(lambda home: home.datasets().build(TRAINING, tmp_path / "first"))
+    kept = doors.run(lambda home: trained_on(home, built))
+    (told,) = client.get("/me/models").json()["models"]
+    assert (told["family"], told["standing"], told["records"]) == (kept.family, "in_use", 1)
+    assert client.get("/me/impact").json() == {"cases": []}
+
+    assert withdraw(client).status_code == 200
+    doors.run(look)
+    (case,) = client.get("/me/impact").json()["cases"]
+    (touch,) = case["touched"]
+    assert (case["cause"], touch["state"], case["papers"]) == ("withdrawal", "blocked", [])
+    assert other.get("/me/impact").json() == {"cases": []}
+    (leaves,) = doors.run(
+        lambda home: [one.leaves for made in impact_register(home).all() for one in made.touches]
+    )
+    after = doors.run(lambda home: repaired(home, kept, set(leaves)))
+    doors.run(look)
+    (case,) = client.get("/me/impact").json()["cases"]
+    assert case["touched"][0]["state"] == "retrained"
+    assert case["touched"][0]["proven"] == after.proven
+    name = next(one for one in case["papers"] if one.startswith("imp_"))
+    at = f"/me/impact/{case['case']}/papers/{name}"
+    verifier = doors.run(lambda home: home.signer.verifier)
+    shown = verify_certificate(client.get(at).content, verifier)
+    assert (shown.case, shown.records) == (case["case"], 1)
+    assert other.get(at).status_code == 404
+    assert client.get(f"/me/impact/{case['case']}/papers/..%2F..%2Fvolens.json").status_code == 404
 
 
 def test_a_program_hands_a_short_token_to_a_browser(doors: Doors, app: FastAPI) -> None:

@@ -54,12 +54,17 @@ EXPECTED: dict[tuple[str, str], str] = {
     ("GET", "/me/accesses/{index}/proof"): PERSON,
     ("GET", "/me/datasets"): PERSON,
     ("GET", "/me/datasets/{dataset}/proofs/{conversation}"): PERSON,
+    ("GET", "/me/models"): PERSON,
+    ("GET", "/me/impact"): PERSON,
+    ("GET", "/me/impact/{case}/papers/{name}"): PERSON,
     ("GET", "/me/disclosures"): PERSON,
     ("GET", "/me/holds"): PERSON,
     ("GET", "/me/inventory"): PERSON,
     ("POST", "/subjects"): Scope.SUBJECTS_WRITE,
     ("POST", "/subjects:find"): Scope.SUBJECTS_READ,
     ("GET", "/subjects/{subject}"): Scope.SUBJECTS_READ,
+    ("GET", "/subjects/{subject}/models"): Scope.SUBJECTS_READ,
+    ("GET", "/subjects/{subject}/impact"): Scope.SUBJECTS_READ,
     ("GET", "/subjects/{subject}/choices"): Scope.CHOICES_READ,
     ("GET", "/subjects/{subject}/choices/{purpose}"): Scope.CHOICES_READ,
     ("PUT", "/subjects/{subject}/choices/{purpose}"): Scope.CHOICES_WRITE,
@@ -141,6 +146,8 @@ class _Asked:
             "export": "unknown",
             "index": "1",
             "dataset": "dst_aaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "case": "imp_aaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "name": "imp_aaaaaaaaaaaaaaaaaaaaaaaaaa.json",
             "plan": "free",
         }
 
@@ -243,7 +250,7 @@ def _close_ada(home: Home) -> None:
 def test_another_person_gets_nothing_of_hers(asked: _Asked) -> None:
     """What has a name of its own is not found; what has none is the other person's own."""
     client = asked.doors.client(asked.app, asked.doors.other, stepped_up=True)
-    hers = {"{conversation}", "{erasure}", "{number}", "{export}", "{index}"}
+    hers = {"{conversation}", "{erasure}", "{number}", "{export}", "{index}", "{case}"}
     for (method, path), who in EXPECTED.items():
         if who not in {PERSON, STEP_UP}:
             continue

@@ -70,6 +70,7 @@ EXPECTED: dict[tuple[str, str], str] = {
     ("GET", "/me/seen/{index}"): PERSON,
     ("GET", "/me/datasets"): PERSON,
     ("POST", "/me/datasets/{dataset}/proof"): PERSON,
+    ("GET", "/me/models/{case}/{name}"): PERSON,
     ("GET", "/me/delete"): PERSON,
     ("POST", "/me/delete"): PERSON,
     ("GET", "/me/erasures"): PERSON,

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tests.support.doors import Doors, open_doors
+from tests.support.models import trained_on
 from volens.app.home import Home
 from volens.app.retention import new_request
 from volens.app.rights import rights_desk
@@ -124,7 +125,9 @@ def fill(doors: Doors) -> None:
     doors.run(lambda home: _say(home, subject, Purpose.SAFETY_TRAINING, Act.GRANT))
     clock.step(timedelta(days=9))
     built = doors.where.folder.parent / "built"
-    doors.run(lambda home: home.datasets().build(Use(purpose=Purpose.BATCH_TRAINING.value), built))
+    use = Use(purpose=Purpose.BATCH_TRAINING.value)
+    made = doors.run(lambda home: home.datasets().build(use, built))
+    doors.run(lambda home: trained_on(home, made))
     clock.step(timedelta(days=5))
     doors.run(lambda home: _say(home, subject, Purpose.SAFETY_TRAINING, Act.WITHDRAW))
     doors.run(lambda home: _happen(home, subject))

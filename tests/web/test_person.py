@@ -9,8 +9,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.support.doors import Doors, open_doors
+from tests.support.models import repaired, trained_on
+from tests.support.stores import TRAINING, act
 from volens.app.home import Home
-from volens.consent.model import NOTHING_SAID
+from volens.app.impact import impact_register, look
+from volens.app.runs import runs_of
+from volens.consent.model import NOTHING_SAID, Act
 from volens.core.purposes import ConsentStatus, Purpose, Signal
 from volens.door.headers import SecurityHeaders
 from volens.log.kinds import CaptureSource
@@ -74,10 +78,13 @@ def client(doors: Doors) -> TestClient:
 
 
 def person_client(doors: Doors, *, stepped_up: bool = False) -> TestClient:
+    return doors.client(pages(doors), doors.person, stepped_up=stepped_up)
+
+
+def pages(doors: Doors) -> SecurityHeaders:
     inner = Starlette(routes=web_routes())
     inner.state.doorway = doors.doorway
-    app = SecurityHeaders(inner, secure=False, entropy=SystemEntropy())
-    return doors.client(app, doors.person, stepped_up=stepped_up)
+    return SecurityHeaders(inner, secure=False, entropy=SystemEntropy())
 
 
 def chats_of(doors: Doors) -> list[Held]:
@@ -108,6 +115,43 @@ def test_every_page_answers_in_every_language(client: TestClient, path: str, lan
     assert re.search(r"<h1>.+</h1>", answer.text)
     bare = re.findall(r">\s*((?:[a-z_]+\.)+[a-z_]+)\s*<", answer.text)
     assert not bare, f"keys without words: {bare}"
+
+
+def test_the_models_that_learned_are_shown_and_what_became_of_them(
+    doors: Doors, client: TestClient, tmp_path: Path
+) -> None:
+    person = doors.person.subject
+    assert person is not None
+    doors.run(lambda home: home.ledger.record([act(1, person, Act.GRANT)]))
+    built = doors.run(lambda home: home.datasets().build(TRAINING, tmp_path / "set"))
+    assert "none trained on your chats" in client.get("/me/datasets").text
+    kept = doors.run(lambda home: trained_on(home, built))
+    doors.run(lambda home: runs_of(home).give(kept, b"m" * 32, b"a" * 32, home.clock.now()))
+    told = client.get("/me/datasets").text
+    assert kept.family in told
+    assert "your yes stands" in told
+    assert "1 copy of it left" in told
+    doors.run(lambda home: home.ledger.record([act(2, person, Act.WITHDRAW)]))
+    told = client.get("/me/choices/batch_training?done=withdraw").text
+    assert "given out no more" in told
+    doors.run(look)
+    (case,) = doors.run(lambda home: impact_register(home).all())
+    told = client.get("/me/datasets").text
+    assert case.id in told
+    assert "download" not in told.partition(case.id)[2].partition("</section>")[0]
+    doors.run(lambda home: repaired(home, kept, set(case.touches[0].leaves)))
+    doors.run(look)
+    told = client.get("/me/datasets").text
+    assert "as if it had never seen them" in told
+    links = re.findall(r'href="(/me/models/[^"]+)"', told)
+    assert len(links) == 2
+    for link in links:
+        assert client.get(link).status_code == 200
+        other = doors.client(pages(doors), doors.other)
+        assert other.get(link).status_code == 404
+    for language in sorted(LANGUAGES):
+        told = client.get("/me/datasets", headers={"Accept-Language": language}).text
+        assert not re.findall(r">\s*((?:[a-z_]+\.)+[a-z_]+)\s*<", told)
 
 
 def test_nobody_sees_a_page_without_signing_in(doors: Doors) -> None:
@@ -189,8 +233,8 @@ def test_a_chat_of_somebody_else_is_as_none(doors: Doors, client: TestClient) ->
     csrf = doors.csrf(client)
     assert client.get(f"/me/chats/{theirs.id}").status_code == 404
     assert client.get("/me/chats/nonsense").status_code == 404
-    for act, form in (("use", {"use": "out"}), ("report", {"because": "wrong"})):
-        answer = client.post(f"/me/chats/{theirs.id}/{act}", data={**csrf, **form})
+    for word, form in (("use", {"use": "out"}), ("report", {"because": "wrong"})):
+        answer = client.post(f"/me/chats/{theirs.id}/{word}", data={**csrf, **form})
         assert answer.status_code == 404
     form = {**csrf, "what": "conversation", "chat": theirs.id, "answer": "delete"}
     assert client.post("/me/delete", data=form).status_code == 404

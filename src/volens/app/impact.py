@@ -13,6 +13,7 @@ import numpy as np
 
 from volens.app.home import Home
 from volens.app.runs import runs_of
+from volens.core.errors import NotFound
 from volens.core.ids import DatasetId, RunId
 from volens.core.purposes import Purpose
 from volens.datasets.erasing import GONE
@@ -32,6 +33,7 @@ from volens.training.model import Plan
 from volens.training.runs import FOLDER, KeptRun
 from volens.training.unlearning import touched_shards
 from volens.vault.owners import Owner, owners_of
+from volens.vault.subjects import Subject
 
 _CAUSES = {
     ReasonCode.BLOCKED_ERASING: ImpactCause.ERASURE,
@@ -148,6 +150,19 @@ def certificates_for(home: Home, case: Case) -> list[tuple[str, bytes]]:
         name = bundle_file(repair)
         found.append((name, (runs.folder(one.family) / name).read_bytes()))
     return found
+
+
+def paper_of(home: Home, person: Subject, case: str, name: str) -> bytes:
+    """Return one certificate of a person, or the proof that it rests on.
+
+    Raises:
+        NotFound: ``paper_unknown`` if there is none of that name in a case of theirs.
+    """
+    cases = [one for one in impact_register(home).of_subject(person.number) if one.id == case]
+    papers = dict(paper for one in cases for paper in certificates_for(home, one))
+    if name not in papers:
+        raise NotFound("paper_unknown", f"no paper {name[:60]!r} of this person")
+    return papers[name]
 
 
 def _families(home: Home) -> Iterator[_Family]:

@@ -159,7 +159,7 @@ def case_facts(case: Case) -> dict[str, Json]:
         {
             "family": one.family,
             "dataset": one.dataset,
-            "copy": one.copy.hex() or None,
+            "copied": one.copy.hex() or None,
             "records": len(one.leaves),
             "shards": [*one.shards],
             "state": one.stands.state.value,

@@ -92,6 +92,7 @@ def _seen() -> list[BaseRoute]:
             "/me/datasets",
             looking("person/datasets.html", person_seen.datasets_page, here="datasets"),
         ),
+        _get("/me/models/{case}/{name}", handing(person_seen.model_paper)),
         _post("/me/datasets/{dataset}/proof", handing(person_seen.dataset_proof)),
     ]
 

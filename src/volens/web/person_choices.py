@@ -10,6 +10,7 @@ from typing import Final
 
 from volens.app.history import history_switch, set_history
 from volens.app.home import Home
+from volens.app.lineage import models_with
 from volens.consent.model import (
     NEGATIVE_ACTS,
     NOTHING_SAID,
@@ -32,6 +33,7 @@ from volens.policy.needs import need
 from volens.policy.pack import Cell, LegalBasis, Notice
 from volens.policy.wording import say
 from volens.rights.disclosures import DatasetRegister, DatasetUse
+from volens.training.lineage import Standing
 from volens.vault.listing import count_of, page_of
 from volens.vault.subjects import Subject
 from volens.web.person_frame import Asked, Sent, Values
@@ -173,6 +175,7 @@ def choice_page(home: Home, subject: Subject, asked: Asked) -> Values:
         (one for one in reversed(home.ledger.history(subject.id)) if one.event.purpose is purpose),
         None,
     )
+    done = asked.query.get("done", "")
     return {
         "choice": choice,
         "notice": notice,
@@ -183,9 +186,15 @@ def choice_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "uses": uses,
         "event": None if receipt is None else receipt.event,
         "chats": count_of(home.main, subject),
-        "done": asked.query.get("done", ""),
+        "done": done,
+        "stopped": _stopped(home, subject) if done in {"withdraw", "object"} else 0,
         "terms": terms(home.policy, asked.words.language),
     }
+
+
+def _stopped(home: Home, subject: Subject) -> int:
+    """Return how many models are given out no more because of the person."""
+    return sum(one.standing is Standing.BLOCKED for one in models_with(home, subject))
 
 
 def answer(home: Home, subject: Subject, asked: Asked) -> str:

@@ -6,7 +6,10 @@ from collections import Counter
 from typing import Final
 
 from volens.app.home import Home
+from volens.app.impact import impact_register, paper_of
+from volens.app.lineage import models_with
 from volens.app.rights import request_store
+from volens.app.runs import runs_of
 from volens.core.errors import NotFound
 from volens.core.ids import DatasetId
 from volens.datasets.manifest import Manifest
@@ -15,6 +18,7 @@ from volens.policy.wording import say
 from volens.rights.accesses import Access, access_document, accesses_of
 from volens.rights.disclosures import DatasetRegister
 from volens.rights.requests import disclosures
+from volens.training.bundle import bundle_file
 from volens.vault.subjects import Subject
 from volens.web.person_choices import uses_of
 from volens.web.person_frame import Asked, Sent, Values, own_chat
@@ -84,7 +88,42 @@ def datasets_page(home: Home, subject: Subject, asked: Asked) -> Values:
             if use.manifest.discloses
         ],
         "handed": handed,
+        "models": _models(home, subject),
     }
+
+
+def model_paper(home: Home, subject: Subject, asked: Asked) -> Sent:
+    """Hand over a certificate that a model forgot the person, or the proof that it rests on."""
+    case, name = asked.params["case"], asked.params["name"]
+    data = paper_of(home, subject, case, name)
+    return Sent(data=data, name=name, media_type="application/json")
+
+
+def _models(home: Home, subject: Subject) -> list[Values]:
+    """Return the models that the person's chats are or were in, each with its cases."""
+    cases = impact_register(home).of_subject(subject.number)
+    runs = runs_of(home)
+    found: list[Values] = []
+    for use in models_with(home, subject):
+        about = [
+            (case, touch)
+            for case in cases
+            for touch in case.touches
+            if (touch.family, touch.copy) == (use.family, b"")
+        ]
+        repairs = {one.proven: bundle_file(one) for one in runs.of_family(use.family)}
+        found.append(
+            {
+                "use": use,
+                "cases": [case for case, _ in about],
+                "papers": [
+                    (case.id, repairs[touch.stands.proven])
+                    for case, touch in about
+                    if touch.stands.proven is not None
+                ],
+            }
+        )
+    return found
 
 
 def dataset_proof(home: Home, subject: Subject, asked: Asked) -> Sent:
