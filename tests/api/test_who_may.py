@@ -170,6 +170,8 @@ def _other_home(folder: Path) -> Iterator[Doors]:
 def test_every_route_says_who_may_ask_and_the_table_knows_each(app: FastAPI) -> None:
     assert sorted(_routes(app)) == sorted(EXPECTED)
     described = app.openapi()["paths"]
+    told = {(method.upper(), path) for path, found in described.items() for method in found}
+    assert told == {*EXPECTED, ("POST", "/choices:check")}
     for method, path in EXPECTED:
         has_body = "requestBody" in described[path][method.lower()]
         assert has_body is (any(map(path.endswith, BODIES)) and method in {"POST", "PUT"}), path

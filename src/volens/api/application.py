@@ -22,6 +22,7 @@ from volens.api import (
     tokens,
 )
 from volens.api.asking import Door, admission_of
+from volens.api.check_form import describe_check
 from volens.api.errors import add_handlers
 from volens.api.model import Problem
 from volens.api.strict import StrictRoute
@@ -54,6 +55,8 @@ _PROBLEM: Final = {
     },
 }
 
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {"4XX": _PROBLEM, "503": _PROBLEM}
+
 
 def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.environ) -> FastAPI:
     """Return what answers below ``/v1``.
@@ -69,7 +72,7 @@ def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.env
         docs_url=None,  # such pages fetch scripts from elsewhere
         redoc_url=None,
         separate_input_output_schemas=False,
-        responses={"4XX": _PROBLEM, "503": _PROBLEM},
+        responses={**_PROBLEMS},
     )
     app.state.doorway = doorway
     app.state.contact = environment.get(_CONTACT) or f"not set up ({_CONTACT})"
@@ -81,7 +84,7 @@ def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.env
 
 
 class _Described(FastAPI):
-    """An application whose document says what the framework can't see: who may ask."""
+    """An application whose document says what the framework can't see: who may ask, and checks."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made once."""
@@ -100,6 +103,7 @@ class _Described(FastAPI):
             if isinstance(route, StrictRoute):
                 for method in route.methods or ():
                     _describe(route, document["paths"][route.path_format][method.lower()])
+        describe_check(document, {str(status): told for status, told in _PROBLEMS.items()})
         return document
 
 

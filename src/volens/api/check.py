@@ -16,15 +16,15 @@ from starlette.types import Receive, Scope, Send
 
 from volens.access.model import Principal
 from volens.access.model import Scope as TokenScope
+from volens.api.check_form import MOST_BYTES, MOST_SUBJECTS, PATH, Question, read_question
 from volens.api.snapshot import UNKNOWN, Names, Snapshot, require_policy, take
 from volens.app.access import tokens_of
 from volens.app.changes import Changes, Mark
 from volens.app.home import Home
 from volens.app.policies import history
-from volens.core.canonical import canonical_json, read_strict
+from volens.core.canonical import canonical_json
 from volens.core.errors import Denied, InvalidInput, Unavailable, VolensError
 from volens.core.ports import Clock
-from volens.core.purposes import Purpose
 from volens.core.time import format_moment
 from volens.door.doorway import Doorway
 from volens.door.problems import problem
@@ -32,14 +32,11 @@ from volens.door.who import program_of
 from volens.log.dsse import sign_envelope
 from volens.log.note import Signer
 
-MOST_SUBJECTS: Final = 1000
-MOST_CHARACTERS: Final = 256
-MOST_BYTES: Final = 1024 * 1024
 PAYLOAD_TYPE: Final = "application/vnd.volens.check+json"
-_MEMBERS: Final = frozenset({"purpose", "subjects", "sign"})
 _MOST_TOKENS: Final = 256
 _NOT_KNOWN: Final = -1
 _JSON: Final = b"application/json"
+_AT: Final = f"/v1{PATH}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +55,6 @@ class _Home:
     changes: Changes
     clock: Clock
     signer: Signer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What was asked."""
-
-    purpose: str
-    subjects: tuple[str, ...]
-    sign: bool
 
 
 class CheckRoute:
@@ -92,11 +80,11 @@ class CheckRoute:
             question = read_question(await _body(headers, receive))
             answer = await self._answer(home, question, mark)
         except VolensError as error:
-            await problem(error, instance="/v1/choices:check")(scope, receive, send)
+            await problem(error, instance=_AT)(scope, receive, send)
             return
         except (SQLAlchemyError, OSError):
             told = Unavailable("storage", "a store can't be had right now", hint="try again later")
-            await problem(told, instance="/v1/choices:check")(scope, receive, send)
+            await problem(told, instance=_AT)(scope, receive, send)
             return
         size = str(len(answer)).encode("ascii")
         started = {"type": "http.response.start", "status": 200}
@@ -177,33 +165,6 @@ class CheckRoute:
             await self._doorway.run(lambda home: names.learn(home, missing))
             known = names.known(mark)
         return [known.get(name, names.reference(name)) for name in subjects]
-
-
-def read_question(data: bytes) -> Question:
-    """Read a question strictly.
-
-    Raises:
-        InvalidInput: ``check_form``, or as `read_strict`.
-    """
-    raw = read_strict(data, max_bytes=MOST_BYTES, max_depth=3)
-    if not isinstance(raw, dict) or not {"purpose", "subjects"} <= set(raw) <= _MEMBERS:
-        hint = "purpose, subjects, and sign if wanted; nothing else"
-        raise InvalidInput("check_form", "a check has other members", hint=hint)
-    purpose, subjects, sign = raw["purpose"], raw["subjects"], raw.get("sign", False)
-    if not isinstance(sign, bool) or not isinstance(purpose, str) or purpose not in _PURPOSES:
-        hint = f"purpose one of {', '.join(_PURPOSES)}; sign true or false"
-        raise InvalidInput("check_form", "purpose or sign is not well-formed", hint=hint)
-    if not isinstance(subjects, list) or not 0 < len(subjects) <= MOST_SUBJECTS:
-        raise InvalidInput("check_form", f"subjects is not a list of 1 to {MOST_SUBJECTS}")
-    if set(map(type, subjects)) != {str} or len(set(subjects)) != len(subjects):
-        raise InvalidInput("check_form", "subjects are strings, each once")
-    lengths = set(map(len, subjects))
-    if max(lengths) > MOST_CHARACTERS or not min(lengths):
-        raise InvalidInput("check_form", f"a subject has 1 to {MOST_CHARACTERS} characters")
-    return Question(purpose=purpose, subjects=tuple(subjects), sign=sign)
-
-
-_PURPOSES: Final = tuple(one.value for one in Purpose)
 
 
 def _written(
