@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from tests.support.doors import Doors
 from volens.api.application import api_application
-from volens.api.check_form import MOST_CHARACTERS, MOST_SUBJECTS, read_question
+from volens.api.check_form import MOST_CHARACTERS, MOST_PURPOSES, MOST_SUBJECTS, read_question
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.core.purposes import Purpose
@@ -49,6 +49,19 @@ def _is_read(body: Json) -> bool:
         (True, {**_GOOD, "subjects": ["x" * MOST_CHARACTERS]}),
         (True, {**_GOOD, "subjects": ["\U0001f600" * MOST_CHARACTERS]}),
         *((True, {**_GOOD, "purpose": one.value}) for one in Purpose),
+        (True, {"purposes": ["sale"], "subjects": ["ada"]}),
+        (True, {"purposes": [*Purpose][:MOST_PURPOSES], "subjects": ["ada"], "sign": True}),
+        (False, {"purposes": [*Purpose][: MOST_PURPOSES + 1], "subjects": ["ada"]}),
+        (False, {"purposes": [], "subjects": ["ada"]}),
+        (False, {"purposes": ["sale", "sale"], "subjects": ["ada"]}),
+        (False, {"purposes": ["sale", "nonsense"], "subjects": ["ada"]}),
+        (False, {"purposes": ["sale", 1], "subjects": ["ada"]}),
+        (False, {"purposes": ["sale", ["sale"]], "subjects": ["ada"]}),
+        (False, {"purposes": "sale", "subjects": ["ada"]}),
+        (False, {"purposes": None, "subjects": ["ada"]}),
+        (False, {**_GOOD, "purposes": ["sale"]}),
+        (False, {**_GOOD, "purposes": None}),
+        (False, {"purposes": ["sale"]}),
         (False, {**_GOOD, "subjects": _PEOPLE}),
         (False, {**_GOOD, "subjects": []}),
         (False, {**_GOOD, "subjects": ["x" * (MOST_CHARACTERS + 1)]}),
@@ -91,7 +104,11 @@ _BODIES = st.dictionaries(
 def test_the_document_and_the_door_agree_on_whatever_comes(document: dict[str, Any]) -> None:
     validator = _validator(document, "CheckQuestion")
 
-    @given(_BODIES | _BODIES.map(lambda more: {**_GOOD, **more}))
+    @given(
+        _BODIES
+        | _BODIES.map(lambda more: {**_GOOD, **more})
+        | st.lists(_WORDS, max_size=3).map(lambda two: {"purposes": two, "subjects": ["ada"]})
+    )
     def agree(body: dict[str, Json]) -> None:
         assert validator.is_valid(body) is _is_read(body), body
 
@@ -112,6 +129,19 @@ def test_an_answer_is_what_the_document_says(
     for member in set(answer.json()) - {"signature"}:
         less = {name: value for name, value in answer.json().items() if name != member}
         assert not validator.is_valid(less), member
+    assert not validator.is_valid({**answer.json(), "more": 1})
+
+
+def test_answers_for_several_purposes_are_what_the_document_says(
+    doors: Doors, document: dict[str, Any]
+) -> None:
+    client = doors.client(application(doors.doorway), doors.service)
+    body = {"purposes": ["keep_history", "sale"], "subjects": ["ada", "nobody"], "sign": True}
+    answer = client.post("/v1/choices:check", json=body)
+    validator = _validator(document, "CheckAnswers")
+    validator.validate(answer.json())
+    assert not validator.is_valid(answer.json()["answers"][0])
+    assert not validator.is_valid({"answers": []})
     assert not validator.is_valid({**answer.json(), "more": 1})
 
 

@@ -1,4 +1,4 @@
-"""``POST /v1/choices:check``: may this be used, for up to 1,000 people at once (formats/check.md).
+"""``POST /v1/choices:check``: may this be used, for up to 1,000 people (docs/formats/check.md).
 
 Plain ASGI: what is asked before every use may cost no more than asking. Nothing of the home is
 touched while nothing has changed: the answers come from snapshots in memory, and before each one
@@ -129,21 +129,23 @@ class CheckRoute:
         return found
 
     async def _answer(self, home: _Home, question: Question, mark: Mark) -> bytes:
-        at = home.clock.now()
-        snapshot = self._snapshots.get(question.purpose)
-        if snapshot is None or snapshot.mark != mark or at >= snapshot.ends:
-            snapshot = await self._take(question.purpose, mark)
-            at = max(at, home.clock.now())
-            if at >= snapshot.ends:
-                raise Unavailable("table_expired", "the answer ended while it was made")
+        at, snapshots = home.clock.now(), []
+        for purpose in question.purposes:
+            snapshot = self._snapshots.get(purpose)
+            if snapshot is None or snapshot.mark != mark or at >= snapshot.ends:
+                snapshot = await self._take(purpose, mark)
+                at = max(at, home.clock.now())
+            snapshots.append(snapshot)
+        if any(at >= snapshot.ends for snapshot in snapshots):
+            raise Unavailable("table_expired", "the answer ended while it was made")
         known = self._names.known(mark)
-        numbers = [known.get(name, _NOT_KNOWN) for name in question.subjects]
-        plain = _NOT_KNOWN not in numbers  # ids, all of them: nothing has to be escaped
-        if not plain:
+        names = question.subjects
+        numbers = [known.get(name, _NOT_KNOWN) for name in names]
+        if _NOT_KNOWN in numbers:  # else ids, all of them: nothing has to be escaped
             numbers = await self._numbers(question.subjects, mark)
-        classes, size = snapshot.classes, len(snapshot.classes)
-        kinds = [classes[one] if 0 <= one < size else UNKNOWN for one in numbers]
-        return _written(home, question, snapshot, kinds, at, plain=plain)
+            names = tuple(canonical_json(name).decode("utf-8")[1:-1] for name in names)
+        answers = [_written(home, one, numbers, names, at, sign=question.sign) for one in snapshots]
+        return b'{"answers":[%b]}' % b",".join(answers) if question.several else answers[0]
 
     async def _take(self, purpose: str, mark: Mark) -> Snapshot:
         """Take a snapshot; marks of the home are compared again at the next question."""
@@ -169,25 +171,30 @@ class CheckRoute:
 
 def _written(
     home: _Home,
-    question: Question,
     snapshot: Snapshot,
-    classes: list[int],
+    numbers: list[int],
+    names: tuple[str, ...],
     at: datetime,
     *,
-    plain: bool,
+    sign: bool,
 ) -> bytes:
-    """Write the answer in canonical form; a signature is over exactly these bytes."""
-    heads, names = snapshot.heads, question.subjects
-    if plain:
-        one = [f'{heads[kind]}"{name}"}}' for kind, name in zip(classes, names, strict=True)]
-    else:
-        told = [canonical_json(name).decode("utf-8") for name in names]
-        one = [f"{heads[kind]}{name}}}" for kind, name in zip(classes, told, strict=True)]
-    decisions = ",".join(one)
-    until = min(snapshot.untils[kind] for kind in set(classes))
-    before = f'{{"at":"{format_moment(at)}","decisions":[{decisions}],{snapshot.rest}'
+    """Write one purpose's answer in canonical form; a signature is over exactly these bytes.
+
+    Args:
+        home: whose key signs.
+        snapshot: the verdicts.
+        numbers: of the people asked about.
+        names: what they were asked about as, as it stands in JSON between quotes.
+        at: when it is decided.
+        sign: whether it is signed.
+    """
+    classes, size, heads = snapshot.classes, len(snapshot.classes), snapshot.heads
+    kinds = [classes[one] if 0 <= one < size else UNKNOWN for one in numbers]
+    told = [f'{heads[kind]}"{name}"}}' for kind, name in zip(kinds, names, strict=True)]
+    until = min(snapshot.untils[kind] for kind in set(kinds))
+    before = f'{{"at":"{format_moment(at)}","decisions":[{",".join(told)}],{snapshot.rest}'
     after = f',"valid_until":"{until}"}}'
-    if not question.sign:
+    if not sign:
         return (before + after).encode()
     envelope = sign_envelope(PAYLOAD_TYPE, (before + after).encode(), home.signer)
     return f'{before},"signature":{envelope.decode("ascii")}{after}'.encode()

@@ -7,28 +7,32 @@ promises what is taken and nothing else. The meaning of each member: docs/format
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from volens.access.model import Scope
-from volens.core.canonical import read_strict
+from volens.core.canonical import Json, read_strict
 from volens.core.errors import InvalidInput
 from volens.core.purposes import Purpose
 
 PATH: Final = "/choices:check"
 """Below ``/v1``."""
 MOST_SUBJECTS: Final = 1000
+MOST_PURPOSES: Final = 16
 MOST_CHARACTERS: Final = 256
 MOST_BYTES: Final = 1024 * 1024
 _PURPOSES: Final = tuple(one.value for one in Purpose)
-_NEEDED: Final = frozenset({"purpose", "subjects"})
-_MEMBERS: Final = _NEEDED | {"sign"}
+_ONE_OF: Final = frozenset({"purpose", "purposes"})
+_NEEDED: Final = frozenset({"subjects"})
+_MEMBERS: Final = _NEEDED | _ONE_OF | {"sign"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What was asked."""
 
-    purpose: str
+    purposes: tuple[str, ...]
+    several: bool
+    """Whether it was asked for a list of purposes, if only of one: the answer has that form."""
     subjects: tuple[str, ...]
     sign: bool
 
@@ -40,13 +44,17 @@ def read_question(data: bytes) -> Question:
         InvalidInput: ``check_form``, or as `read_strict`.
     """
     raw = read_strict(data, max_bytes=MOST_BYTES, max_depth=3)
-    if not isinstance(raw, dict) or not _NEEDED <= set(raw) <= _MEMBERS:
-        hint = "purpose, subjects, and sign if wanted; nothing else"
+    members = set(raw) if isinstance(raw, dict) else set()
+    several = "purposes" in members
+    if not _NEEDED <= members <= _MEMBERS or several is ("purpose" in members):
+        hint = "purpose or purposes, subjects, and sign if wanted; nothing else"
         raise InvalidInput("check_form", "a check has other members", hint=hint)
-    purpose, subjects, sign = raw["purpose"], raw["subjects"], raw.get("sign", False)
-    if not isinstance(sign, bool) or not isinstance(purpose, str) or purpose not in _PURPOSES:
-        hint = f"purpose one of {', '.join(_PURPOSES)}; sign true or false"
-        raise InvalidInput("check_form", "purpose or sign is not well-formed", hint=hint)
+    assert isinstance(raw, dict)
+    subjects, sign = raw["subjects"], raw.get("sign", False)
+    purposes = raw["purposes"] if several else [raw["purpose"]]
+    if not isinstance(sign, bool) or not _are_purposes(purposes):
+        hint = f"purposes are 1 to {MOST_PURPOSES} of {', '.join(_PURPOSES)}; sign true or false"
+        raise InvalidInput("check_form", "purposes or sign is not well-formed", hint=hint)
     if not isinstance(subjects, list) or not 0 < len(subjects) <= MOST_SUBJECTS:
         raise InvalidInput("check_form", f"subjects is not a list of 1 to {MOST_SUBJECTS}")
     if set(map(type, subjects)) != {str} or len(set(subjects)) != len(subjects):
@@ -54,7 +62,16 @@ def read_question(data: bytes) -> Question:
     lengths = set(map(len, subjects))
     if max(lengths) > MOST_CHARACTERS or not min(lengths):
         raise InvalidInput("check_form", f"a subject has 1 to {MOST_CHARACTERS} characters")
-    return Question(purpose=purpose, subjects=tuple(subjects), sign=sign)
+    return Question(purposes=tuple(purposes), several=several, subjects=tuple(subjects), sign=sign)
+
+
+def _are_purposes(found: Json) -> TypeGuard[list[str]]:
+    return (
+        isinstance(found, list)
+        and 0 < len(found) <= MOST_PURPOSES
+        and all(isinstance(one, str) and one in _PURPOSES for one in found)
+        and len(set(map(str, found))) == len(found)
+    )
 
 
 def describe_check(document: dict[str, Any], problems: dict[str, Any]) -> None:
@@ -73,7 +90,10 @@ def describe_check(document: dict[str, Any], problems: dict[str, Any]) -> None:
             "operationId": "check_choices_choices_check_post",
             "requestBody": {"required": True, "content": _json("CheckQuestion")},
             "responses": {
-                "200": {"description": "What is decided", "content": _json("CheckAnswer")},
+                "200": {
+                    "description": "What is decided: for a list of purposes, an answer for each",
+                    "content": _json("CheckAnswer", "CheckAnswers"),
+                },
                 **problems,
             },
             "security": [{"token": []}],
@@ -82,8 +102,13 @@ def describe_check(document: dict[str, Any], problems: dict[str, Any]) -> None:
     }
 
 
-def _json(name: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+def _json(*names: str) -> dict[str, Any]:
+    found = [_named(name) for name in names]
+    return {"application/json": {"schema": found[0] if len(found) == 1 else {"oneOf": found}}}
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _schemas() -> dict[str, Any]:
@@ -92,18 +117,23 @@ def _schemas() -> dict[str, Any]:
     purpose = {"type": "string", "enum": [*_PURPOSES]}
     subject = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
     return {
-        "CheckQuestion": _object(
-            {
-                "purpose": purpose,
-                "subjects": {**_list(subject, MOST_SUBJECTS), "uniqueItems": True},
-                "sign": {"type": "boolean", "default": False},
-            },
-            needed=_NEEDED,
-        ),
+        "CheckQuestion": {
+            **_object(
+                {
+                    "purpose": purpose,
+                    "purposes": {**_list(purpose, MOST_PURPOSES), "uniqueItems": True},
+                    "subjects": {**_list(subject, MOST_SUBJECTS), "uniqueItems": True},
+                    "sign": {"type": "boolean", "default": False},
+                },
+                needed=_NEEDED,
+            ),
+            "oneOf": [{"required": [name]} for name in sorted(_ONE_OF)],
+        },
+        "CheckAnswers": _object({"answers": _list(_named("CheckAnswer"), MOST_PURPOSES)}),
         "CheckAnswer": _object(
             {
                 "purpose": purpose,
-                "decisions": _list({"$ref": "#/components/schemas/CheckDecision"}, MOST_SUBJECTS),
+                "decisions": _list(_named("CheckDecision"), MOST_SUBJECTS),
                 "policy": _object(
                     {
                         "name": word,
@@ -114,7 +144,7 @@ def _schemas() -> dict[str, Any]:
                 "at": moment,
                 "valid_until": moment,
                 "mark": {"type": "string", "pattern": "^[0-9A-Za-z._:-]{1,64}$"},
-                "signature": {"$ref": "#/components/schemas/CheckSignature"},
+                "signature": _named("CheckSignature"),
             },
             optional={"signature"},
         ),
