@@ -85,6 +85,8 @@ EXPECTED: dict[tuple[str, str], str] = {
     ("GET", "/subjects/{subject}/inventory"): Scope.SUBJECTS_READ,
     ("POST", "/subjects/{subject}/embed-tokens"): Scope.EMBED,
     ("POST", "/subjects/{subject}/flags"): Scope.FLAGS,
+    ("GET", "/organisations/{organisation}/instructions"): Scope.ORGANISATIONS,
+    ("PUT", "/organisations/{organisation}/instructions"): Scope.ORGANISATIONS,
     ("GET", "/token"): "program",
     ("DELETE", "/token"): "program",
     ("POST", "/token/parts"): "program",
@@ -98,6 +100,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/exports": {},
     "/requests": {"kind": "access"},
     "/conversations": {"source_id": "s", "turns": [{"role": "user", "text": "t"}]},
+    "/instructions": {"purposes": [], "keeping": {}},
     "/subjects": {"reference": "somebody"},
     "/subjects:find": {"reference": "ada"},
     "/flags": {
@@ -142,6 +145,7 @@ class _Asked:
             "index": "1",
             "dataset": "dst_aaaaaaaaaaaaaaaaaaaaaaaaaa",
             "plan": "free",
+            "organisation": "acme",
         }
 
     def send(self, client: TestClient, method: str, path: str) -> tuple[int, str]:

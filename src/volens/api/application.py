@@ -16,6 +16,7 @@ from volens.api import (
     exports,
     flags,
     looks,
+    organisations,
     papers,
     requests,
     subjects,
@@ -37,6 +38,7 @@ _PARTS: Final[tuple[Callable[[APIRouter], None], ...]] = (
     exports.add_routes,
     flags.add_routes,
     looks.add_routes,
+    organisations.add_routes,
     papers.add_routes,
     requests.add_routes,
     subjects.add_routes,
@@ -116,7 +118,7 @@ def _describe(route: StrictRoute, operation: dict[str, Any]) -> None:
     if admission.door is not Door.EVERYBODY:
         mine = admission.door is Door.PERSON_OR_PROGRAM and not about
         operation["security"] = [{"session": []}] if mine else [{"token": []}]
-    if admission.scope is not None and route.path.startswith("/subjects"):
+    if admission.scope is not None and not route.path.startswith("/me"):
         operation["x-scope"] = admission.scope.value
 
 

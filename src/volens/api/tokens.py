@@ -35,6 +35,8 @@ class TokenTold(Told):
     id: str
     label: str
     scopes: list[Scope]
+    organisation: str | None
+    """Whose it is, if it is good for one organisation only."""
     created: Moment
     ends: Moment
     used: Moment | None
@@ -101,9 +103,11 @@ async def issue_token(request: Request, wanted: TokenWanted) -> TokenMade:
 
     def act(home: Home) -> TokenMade:
         tokens = tokens_of(home)
-        rest = tokens.by_id(own).ends - home.clock.now()
-        lasts = min(rest, timedelta(days=wanted.days))
-        secret, made = tokens.issue(wanted.label, wanted.scopes, lasts=lasts)
+        asking = tokens.by_id(own)
+        lasts = min(asking.ends - home.clock.now(), timedelta(days=wanted.days))
+        secret, made = tokens.issue(
+            wanted.label, wanted.scopes, lasts=lasts, organisation=asking.organisation
+        )
         return TokenMade(token=secret, told=_told(made))
 
     return await on_home(request, act)
@@ -120,6 +124,7 @@ def _told(token: ApiToken) -> TokenTold:
         id=token.id,
         label=token.label,
         scopes=sorted(token.scopes),
+        organisation=token.organisation,
         created=token.created,
         ends=token.ends,
         used=token.used,

@@ -43,6 +43,8 @@ class Standing:
     organisation: str
     version: int
     """0: nothing yet."""
+    sha256: str | None
+    """Of the document of this version."""
     purposes: tuple[str, ...]
     """In the order of the alphabet."""
     keeping: Mapping[RetentionClass, int]
@@ -102,6 +104,7 @@ def standing(home: Home, organisation: str) -> Standing:
     return Standing(
         organisation=organisation,
         version=versions[-1].version if versions else 0,
+        sha256=versions[-1].sha256 if versions else None,
         purposes=tuple(sorted(home.subjects.instructions().get(organisation, frozenset()))),
         keeping=home.subjects.keeping().get(organisation, {}),
     )
