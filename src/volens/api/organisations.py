@@ -15,6 +15,7 @@ from pydantic import Field
 from volens.access.model import Principal, Scope
 from volens.api.asking import Door, asker_of, on_home, open_to
 from volens.api.model import Body, Digest, Told, Word
+from volens.api.repeating import Once, once_told
 from volens.app.home import Home
 from volens.app.organisations import Agreed, Standing, instructable, prepare, record, standing
 from volens.core.errors import InvalidInput, NotFound
@@ -76,6 +77,7 @@ async def change(
     organisation: Word,
     wanted: InstructionsWanted,
     if_match: Annotated[str | None, Header(max_length=200)] = None,
+    once_only: Once = None,
 ) -> InstructionsTold:
     """Replace what an organisation instructs, within what the policy has for organisations."""
     principal = asker_of(request).principal
@@ -93,7 +95,7 @@ async def change(
         record(home, prepared)
         return _told(home, standing(home, organisation))
 
-    found = await on_home(request, act)
+    found = await once_told(request, once_only, InstructionsTold, act)
     response.headers["ETag"] = found.etag
     return found
 
