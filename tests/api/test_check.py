@@ -21,6 +21,7 @@ from volens.app.retention import new_request
 from volens.client.answer import verify_answer
 from volens.consent.model import GENERAL, Act, ConsentEvent, NoticeRef, ScopeKind
 from volens.consent.model import Scope as GrantScope
+from volens.core.canonical import canonical_json
 from volens.core.ids import EventId, IdKind, format_id
 from volens.core.purposes import CONSENT_PURPOSES, Purpose
 from volens.core.regions import Region
@@ -162,6 +163,49 @@ def _add(home: Home, reference: str, plan: str = "free") -> Subject:
     return made
 
 
+@pytest.mark.parametrize("sign", [False, True])
+def test_answers_for_several_purposes_are_those_for_each(
+    doors: Doors, client: TestClient, sign: bool
+) -> None:
+    doors.run(lambda home: _grant(home, _person(doors), Purpose.BATCH_TRAINING))
+    names = [_person(doors).id, "ada", "bob", 'q"\\', "b\u00e9"]
+    purposes = ["batch_training", "keep_history", "sale"]
+    for _ in range(4):  # the first looks themselves change the home
+        _check(client, purposes[0], *names)
+    each = [
+        client.post(AT, json={"purpose": one, "subjects": names, "sign": sign}).json()
+        for one in purposes
+    ]
+    assert [one["purpose"] for one in each] == purposes
+    assert [one["decisions"][0]["permit"] for one in each] == [True, True, False]
+    body = {"purposes": purposes, "subjects": names, "sign": sign}
+    answer = client.post(AT, json=body)
+    assert answer.content == canonical_json({"answers": each})
+    one = client.post(AT, json={**body, "purposes": purposes[:1]})
+    assert one.content == canonical_json({"answers": each[:1]})
+
+
+def test_a_choice_counts_at_the_next_question_for_each_purpose(
+    doors: Doors, client: TestClient, route: CheckRoute
+) -> None:
+    person, body = _person(doors), {"purposes": ["batch_training", "human_feedback"]}
+    asked = {**body, "subjects": [person.id]}
+    for _ in range(4):
+        client.post(AT, json=asked)
+    before = route.taken
+    client.post(AT, json=asked)
+    assert route.taken == before
+    doors.run(lambda home: _grant(home, person, Purpose.HUMAN_FEEDBACK))
+    answers = client.post(AT, json=asked).json()["answers"]
+    assert [one["decisions"][0]["permit"] for one in answers] == [False, True]
+    event = doors.run(lambda home: _event(home, person, Purpose.HUMAN_FEEDBACK, Act.WITHDRAW))
+    doors.run(lambda home: home.ledger.journal(event))
+    answers = client.post(AT, json=asked).json()["answers"]
+    assert [one["decisions"][0]["permit"] for one in answers] == [False, False]
+    assert {one["mark"] for one in answers} == {answers[0]["mark"]}
+    assert {one["at"] for one in answers} == {answers[0]["at"]}
+
+
 def test_a_signed_answer_verifies_with_the_log_s_key(doors: Doors, client: TestClient) -> None:
     body = {"purpose": "keep_history", "subjects": ["ada", 'q"', "b\u00e9"], "sign": True}
     answer = client.post(AT, json=body)
@@ -180,6 +224,9 @@ def test_a_signed_answer_verifies_with_the_log_s_key(doors: Doors, client: TestC
         (b'{"purpose":"sale","subjects":["a",1]}', "check_form"),
         (b'{"purpose":"sale","subjects":[""]}', "check_form"),
         (b'{"purpose":"sale","subjects":["a"],"sign":1}', "check_form"),
+        (b'{"purpose":"sale","purposes":["sale"],"subjects":["a"]}', "check_form"),
+        (b'{"purposes":["sale","sale"],"subjects":["a"]}', "check_form"),
+        (b'{"purposes":[],"subjects":["a"]}', "check_form"),
         (b'{"purpose":"sale","subjects":["a"],"consent":true}', "check_form"),
         (b'{"purpose":"sale","purpose":"sale","subjects":["a"]}', "duplicate_key"),
         (b'{"purpose":"sale","subjects":["\\ud800"]}', "json_surrogate"),

@@ -90,6 +90,8 @@ EXPECTED: dict[tuple[str, str], str] = {
     ("GET", "/subjects/{subject}/inventory"): Scope.SUBJECTS_READ,
     ("POST", "/subjects/{subject}/embed-tokens"): Scope.EMBED,
     ("POST", "/subjects/{subject}/flags"): Scope.FLAGS,
+    ("GET", "/organisations/{organisation}/instructions"): Scope.ORGANISATIONS,
+    ("PUT", "/organisations/{organisation}/instructions"): Scope.ORGANISATIONS,
     ("GET", "/token"): "program",
     ("DELETE", "/token"): "program",
     ("POST", "/token/parts"): "program",
@@ -103,6 +105,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/exports": {},
     "/requests": {"kind": "access"},
     "/conversations": {"source_id": "s", "turns": [{"role": "user", "text": "t"}]},
+    "/instructions": {"purposes": [], "keeping": {}},
     "/subjects": {"reference": "somebody"},
     "/subjects:find": {"reference": "ada"},
     "/flags": {
@@ -149,6 +152,7 @@ class _Asked:
             "case": "imp_aaaaaaaaaaaaaaaaaaaaaaaaaa",
             "name": "imp_aaaaaaaaaaaaaaaaaaaaaaaaaa.json",
             "plan": "free",
+            "organisation": "acme",
         }
 
     def send(self, client: TestClient, method: str, path: str) -> tuple[int, str]:
@@ -177,6 +181,8 @@ def _other_home(folder: Path) -> Iterator[Doors]:
 def test_every_route_says_who_may_ask_and_the_table_knows_each(app: FastAPI) -> None:
     assert sorted(_routes(app)) == sorted(EXPECTED)
     described = app.openapi()["paths"]
+    told = {(method.upper(), path) for path, found in described.items() for method in found}
+    assert told == {*EXPECTED, ("POST", "/choices:check")}
     for method, path in EXPECTED:
         has_body = "requestBody" in described[path][method.lower()]
         assert has_body is (any(map(path.endswith, BODIES)) and method in {"POST", "PUT"}), path

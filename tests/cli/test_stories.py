@@ -185,6 +185,10 @@ def test_an_organisation_opens_the_door_and_the_person_says_yes(shell: Shell) ->
     shell.ok("organisation", "instruct", "acme", "safety_training")
     assert shell.run("ask", "eve", "safety_training").code == 0
     assert shell.json("organisation", "list")["organisations"] == {"acme": ["safety_training"]}
+    for outside in ("sale", "keep_history"):
+        refused = shell.json("organisation", "instruct", "acme", outside, code=2)
+        assert refused["error"]["code"] == "outside_matrix"
+    shell.ok("organisation", "instruct", "acme", "safety_training", "legal_order")
     shell.ok("organisation", "instruct", "acme", "--nothing")
     assert shell.run("ask", "eve", "safety_training").code == 3
 

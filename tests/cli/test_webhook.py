@@ -20,8 +20,13 @@ def test_a_webhook_is_added_listed_rotated_and_removed(shell: Shell) -> None:
         True,
     )
     assert "secret" not in listed
+    assert listed["public_keys"] == [added["public_key"]]
+    assert added["public_key"].startswith("whpk_")
     rotated = shell.json("webhook", "rotate", added["id"])
     assert rotated["secret"] != added["secret"]
+    (listed,) = shell.json("webhook", "list")["webhooks"]
+    assert listed["public_keys"] == [rotated["public_key"], added["public_key"]]
+    assert added["secret"] not in str(listed)
     assert shell.json("webhook", "enable", added["id"])["disabled"] == ""
     assert "on" in shell.ok("webhook", "list").out
     assert shell.json("webhook", "remove", added["id"]) == {"id": added["id"], "removed": True}

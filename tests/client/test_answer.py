@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volens.client.answer import Answer, signature_of, verify_answer, write_answer
+from volens.client.answer import (
+    Answer,
+    signature_of,
+    verify_answer,
+    verify_answers,
+    write_answer,
+)
 from volens.core.canonical import canonical_json, read_strict
 from volens.core.errors import VerificationFailed
 from volens.log.note import Signer, parse_vkey
@@ -73,6 +79,23 @@ def test_a_signed_answer_of_another_shape_is_refused(change: dict[str, object]) 
     with pytest.raises(VerificationFailed) as raised:
         verify_answer(canonical_json(signed), SIGNER.verifier)
     assert raised.value.code == "answer_invalid"
+
+
+def test_answers_for_several_purposes_are_verified_each() -> None:
+    other = canonical_json({**VECTOR["answer"], "signature": None})
+    found = verify_answers(b'{"answers":[%b,%b]}' % (SIGNED, SIGNED), SIGNER.verifier)
+    assert found == (_answer(), _answer())
+    for wrong in (
+        b'{"answers":[%b,%b]}' % (SIGNED, other),
+        b'{"answers":[%b,%b]}' % (SIGNED, SIGNED.replace(b"sub_", b"sab_")),
+        b'{"answers":[%b],"more":1}' % SIGNED,
+        b'{"answers":[]}',
+        b'{"answers":[%b]}' % b",".join([SIGNED] * 17),
+        b"[%b]" % SIGNED,
+        SIGNED,
+    ):
+        with pytest.raises(VerificationFailed):
+            verify_answers(wrong, SIGNER.verifier)
 
 
 @given(st.integers(0, len(SIGNED) - 1), st.integers(0, 255))

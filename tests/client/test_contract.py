@@ -37,6 +37,27 @@ def test_a_yes_permits_the_one_who_gave_it_for_the_one_purpose(server: Server) -
     assert raised.value.code == "no_grant"
 
 
+def test_several_purposes_are_asked_for_at_once(server: Server) -> None:
+    with server.client() as client:
+        say_yes(server, client, "ada")
+        found = client.check_each(["ada", "bob"], [PURPOSE, "human_feedback", "sale"])
+        assert list(found) == [PURPOSE, "human_feedback", "sale"]
+        assert {purpose: one.purpose for purpose, one in found.items()} == {
+            purpose: purpose for purpose in found
+        }
+        assert found[PURPOSE].permitted() == ("ada",)
+        assert found["human_feedback"].of("ada").reasons == ("no_grant",)
+        assert found["sale"].of("bob").reasons[0] == "prohibited"
+        assert len({one.at for one in found.values()}) == 1
+
+    async def story() -> None:
+        async with server.async_client() as client:
+            found = await client.check_each(["ada"], ["human_feedback", PURPOSE])
+            assert [one.permitted() for one in found.values()] == [(), ("ada",)]
+
+    asyncio.run(story())
+
+
 def test_a_prohibited_purpose_is_denied_and_says_so(server: Server) -> None:
     with server.client() as client:
         assert client.check(["ada"], "sale").of("ada").reasons[0] == "prohibited"

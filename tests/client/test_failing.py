@@ -1,7 +1,10 @@
 """Whatever goes wrong is a deny with a reason; nothing is a yes but a yes."""
 
 import asyncio
+import json
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
@@ -27,6 +30,18 @@ EXPECTED = {
 }
 
 
+def _less(answers: list[Any]) -> object:
+    return {"answers": answers[:1]}
+
+
+def _turned(answers: list[Any]) -> object:
+    return {"answers": answers[::-1]}
+
+
+def _single(answers: list[Any]) -> object:
+    return answers[0]
+
+
 def test_every_trouble_is_tried() -> None:
     assert {*EXPECTED, Trouble.NONE} == set(Trouble)
 
@@ -40,6 +55,9 @@ def test_every_trouble_is_a_deny_that_says_why(fake: InMemory, trouble: Trouble)
         assert checked.permitted() == ()
         assert checked.of("ada").reasons == EXPECTED[trouble]
         assert checked.of("carl").permit is False
+        each = client.check_each(["ada", "bob"], [PURPOSE, "sale"])
+        assert list(each) == [PURPOSE, "sale"]
+        assert [one.of("ada").reasons for one in each.values()] == [EXPECTED[trouble]] * 2
         with pytest.raises(VolensError):
             client.require("bob", PURPOSE)
 
@@ -47,6 +65,8 @@ def test_every_trouble_is_a_deny_that_says_why(fake: InMemory, trouble: Trouble)
         async with fake.async_client() as client:
             checked = await client.check(["bob", "ada"], PURPOSE)
             assert checked.of("ada").reasons == EXPECTED[trouble]
+            each = await client.check_each(["ada"], [PURPOSE, "sale"])
+            assert [one.of("ada").reasons for one in each.values()] == [EXPECTED[trouble]] * 2
 
     asyncio.run(story())
 
@@ -88,6 +108,69 @@ def test_answers_are_used_again_only_as_long_as_was_said(fake: InMemory) -> None
         fake.clock.step(timedelta(milliseconds=1))
         assert not client.check(["ada"], PURPOSE).reused
         assert len(fake.fake.requests) == 2
+
+
+def test_only_purposes_that_are_not_known_are_asked_again(fake: InMemory) -> None:
+    asked: list[list[str]] = []
+
+    def seen(request: httpx2.Request) -> httpx2.Response:
+        asked.append(json.loads(request.content).get("purposes"))
+        return fake.fake.handle(request)
+
+    client = Client(
+        fake.fake.settings(max_age=timedelta(seconds=60)),
+        transport=httpx2.MockTransport(seen),
+        ports=Ports(clock=fake.clock),
+    )
+    client.check_each(["ada"], [PURPOSE])
+    found = client.check_each(["ada"], ["sale", PURPOSE])
+    assert [(name, one.reused) for name, one in found.items()] == [("sale", False), (PURPOSE, True)]
+    assert all(one.reused for one in client.check_each(["ada"], [PURPOSE, "sale"]).values())
+    assert asked == [[PURPOSE], ["sale"]]
+
+
+@pytest.mark.parametrize("turn", [_less, _turned, _single])
+def test_answers_for_other_purposes_are_no_answers(
+    fake: InMemory, turn: Callable[[list[Any]], Any]
+) -> None:
+    fake.fake.person("ada", grants=[PURPOSE, "human_feedback"])
+
+    def other(request: httpx2.Request) -> httpx2.Response:
+        found = fake.fake.handle(request).json()["answers"]
+        return httpx2.Response(200, json=turn(found))
+
+    client = Client(
+        fake.fake.settings(),
+        transport=httpx2.MockTransport(other),
+        ports=Ports(clock=fake.clock),
+    )
+    found = client.check_each(["ada"], [PURPOSE, "human_feedback"])
+    assert [one.of("ada").reasons for one in found.values()] == [("answer_invalid",)] * 2
+
+
+@pytest.mark.parametrize(("at_most", "reason"), [(1, "grant_withdrawn"), (2, "withdrawn_here")])
+def test_a_withdrawal_overtakes_one_purpose_of_several(
+    fake: InMemory, at_most: int, reason: str
+) -> None:
+    asked: list[list[str]] = []
+    fake.fake.person("ada", grants=[PURPOSE, "human_feedback"])
+
+    def slow(request: httpx2.Request) -> httpx2.Response:
+        reply = fake.fake.handle(request)
+        if request.url.path.endswith(":check") and len(asked) < at_most:
+            asked.append(json.loads(request.content)["purposes"])
+            client.withdraw("ada", PURPOSE)
+        return reply
+
+    client = Client(
+        fake.fake.settings(),
+        transport=httpx2.MockTransport(slow),
+        ports=Ports(clock=fake.clock),
+    )
+    found = client.check_each(["ada"], [PURPOSE, "human_feedback"])
+    assert found[PURPOSE].of("ada").reasons == (reason,)
+    assert found["human_feedback"].permitted() == ("ada",)
+    assert asked == [[PURPOSE, "human_feedback"], [PURPOSE]][:at_most]
 
 
 def test_by_default_nothing_is_used_again(fake: InMemory) -> None:
@@ -208,6 +291,8 @@ def test_a_closed_client_denies(fake: InMemory) -> None:
     client.close()
     client.close()
     assert client.check(["ada"], PURPOSE).failure is Failure.CLIENT_CLOSED
+    each = client.check_each(["ada"], [PURPOSE, "sale"])
+    assert [one.failure for one in each.values()] == [Failure.CLIENT_CLOSED] * 2
     with pytest.raises(Unavailable):
         client.choices("ada")
 
@@ -218,6 +303,19 @@ def test_a_closed_client_denies(fake: InMemory) -> None:
 def test_what_is_no_question_is_said_to_the_program(fake: InMemory, subjects: list[str]) -> None:
     with fake.client() as client, pytest.raises(InvalidInput):
         client.check(subjects, PURPOSE)
+
+
+@pytest.mark.parametrize(
+    "purposes", [[], [PURPOSE, PURPOSE], [f"p{n}" for n in range(17)], ["Sale"]]
+)
+def test_what_is_no_list_of_purposes_is_said_to_the_program(
+    fake: InMemory, purposes: list[str]
+) -> None:
+    with fake.client() as client:
+        for wrong in (purposes, PURPOSE):
+            with pytest.raises(InvalidInput) as raised:
+                client.check_each(["ada"], wrong)
+            assert raised.value.code == "check_form"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b"])

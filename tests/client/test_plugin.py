@@ -41,7 +41,7 @@ def test_a_use_after_a_withdrawal_or_past_its_time_is_seen(fake: InMemory) -> No
     server = fake.fake
     data = server.guard(server.person("ann", grants=[PURPOSE]), PURPOSE, "her chat")
     with fake.client() as client:
-        client.check(["ann"], PURPOSE)
+        client.check_each(["ann"], ["human_feedback", PURPOSE])
         data.open()
         assert server.police.report() == ""
         fake.clock.step(timedelta(hours=1))

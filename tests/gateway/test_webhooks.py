@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import NameOID
 
 from tests.docs.pages import ROOT
@@ -32,21 +34,27 @@ from volens.app.webhooks import (
     GIVING_UP,
     OVERLAP,
     Endpoint,
+    SigningKeys,
     add_webhook,
     enable_webhook,
     find_webhook,
+    keys_of,
     passed_over,
     remove_webhook,
-    rotate_secret,
-    secret_text,
-    secrets_of,
+    rotate_keys,
     trial_message,
 )
 from volens.consent.model import Act
 from volens.core.canonical import Json
 from volens.core.errors import InvalidInput, NotFound
 from volens.gateway.guard import Guard
-from volens.gateway.webhooks import Delivered, Deliverer, Sender, signature
+from volens.gateway.webhooks import (
+    Delivered,
+    Deliverer,
+    Sender,
+    signature,
+    signature_for_anybody,
+)
 from volens.log.kinds import ErasureScope
 
 OWN = Guard(allow_loopback=True)
@@ -150,18 +158,70 @@ class TestSigning:
         assert made == told["signature"]
         assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
+    def test_the_signature_that_the_specification_shows_is_made_with_its_key(self) -> None:
+        # "Webhook headers" of the specification prints the signature; key, id and body it was made
+        # with are those of public test vectors. Ed25519 is deterministic: the bytes must be these.
+        page = (ROOT / "docs/formats/webhooks.md").read_text("utf-8")
+        lines = page.split("```vector\n")[1].split("\n```")[0].splitlines()
+        told = dict(re.split(r"\s+", one, maxsplit=1) for one in lines)
+        keys = SigningKeys(secret=bytes(32), seed=base64.b64decode(told["seed"]))
+        assert keys.public_text == told["public"]
+        assert told["public"] == "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+        made = signature_for_anybody(
+            keys.seed, told["id"], int(told["timestamp"]), told["body"].encode()
+        )
+        assert made == told["asymmetric"]
+        assert made == (
+            "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+"
+            "m7TBAg=="
+        )
+
+    def test_a_receiver_can_check_what_it_gets_with_the_public_key_alone(
+        self, world: World, receiver: Receiver
+    ) -> None:
+        endpoint = add_one(world, receiver.url)
+        shown = world.on(lambda home: keys_of(home, endpoint)[0].public_text)
+        choose(world, 1, Act.GRANT)
+        assert deliver(world) == Delivered(taken=1)
+        ((headers, body),) = receiver.got
+        public = Ed25519PublicKey.from_public_bytes(
+            base64.b64decode(shown.removeprefix("whpk_"), validate=True)
+        )
+        _, made = headers["webhook-signature"].split()
+        raw = base64.b64decode(made.removeprefix("v1a,"), validate=True)
+        name, moment = headers["webhook-id"], headers["webhook-timestamp"]
+        public.verify(raw, f"{name}.{moment}.".encode() + body)
+        later = str(int(moment) + 1)
+        for wrong in (f"{name}.{later}.".encode() + body, f"{name}.{moment}.".encode() + body[1:]):
+            with pytest.raises(InvalidSignature):
+                public.verify(raw, wrong)
+
+    def test_no_two_endpoints_and_no_two_generations_have_a_key_in_common(
+        self, world: World, receiver: Receiver
+    ) -> None:
+        one, other = (add_one(world, receiver.url) for _ in range(2))
+        found = [
+            *world.on(lambda home: keys_of(home, rotate_keys(home, one))),
+            *world.on(lambda home: keys_of(home, other)),
+        ]
+        assert len(found) == 3
+        assert len({key for keys in found for key in (keys.secret, keys.seed)}) == 6
+        assert repr(found[0].seed) not in repr(found)
+        assert repr(found[0].secret) not in repr(found)
+
     def test_a_receiver_can_check_what_it_gets_with_the_secret_it_was_shown(
         self, world: World, receiver: Receiver
     ) -> None:
         endpoint = add_one(world, receiver.url)
-        shown = world.on(lambda home: secret_text(secrets_of(home, endpoint)[0]))
+        shown = world.on(lambda home: keys_of(home, endpoint)[0].secret_text)
         choose(world, 1, Act.GRANT)
         assert deliver(world) == Delivered(taken=1)
         ((headers, body),) = receiver.got
         secret = base64.b64decode(shown.removeprefix("whsec_"))
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         digest = hmac.digest(secret, signed, hashlib.sha256)
-        assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
+        symmetric, _ = headers["webhook-signature"].split()
+        assert symmetric == "v1," + base64.b64encode(digest).decode()
         assert headers["content-type"] == "application/json"
         moment = world.on(lambda home: int(home.clock.now().timestamp()))
         assert headers["webhook-timestamp"] == str(moment)
@@ -170,21 +230,27 @@ class TestSigning:
         self, world: World, receiver: Receiver
     ) -> None:
         endpoint = add_one(world, receiver.url)
-        before = world.on(lambda home: secrets_of(home, endpoint))
-        rotated = world.on(lambda home: rotate_secret(home, endpoint))
-        both = world.on(lambda home: secrets_of(home, rotated))
+        before = world.on(lambda home: keys_of(home, endpoint))
+        rotated = world.on(lambda home: rotate_keys(home, endpoint))
+        both = world.on(lambda home: keys_of(home, rotated))
         assert both[1:] == before
         assert both[0] != before[0]
         choose(world, 1, Act.GRANT)
         deliver(world)
-        assert len(receiver.got[0][0]["webhook-signature"].split()) == 2
+        made = receiver.got[0][0]["webhook-signature"].split()
+        assert [one.partition(",")[0] for one in made] == ["v1", "v1", "v1a", "v1a"]
+        assert len(set(made)) == 4
         world.here.clock.step(OVERLAP)
-        assert world.on(lambda home: secrets_of(home, rotated)) == both[:1]
+        assert world.on(lambda home: keys_of(home, rotated)) == both[:1]
 
     def test_no_secret_lies_in_the_home(self, world: World, receiver: Receiver) -> None:
         endpoint = add_one(world, receiver.url)
-        secret = world.on(lambda home: secrets_of(home, endpoint)[0])
-        forms = [secret, secret_text(secret).encode(), secret.hex().encode()]
+        keys = world.on(lambda home: keys_of(home, endpoint)[0])
+        forms = [
+            form
+            for raw in (keys.secret, keys.seed)
+            for form in (raw, base64.b64encode(raw), raw.hex().encode())
+        ]
         files = [path for path in world.here.folder.rglob("*") if path.is_file()]
         assert files
         assert [p for p in files if any(form in p.read_bytes() for form in forms)] == []
@@ -430,7 +496,8 @@ def test_the_connection_goes_to_the_checked_address_and_the_certificate_names_th
         message = world.on(lambda home: trial_message(home, endpoint))
         guard = Guard(allow_loopback=True, resolver=look_up)
         sender = Sender(guard=guard, trust=trust, seconds=5.0)
-        attempt = asyncio.run(sender.send(url, message, [b"s" * 32], 1))
+        keys = [SigningKeys(secret=bytes(32), seed=bytes(32))]
+        attempt = asyncio.run(sender.send(url, message, keys, 1))
         assert attempt.failure == failure
         assert asked == ["hooks.example"]
         if not failure:

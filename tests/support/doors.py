@@ -83,9 +83,13 @@ class Doors:
         """Add one more person with an account."""
         return self.run(lambda home: _person(home, reference))
 
-    def program(self, *scopes: Scope) -> Program:
-        """Issue a token with these scopes."""
-        return self.run(lambda home: Program(*tokens_of(home).issue("program", scopes)))
+    def program(self, *scopes: Scope, organisation: str | None = None) -> Program:
+        """Issue a token with these scopes, of whoever runs the home or of an organisation."""
+        return self.run(
+            lambda home: Program(
+                *tokens_of(home).issue("program", scopes, organisation=organisation)
+            )
+        )
 
     def session(self, guest: Guest, *, stepped_up: bool = False) -> str:
         """Open a session and return its token."""

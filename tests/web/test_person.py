@@ -154,6 +154,40 @@ def test_the_models_that_learned_are_shown_and_what_became_of_them(
         assert not re.findall(r">\s*((?:[a-z_]+\.)+[a-z_]+)\s*<", told)
 
 
+@pytest.mark.parametrize(
+    ("plan", "said", "not_said"),
+    [
+        ("free", "Standard queue", "Priority queue"),
+        ("pro", "Priority queue; the same rights and deadlines", "Standard queue"),
+    ],
+)
+def test_the_rules_show_what_the_person_s_own_plan_promises(
+    doors: Doors, client: TestClient, plan: str, said: str, not_said: str
+) -> None:
+    person = doors.person.subject
+    assert person is not None
+    doors.run(lambda home: home.subjects.change(person, {"plan": plan}))
+    text = client.get("/me/policy").text
+    assert said in text
+    assert not_said not in text
+    assert "Your rights are the same on every plan" in text
+    assert "deletion_queue" not in text
+    label = {"free": "Free", "pro": "Pro"}[plan]
+    assert text.count('<tr class="mine" aria-current="true">') == 1
+    assert f'aria-current="true"><th scope="row"><span>{label}</span>' in text
+
+
+def test_a_plan_that_the_rules_do_not_know_promises_nothing(
+    doors: Doors, client: TestClient
+) -> None:
+    person = doors.person.subject
+    assert person is not None
+    doors.run(lambda home: home.subjects.change(person, {"plan": "nonsense"}))
+    answer = client.get("/me/policy")
+    assert answer.status_code == 200
+    assert "Your rights are the same on every plan" not in answer.text
+
+
 def test_nobody_sees_a_page_without_signing_in(doors: Doors) -> None:
     inner = Starlette(routes=person_routes())
     inner.state.doorway = doors.doorway

@@ -49,6 +49,7 @@ class Scope(StrEnum):
     REQUESTS = "requests:write"
     WEBHOOKS = "webhooks:manage"
     METRICS = "metrics:read"
+    ORGANISATIONS = "organisations:instruct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Principal:
     """The person whose own data may be asked for; only for the kind ``subject``."""
     roles: frozenset[Role] = frozenset()
     organisation: str | None = None
-    """Whose administrator this is, for the role ``organisation_admin``."""
+    """Whose administrator this is, for the role ``organisation_admin``; or whose token."""
     scopes: frozenset[Scope] = frozenset()
     token: TokenId | None = None
     stepped_up_until: datetime | None = None

@@ -96,6 +96,7 @@ API_TOKEN = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token
     Column("label", String, nullable=False),  # a word for the program
     Column("scopes", String, nullable=False),  # space-separated, sorted
+    Column("organisation", String),  # whose it is; null: of whoever runs the home
     Column("created_ms", Integer, nullable=False),
     Column("ends_ms", Integer, nullable=False),
     Column("used_ms", Integer),  # cut to the day

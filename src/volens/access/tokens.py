@@ -43,6 +43,8 @@ class ApiToken:
     id: TokenId
     label: str
     scopes: frozenset[Scope]
+    organisation: str | None
+    """Whose it is, and good for; None: of whoever runs the home."""
     created: datetime
     ends: datetime
     used: datetime | None
@@ -75,21 +77,40 @@ class TokenStore:
         self._entropy = entropy
 
     def issue(
-        self, label: str, scopes: Iterable[Scope], *, lasts: timedelta = LONGEST
+        self,
+        label: str,
+        scopes: Iterable[Scope],
+        *,
+        lasts: timedelta = LONGEST,
+        organisation: str | None = None,
     ) -> tuple[str, ApiToken]:
         """Issue a token; the secret is returned here and is nowhere else.
 
+        Args:
+            label: a word for the program.
+            scopes: what it is good for.
+            lasts: how long.
+            organisation: whose it is; it is good for that one's instructions, and nothing else.
+
         Raises:
-            InvalidInput: ``word_form``, ``token_form`` without a scope or for more than a year.
+            InvalidInput: ``word_form``; ``token_form`` without a scope, for more than a year, or
+                with a scope that reaches beyond its organisation.
         """
         wanted = sorted({scope.value for scope in scopes})
         if not wanted or not timedelta(0) < lasts <= LONGEST:
             hint = "name at least one scope, and at most a year"
             raise InvalidInput("token_form", "a token has scopes and an end", hint=hint)
+        if organisation is not None:
+            check_word("organisation", organisation)
+            if wanted != [Scope.ORGANISATIONS.value]:
+                hint = f"give it the scope {Scope.ORGANISATIONS.value} and no other"
+                message = "a token of an organisation is good for its instructions only"
+                raise InvalidInput("token_form", message, hint=hint)
         check_word("label", label)
         now = self._clock.now()
         raw, secret = self._entropy.draw(16), PREFIX + new_secret(self._entropy)
-        salt, commitment = self._recorder.commit(raw, " ".join(wanted).encode())
+        whose = [] if organisation is None else [organisation]
+        salt, commitment = self._recorder.commit(raw, " ".join(wanted + whose).encode())
         fields: dict[str, Value] = {"commitment": commitment, "scopes": len(wanted)}
         index = self._recorder.record(EntryKind.TOKEN_ISSUED, {**fields, "until": now + lasts})
         row = {
@@ -97,6 +118,7 @@ class TokenStore:
             "digest": digest_of(secret),
             "label": label,
             "scopes": " ".join(wanted),
+            "organisation": organisation,
             "created_ms": to_millis(now),
             "ends_ms": to_millis(now + lasts),
             "log_index": index,
@@ -120,7 +142,12 @@ class TokenStore:
             with self._engine.begin() as db:
                 db.execute(update(API_TOKEN).where(API_TOKEN.c.no == row.no).values(used_ms=day))
         found = _token(row)
-        return Principal(kind=PrincipalKind.SERVICE, scopes=found.scopes, token=found.id)
+        return Principal(
+            kind=PrincipalKind.SERVICE,
+            scopes=found.scopes,
+            token=found.id,
+            organisation=found.organisation,
+        )
 
     def by_id(self, token: TokenId) -> ApiToken:
         """Return what is known of a token.
@@ -205,6 +232,7 @@ def _token(row: Row[*tuple[Any, ...]]) -> ApiToken:
         id=TokenId(format_id(IdKind.TOKEN, row.id)),
         label=row.label,
         scopes=frozenset(Scope(word) for word in row.scopes.split()),
+        organisation=row.organisation,
         created=from_millis(row.created_ms),
         ends=from_millis(row.ends_ms),
         used=None if row.used_ms is None else from_millis(row.used_ms),

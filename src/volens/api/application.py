@@ -15,14 +15,17 @@ from volens.api import (
     erasures,
     exports,
     flags,
+    history,
     looks,
     models_used,
+    organisations,
     papers,
     requests,
     subjects,
     tokens,
 )
 from volens.api.asking import Door, admission_of
+from volens.api.check_form import describe_check
 from volens.api.errors import add_handlers
 from volens.api.model import Problem
 from volens.api.strict import StrictRoute
@@ -36,8 +39,10 @@ _PARTS: Final[tuple[Callable[[APIRouter], None], ...]] = (
     erasures.add_routes,
     exports.add_routes,
     flags.add_routes,
+    history.add_routes,
     looks.add_routes,
     models_used.add_routes,
+    organisations.add_routes,
     papers.add_routes,
     requests.add_routes,
     subjects.add_routes,
@@ -56,6 +61,8 @@ _PROBLEM: Final = {
     },
 }
 
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {"4XX": _PROBLEM, "503": _PROBLEM}
+
 
 def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.environ) -> FastAPI:
     """Return what answers below ``/v1``.
@@ -71,7 +78,7 @@ def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.env
         docs_url=None,  # such pages fetch scripts from elsewhere
         redoc_url=None,
         separate_input_output_schemas=False,
-        responses={"4XX": _PROBLEM, "503": _PROBLEM},
+        responses={**_PROBLEMS},
     )
     app.state.doorway = doorway
     app.state.contact = environment.get(_CONTACT) or f"not set up ({_CONTACT})"
@@ -83,7 +90,7 @@ def api_application(doorway: Doorway, *, environment: Mapping[str, str] = os.env
 
 
 class _Described(FastAPI):
-    """An application whose document says what the framework can't see: who may ask."""
+    """An application whose document says what the framework can't see: who may ask, and checks."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made once."""
@@ -102,6 +109,7 @@ class _Described(FastAPI):
             if isinstance(route, StrictRoute):
                 for method in route.methods or ():
                     _describe(route, document["paths"][route.path_format][method.lower()])
+        describe_check(document, {str(status): told for status, told in _PROBLEMS.items()})
         return document
 
 
@@ -114,7 +122,7 @@ def _describe(route: StrictRoute, operation: dict[str, Any]) -> None:
     if admission.door is not Door.EVERYBODY:
         mine = admission.door is Door.PERSON_OR_PROGRAM and not about
         operation["security"] = [{"session": []}] if mine else [{"token": []}]
-    if admission.scope is not None and route.path.startswith("/subjects"):
+    if admission.scope is not None and not route.path.startswith("/me"):
         operation["x-scope"] = admission.scope.value
 
 

@@ -1,4 +1,4 @@
-"""``POST /v1/choices:check``: may this be used, for up to 1,000 people at once (formats/check.md).
+"""``POST /v1/choices:check``: may this be used, for up to 1,000 people (docs/formats/check.md).
 
 Plain ASGI: what is asked before every use may cost no more than asking. Nothing of the home is
 touched while nothing has changed: the answers come from snapshots in memory, and before each one
@@ -16,15 +16,15 @@ from starlette.types import Receive, Scope, Send
 
 from volens.access.model import Principal
 from volens.access.model import Scope as TokenScope
+from volens.api.check_form import MOST_BYTES, MOST_SUBJECTS, PATH, Question, read_question
 from volens.api.snapshot import UNKNOWN, Names, Snapshot, require_policy, take
 from volens.app.access import tokens_of
 from volens.app.changes import Changes, Mark
 from volens.app.home import Home
 from volens.app.policies import history
-from volens.core.canonical import canonical_json, read_strict
+from volens.core.canonical import canonical_json
 from volens.core.errors import Denied, InvalidInput, Unavailable, VolensError
 from volens.core.ports import Clock
-from volens.core.purposes import Purpose
 from volens.core.time import format_moment
 from volens.door.doorway import Doorway
 from volens.door.problems import problem
@@ -32,14 +32,11 @@ from volens.door.who import program_of
 from volens.log.dsse import sign_envelope
 from volens.log.note import Signer
 
-MOST_SUBJECTS: Final = 1000
-MOST_CHARACTERS: Final = 256
-MOST_BYTES: Final = 1024 * 1024
 PAYLOAD_TYPE: Final = "application/vnd.volens.check+json"
-_MEMBERS: Final = frozenset({"purpose", "subjects", "sign"})
 _MOST_TOKENS: Final = 256
 _NOT_KNOWN: Final = -1
 _JSON: Final = b"application/json"
+_AT: Final = f"/v1{PATH}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +55,6 @@ class _Home:
     changes: Changes
     clock: Clock
     signer: Signer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What was asked."""
-
-    purpose: str
-    subjects: tuple[str, ...]
-    sign: bool
 
 
 class CheckRoute:
@@ -92,11 +80,11 @@ class CheckRoute:
             question = read_question(await _body(headers, receive))
             answer = await self._answer(home, question, mark)
         except VolensError as error:
-            await problem(error, instance="/v1/choices:check")(scope, receive, send)
+            await problem(error, instance=_AT)(scope, receive, send)
             return
         except (SQLAlchemyError, OSError):
             told = Unavailable("storage", "a store can't be had right now", hint="try again later")
-            await problem(told, instance="/v1/choices:check")(scope, receive, send)
+            await problem(told, instance=_AT)(scope, receive, send)
             return
         size = str(len(answer)).encode("ascii")
         started = {"type": "http.response.start", "status": 200}
@@ -141,21 +129,23 @@ class CheckRoute:
         return found
 
     async def _answer(self, home: _Home, question: Question, mark: Mark) -> bytes:
-        at = home.clock.now()
-        snapshot = self._snapshots.get(question.purpose)
-        if snapshot is None or snapshot.mark != mark or at >= snapshot.ends:
-            snapshot = await self._take(question.purpose, mark)
-            at = max(at, home.clock.now())
-            if at >= snapshot.ends:
-                raise Unavailable("table_expired", "the answer ended while it was made")
+        at, snapshots = home.clock.now(), []
+        for purpose in question.purposes:
+            snapshot = self._snapshots.get(purpose)
+            if snapshot is None or snapshot.mark != mark or at >= snapshot.ends:
+                snapshot = await self._take(purpose, mark)
+                at = max(at, home.clock.now())
+            snapshots.append(snapshot)
+        if any(at >= snapshot.ends for snapshot in snapshots):
+            raise Unavailable("table_expired", "the answer ended while it was made")
         known = self._names.known(mark)
-        numbers = [known.get(name, _NOT_KNOWN) for name in question.subjects]
-        plain = _NOT_KNOWN not in numbers  # ids, all of them: nothing has to be escaped
-        if not plain:
+        names = question.subjects
+        numbers = [known.get(name, _NOT_KNOWN) for name in names]
+        if _NOT_KNOWN in numbers:  # else ids, all of them: nothing has to be escaped
             numbers = await self._numbers(question.subjects, mark)
-        classes, size = snapshot.classes, len(snapshot.classes)
-        kinds = [classes[one] if 0 <= one < size else UNKNOWN for one in numbers]
-        return _written(home, question, snapshot, kinds, at, plain=plain)
+            names = tuple(canonical_json(name).decode("utf-8")[1:-1] for name in names)
+        answers = [_written(home, one, numbers, names, at, sign=question.sign) for one in snapshots]
+        return b'{"answers":[%b]}' % b",".join(answers) if question.several else answers[0]
 
     async def _take(self, purpose: str, mark: Mark) -> Snapshot:
         """Take a snapshot; marks of the home are compared again at the next question."""
@@ -179,54 +169,32 @@ class CheckRoute:
         return [known.get(name, names.reference(name)) for name in subjects]
 
 
-def read_question(data: bytes) -> Question:
-    """Read a question strictly.
-
-    Raises:
-        InvalidInput: ``check_form``, or as `read_strict`.
-    """
-    raw = read_strict(data, max_bytes=MOST_BYTES, max_depth=3)
-    if not isinstance(raw, dict) or not {"purpose", "subjects"} <= set(raw) <= _MEMBERS:
-        hint = "purpose, subjects, and sign if wanted; nothing else"
-        raise InvalidInput("check_form", "a check has other members", hint=hint)
-    purpose, subjects, sign = raw["purpose"], raw["subjects"], raw.get("sign", False)
-    if not isinstance(sign, bool) or not isinstance(purpose, str) or purpose not in _PURPOSES:
-        hint = f"purpose one of {', '.join(_PURPOSES)}; sign true or false"
-        raise InvalidInput("check_form", "purpose or sign is not well-formed", hint=hint)
-    if not isinstance(subjects, list) or not 0 < len(subjects) <= MOST_SUBJECTS:
-        raise InvalidInput("check_form", f"subjects is not a list of 1 to {MOST_SUBJECTS}")
-    if set(map(type, subjects)) != {str} or len(set(subjects)) != len(subjects):
-        raise InvalidInput("check_form", "subjects are strings, each once")
-    lengths = set(map(len, subjects))
-    if max(lengths) > MOST_CHARACTERS or not min(lengths):
-        raise InvalidInput("check_form", f"a subject has 1 to {MOST_CHARACTERS} characters")
-    return Question(purpose=purpose, subjects=tuple(subjects), sign=sign)
-
-
-_PURPOSES: Final = tuple(one.value for one in Purpose)
-
-
 def _written(
     home: _Home,
-    question: Question,
     snapshot: Snapshot,
-    classes: list[int],
+    numbers: list[int],
+    names: tuple[str, ...],
     at: datetime,
     *,
-    plain: bool,
+    sign: bool,
 ) -> bytes:
-    """Write the answer in canonical form; a signature is over exactly these bytes."""
-    heads, names = snapshot.heads, question.subjects
-    if plain:
-        one = [f'{heads[kind]}"{name}"}}' for kind, name in zip(classes, names, strict=True)]
-    else:
-        told = [canonical_json(name).decode("utf-8") for name in names]
-        one = [f"{heads[kind]}{name}}}" for kind, name in zip(classes, told, strict=True)]
-    decisions = ",".join(one)
-    until = min(snapshot.untils[kind] for kind in set(classes))
-    before = f'{{"at":"{format_moment(at)}","decisions":[{decisions}],{snapshot.rest}'
+    """Write one purpose's answer in canonical form; a signature is over exactly these bytes.
+
+    Args:
+        home: whose key signs.
+        snapshot: the verdicts.
+        numbers: of the people asked about.
+        names: what they were asked about as, as it stands in JSON between quotes.
+        at: when it is decided.
+        sign: whether it is signed.
+    """
+    classes, size, heads = snapshot.classes, len(snapshot.classes), snapshot.heads
+    kinds = [classes[one] if 0 <= one < size else UNKNOWN for one in numbers]
+    told = [f'{heads[kind]}"{name}"}}' for kind, name in zip(kinds, names, strict=True)]
+    until = min(snapshot.untils[kind] for kind in set(kinds))
+    before = f'{{"at":"{format_moment(at)}","decisions":[{",".join(told)}],{snapshot.rest}'
     after = f',"valid_until":"{until}"}}'
-    if not question.sign:
+    if not sign:
         return (before + after).encode()
     envelope = sign_envelope(PAYLOAD_TYPE, (before + after).encode(), home.signer)
     return f'{before},"signature":{envelope.decode("ascii")}{after}'.encode()

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from volens.access.model import Scope as TokenScope
 from volens.api.asking import Door, asker_of, on_person, open_to
 from volens.api.model import Body, Digest, Flag, Moment, Told, Word
+from volens.api.repeating import Once, once_told
 from volens.app.home import Home
 from volens.consent.model import (
     GENERAL,
@@ -63,12 +64,6 @@ class ChoiceWanted(Body):
     scope: ScopeNamed | None = None
     expires: datetime | None = None
     """For a yes: it ends by itself then."""
-
-
-class HistoryWanted(Body):
-    """Whether conversations are kept at all."""
-
-    on: Flag
 
 
 class GrantTold(Told):
@@ -119,21 +114,12 @@ class ChoiceRecorded(Told):
     etag: str | None
 
 
-class HistoryTold(Told):
-    """Whether conversations are kept."""
-
-    on: bool
-    holds: bool
-    logged: bool
-
-
 def add_routes(router: APIRouter) -> None:
     """Add the routes of choices."""
     for prefix in ("/me", "/subjects/{subject}"):
         router.get(f"{prefix}/choices", tags=["choices"])(list_choices)
         router.get(f"{prefix}/choices/{{purpose}}", tags=["choices"])(show_choice)
         router.put(f"{prefix}/choices/{{purpose}}", tags=["choices"])(set_choice)
-        router.put(f"{prefix}/history", tags=["choices"])(set_history)
 
 
 @open_to(Door.PERSON_OR_PROGRAM, TokenScope.CHOICES_READ)
@@ -159,7 +145,9 @@ async def show_choice(
     """Show one choice, with its ``ETag``."""
     found = await on_person(
         request,
-        lambda home, person: _told(home, person, purpose, _state(home, person, purpose), language),
+        lambda home, person: _told(
+            home, person, purpose, state_of(home, person, purpose), language
+        ),
     )
     response.headers["ETag"] = found.etag
     return found
@@ -172,15 +160,19 @@ async def set_choice(
     purpose: Purpose,
     wanted: ChoiceWanted,
     if_match: Annotated[str | None, Header(max_length=200)] = None,
+    once_only: Once = None,
 ) -> ChoiceRecorded:
     """Say yes or no to one purpose.
 
     A yes needs the notice that was shown and ``If-Match``; a no needs neither, and always holds.
     """
     if wanted.granted:
-        found = await on_person(
-            request, lambda home, person: _grant(home, person, purpose, wanted, if_match)
-        )
+        asker = asker_of(request)
+
+        def grant(home: Home) -> ChoiceRecorded:
+            return _grant(home, asker.find(home), purpose, wanted, if_match)
+
+        found = await once_told(request, once_only, ChoiceRecorded, grant)
     else:
         if wanted.notice is not None or wanted.expires is not None:
             raise InvalidInput("notice_form", "a no names no notice and no end")
@@ -188,12 +180,6 @@ async def set_choice(
     if found.etag is not None:
         response.headers["ETag"] = found.etag
     return found
-
-
-@open_to(Door.PERSON_OR_PROGRAM, TokenScope.CHOICES_WRITE)
-async def set_history(request: Request, wanted: HistoryWanted) -> HistoryTold:
-    """Turn conversation history on or off. Off: nothing is kept beyond serving the reply."""
-    return await _history(request, on=wanted.on)
 
 
 def etag_of(home: Home, person: Subject, purpose: Purpose, state: PurposeState) -> str:
@@ -247,18 +233,18 @@ def _grant(
         hint = "send the choice's etag as If-Match"
         raise InvalidInput("precondition_needed", "a yes needs If-Match", hint=hint)
     notice = require_notice(home, purpose, wanted.notice)
-    before = _state(home, person, purpose)
+    before = state_of(home, person, purpose)
     if match != etag_of(home, person, purpose, before):
         hint = "show the person the choice as it is now"
         raise InvalidInput("choice_changed", "the choice has changed meanwhile", hint=hint)
     expires = wanted.expires
     if expires is not None and expires.tzinfo is None:
         raise InvalidInput("expiry_form", "the moment has no zone", hint="end it in Z")
-    event = _event(
+    event = new_event(
         home, person, purpose, Act.GRANT, _scope(wanted.scope), notice=notice, expires=expires
     )
     (recorded,) = home.ledger.record([event])
-    state = _state(home, person, purpose)
+    state = state_of(home, person, purpose)
     return ChoiceRecorded(
         purpose=purpose,
         status=state.status_at(home.clock.now()).value,
@@ -299,7 +285,7 @@ async def take_back(
     asker, doorway = asker_of(request), doorway_of(request)
 
     def hold(home: Home) -> ConsentEvent:
-        event = _event(home, asker.find(home), purpose, act, scope)
+        event = new_event(home, asker.find(home), purpose, act, scope)
         home.ledger.journal(event)
         return event
 
@@ -310,28 +296,12 @@ async def take_back(
     return event, False
 
 
-async def _history(request: Request, *, on: bool) -> HistoryTold:
-    purpose = Purpose.KEEP_HISTORY
-    objected = await on_person(request, lambda home, person: _state(home, person, purpose).objected)
-    logged = True
-    if not on:
-        if not objected:
-            _, logged = await take_back(request, purpose, Act.OBJECT)
-    elif objected:
-
-        def lift(home: Home, person: Subject) -> None:
-            home.ledger.record([_event(home, person, purpose, Act.LIFT_OBJECTION, GENERAL)])
-
-        await on_person(request, lift)
-    return HistoryTold(on=on, holds=True, logged=logged)
-
-
 def _standing(home: Home, person: Subject, purpose: Purpose) -> tuple[str, str]:
-    state = _state(home, person, purpose)
+    state = state_of(home, person, purpose)
     return state.status_at(home.clock.now()).value, etag_of(home, person, purpose, state)
 
 
-def _event(
+def new_event(
     home: Home,
     person: Subject,
     purpose: Purpose,
@@ -341,6 +311,7 @@ def _event(
     notice: NoticeRef | None = None,
     expires: datetime | None = None,
 ) -> ConsentEvent:
+    """Return an act of the person, as it comes through this door, now."""
     return ConsentEvent(
         id=EventId(format_id(IdKind.EVENT, home.entropy.draw(16))),
         subject=person.id,
@@ -362,7 +333,8 @@ def _scope(named: ScopeNamed | None) -> Scope:
     return Scope(kind=named.kind, target=named.target)
 
 
-def _state(home: Home, person: Subject, purpose: Purpose) -> PurposeState:
+def state_of(home: Home, person: Subject, purpose: Purpose) -> PurposeState:
+    """Return what the person has said about a purpose."""
     return home.ledger.states(person.id).get(purpose, NOTHING_SAID)
 
 

@@ -12,10 +12,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from volens.access.model import Scope
-from volens.api.asking import Door, on_person, open_to
+from volens.api.asking import Door, asker_of, on_person, open_to
 from volens.api.model import Body, Flag, Moment, Told
 from volens.api.pages import Cursor, Limit, read_cursor, write_cursor
-from volens.api.repeating import Once, once_about
+from volens.api.repeating import Once, once_about, once_told
 from volens.app.home import Home
 from volens.core.errors import InvalidInput, NotFound
 from volens.core.ids import IdKind, parse_id
@@ -145,17 +145,22 @@ async def show_conversation(request: Request, conversation: str) -> Conversation
 
 
 @open_to(Door.PERSON_OR_PROGRAM, Scope.CHOICES_WRITE)
-async def set_signal(request: Request, conversation: str, wanted: SignalWanted) -> ConversationTold:
+async def set_signal(
+    request: Request, conversation: str, wanted: SignalWanted, once_only: Once = None
+) -> ConversationTold:
     """Leave one conversation out of every use, or take that back. Only a yes makes it usable."""
+    asker = asker_of(request)
 
-    def act(home: Home, person: Subject) -> ConversationTold:
+    def act(home: Home) -> ConversationTold:
+        person = asker.find(home)
         held = find_own(home, person, conversation)
         signal = Signal.EXCLUDED if wanted.excluded else Signal.NONE
         if held.signal is not signal:
             home.vault.set_signal(held, signal, person.holder)
         return _told(home.vault.find(held.id))
 
-    return await on_person(request, act)
+    key = None if wanted.excluded else once_only
+    return await once_told(request, key, ConversationTold, act)
 
 
 @open_to(Door.PERSON_OR_PROGRAM, Scope.CAPTURE, most_bytes=MOST_BYTES)

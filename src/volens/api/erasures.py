@@ -20,6 +20,7 @@ from volens.api.asking import (
 )
 from volens.api.conversations import find_own
 from volens.api.model import Body, Flag, Told, Word
+from volens.api.repeating import Once, once_told
 from volens.app.home import Home
 from volens.app.retention import new_request
 from volens.core.errors import InvalidInput, NotFound, VolensError
@@ -135,14 +136,15 @@ async def show_erasure(request: Request, erasure: str) -> ErasureTold:
 
 
 @open_to(Door.PERSON_OR_PROGRAM, Scope.REQUESTS)
-async def cancel(request: Request, erasure: str) -> ErasureTold:
+async def cancel(request: Request, erasure: str, once_only: Once = None) -> ErasureTold:
     """Take an erasure back, while it still can be."""
+    asker = asker_of(request)
 
-    def act(home: Home, person: Subject) -> ErasureTold:
-        found = _own(home, person, erasure)
+    def act(home: Home) -> ErasureTold:
+        found = _own(home, asker.find(home), erasure)
         return told(home.erasures.cancel(found.id, home.clock.now()))
 
-    return await on_person(request, act)
+    return await once_told(request, once_only, ErasureTold, act)
 
 
 @open_to(Door.PERSON_OR_PROGRAM, Scope.REQUESTS)

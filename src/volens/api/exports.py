@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from volens.api.asking import Door, asker_of, on_home, on_person, open_to
 from volens.api.model import Body, Moment, Told, Word
+from volens.api.repeating import Once, answer_with, given_before, keep_given
 from volens.app.home import Home
 from volens.core.ids import IdKind, SubjectId, format_id
 from volens.door.copies import Copy, CopyState
@@ -46,15 +47,20 @@ class ExportTold(Told):
 
 def add_routes(router: APIRouter) -> None:
     """Add the routes of a person's own copy."""
-    router.post("/me/exports", tags=["exports"], status_code=_ACCEPTED)(start)
+    router.post("/me/exports", tags=["exports"], status_code=_ACCEPTED, response_model=ExportTold)(
+        start
+    )
     router.get("/me/exports/{export}", tags=["exports"])(show)
     router.get("/me/exports/{export}/file", tags=["exports"])(download)
 
 
 @open_to(Door.PERSON_OR_PROGRAM, step_up=True)
-async def start(request: Request, response: Response, wanted: ExportWanted) -> ExportTold:
+async def start(request: Request, wanted: ExportWanted, once_only: Once = None) -> Response:
     """Start a copy of everything that is held about the person. The access is logged."""
     doorway = doorway_of(request)
+    before = await given_before(request, once_only)
+    if before is not None:
+        return _located(before)
 
     def begin(home: Home, person: Subject) -> tuple[SubjectId, str, datetime]:
         name = format_id(IdKind.REQUEST, home.entropy.draw(16)).removeprefix("req_")
@@ -62,8 +68,16 @@ async def start(request: Request, response: Response, wanted: ExportWanted) -> E
 
     person, name, at = await on_person(request, begin)
     copy = doorway.copies.start(doorway.thread, person, name=name, at=at, language=wanted.language)
-    response.headers["Location"] = f"/v1/me/exports/{copy.id}"
-    return _told(copy)
+    told = _told(copy)
+    await keep_given(request, once_only, told, status=_ACCEPTED)
+    return _located(answer_with(told, status=_ACCEPTED))
+
+
+def _located(answer: Response) -> Response:
+    """Say where the copy is that an answer tells of."""
+    name = ExportTold.model_validate_json(bytes(answer.body)).export
+    answer.headers["Location"] = f"/v1/me/exports/{name}"
+    return answer
 
 
 @open_to(Door.PERSON_OR_PROGRAM)

@@ -11,7 +11,7 @@ from pydantic import Field
 from volens.access.model import PrincipalKind, Scope
 from volens.api.asking import Asker, Door, asker_of, on_person, open_to, require_step_up
 from volens.api.model import Body, Moment, Told
-from volens.api.repeating import Once, once_about
+from volens.api.repeating import Once, once_about, once_told
 from volens.app.home import Home
 from volens.app.rights import request_store, rights_desk
 from volens.core.errors import InvalidInput, NotFound, Unavailable
@@ -127,13 +127,14 @@ async def show_request(request: Request, number: str) -> RequestTold:
 
 
 @open_to(Door.PERSON_OR_PROGRAM, Scope.REQUESTS)
-async def withdraw(request: Request, number: str) -> RequestTold:
+async def withdraw(request: Request, number: str, once_only: Once = None) -> RequestTold:
     """Take a request back, its erasure with it while that can be."""
+    asker = asker_of(request)
 
-    def act(home: Home, person: Subject) -> RequestTold:
-        return _told(rights_desk(home).take_back(_own(home, person, number).id))
+    def act(home: Home) -> RequestTold:
+        return _told(rights_desk(home).take_back(_own(home, asker.find(home), number).id))
 
-    return await on_person(request, act)
+    return await once_told(request, once_only, RequestTold, act)
 
 
 def _shown(asker: Asker) -> VerifiedBy | None:

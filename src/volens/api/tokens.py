@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
 from volens.access.model import Scope
 from volens.access.tokens import ApiToken
 from volens.api.asking import Door, asker_of, on_home, open_to
 from volens.api.model import Body, Moment, Told, Word
+from volens.api.repeating import refuse_key
 from volens.app.access import tokens_of
 from volens.app.home import Home
 from volens.core.errors import Denied
@@ -35,6 +36,8 @@ class TokenTold(Told):
     id: str
     label: str
     scopes: list[Scope]
+    organisation: str | None
+    """Whose it is, if it is good for one organisation only."""
     created: Moment
     ends: Moment
     used: Moment | None
@@ -58,10 +61,18 @@ class EmbedMade(Told):
 
 def add_routes(router: APIRouter) -> None:
     """Add the routes of tokens."""
-    router.post("/subjects/{subject}/embed-tokens", tags=["tokens"], status_code=_CREATED)(embed)
+    secret = [Depends(refuse_key)]
+    router.post(
+        "/subjects/{subject}/embed-tokens",
+        tags=["tokens"],
+        status_code=_CREATED,
+        dependencies=secret,
+    )(embed)
     router.get("/token", tags=["tokens"])(show_token)
     router.delete("/token", tags=["tokens"])(revoke_token)
-    router.post("/token/parts", tags=["tokens"], status_code=_CREATED)(issue_token)
+    router.post("/token/parts", tags=["tokens"], status_code=_CREATED, dependencies=secret)(
+        issue_token
+    )
 
 
 @open_to(Door.PROGRAM, Scope.EMBED)
@@ -101,9 +112,11 @@ async def issue_token(request: Request, wanted: TokenWanted) -> TokenMade:
 
     def act(home: Home) -> TokenMade:
         tokens = tokens_of(home)
-        rest = tokens.by_id(own).ends - home.clock.now()
-        lasts = min(rest, timedelta(days=wanted.days))
-        secret, made = tokens.issue(wanted.label, wanted.scopes, lasts=lasts)
+        asking = tokens.by_id(own)
+        lasts = min(asking.ends - home.clock.now(), timedelta(days=wanted.days))
+        secret, made = tokens.issue(
+            wanted.label, wanted.scopes, lasts=lasts, organisation=asking.organisation
+        )
         return TokenMade(token=secret, told=_told(made))
 
     return await on_home(request, act)
@@ -120,6 +133,7 @@ def _told(token: ApiToken) -> TokenTold:
         id=token.id,
         label=token.label,
         scopes=sorted(token.scopes),
+        organisation=token.organisation,
         created=token.created,
         ends=token.ends,
         used=token.used,

@@ -19,8 +19,8 @@ from volens.app.webhooks import (
     Endpoint,
     Message,
     Place,
+    keys_of,
     passed_over,
-    secrets_of,
     webhooks,
 )
 from volens.consent.model import Act, decode_event
@@ -77,8 +77,8 @@ def due_webhooks(home: Home, *, most: int = 100) -> list[Due]:
             passed_over(home, endpoint, happened[-1].place)
         if told:
             messages = tuple(_messages(home, endpoint, told))
-            secrets = secrets_of(home, endpoint)
-            found.append(Due(endpoint=endpoint, messages=messages, secrets=secrets))
+            keys = keys_of(home, endpoint)
+            found.append(Due(endpoint=endpoint, messages=messages, keys=keys))
     return found
 
 

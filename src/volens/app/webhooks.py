@@ -4,8 +4,9 @@ There is no queue of messages: the ledgers are the queue. Each endpoint has a ma
 log up to which it has taken everything, and what comes after the mark is read from the ledgers when
 it is sent. So nothing is lost by a stop, and nothing about a person waits in a second place.
 
-Signing secrets are not kept either: each is derived from a key in custody, the endpoint's id and
-the number of its generation. A stolen database signs nothing.
+Signing keys are not kept either: each is derived from a key in custody, the endpoint's id and the
+number of its generation. A stolen database signs nothing. There are two in each generation: a
+secret that the receiver has too, and a private key of which it has the public half only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import (
     Boolean,
     Column,
@@ -63,7 +65,7 @@ WEBHOOK = Table(
 )
 
 OVERLAP: Final = timedelta(hours=24)
-"""How long a former secret signs beside the new one."""
+"""How long former keys sign beside the new ones."""
 GIVING_UP: Final = timedelta(days=5)
 """An endpoint that took nothing for so long is told nothing any more until somebody enables it."""
 BACKOFF: Final = tuple(
@@ -120,12 +122,33 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeys:
+    """What one generation of an endpoint's keys signs with."""
+
+    secret: bytes = field(repr=False)
+    """Of HMAC, 32 bytes; the receiver has it, too."""
+    seed: bytes = field(repr=False)
+    """Of Ed25519, 32 bytes (RFC 8032, 5.1.5); nobody else has it."""
+
+    @property
+    def secret_text(self) -> str:
+        """The secret as receivers take it (Standard Webhooks, "Signature scheme")."""
+        return "whsec_" + base64.b64encode(self.secret).decode("ascii")
+
+    @property
+    def public_text(self) -> str:
+        """The public key as receivers take it; whoever has only this can check and not sign."""
+        public = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        return "whpk_" + base64.b64encode(public).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """What one endpoint is to be told now, in order, and the secrets that sign it."""
+    """What one endpoint is to be told now, in order, and the keys that sign it."""
 
     endpoint: Endpoint
     messages: tuple[Message, ...]
-    secrets: tuple[bytes, ...] = field(repr=False)
+    keys: tuple[SigningKeys, ...]
 
 
 def add_webhook(
@@ -195,8 +218,8 @@ def remove_webhook(home: Home, endpoint: Endpoint) -> None:
         db.execute(delete(WEBHOOK).where(WEBHOOK.c.no == endpoint.number))
 
 
-def rotate_secret(home: Home, endpoint: Endpoint) -> Endpoint:
-    """Give an endpoint a new secret; for `OVERLAP` the former one signs beside it."""
+def rotate_keys(home: Home, endpoint: Endpoint) -> Endpoint:
+    """Give an endpoint new keys; for `OVERLAP` the former ones sign beside them."""
     until = to_millis(home.clock.now() + OVERLAP)
     _change(home, endpoint, generation=endpoint.generation + 1, former_until_ms=until)
     return find_webhook(home, endpoint.id)
@@ -209,22 +232,24 @@ def enable_webhook(home: Home, endpoint: Endpoint) -> Endpoint:
     return find_webhook(home, endpoint.id)
 
 
-def secrets_of(home: Home, endpoint: Endpoint) -> tuple[bytes, ...]:
-    """Return the secrets that sign now, the newest first; 32 bytes each."""
+def keys_of(home: Home, endpoint: Endpoint) -> tuple[SigningKeys, ...]:
+    """Return the keys that sign now, the newest first."""
     generations = [endpoint.generation]
     if endpoint.former_until is not None and home.clock.now() < endpoint.former_until:
         generations.append(endpoint.generation - 1)
     key = load_secret(home.custody, LOOKUP_FILE)
     raw = parse_id(IdKind.WEBHOOK, endpoint.id)
+
+    def derive(label: bytes, generation: int) -> bytes:
+        named = label + b"\x00" + raw + generation.to_bytes(4, "big")
+        return hmac.digest(key, named, hashlib.sha256)
+
     return tuple(
-        hmac.digest(key, b"volens/webhook/v1\x00" + raw + one.to_bytes(4, "big"), hashlib.sha256)
+        SigningKeys(
+            secret=derive(b"volens/webhook/v1", one), seed=derive(b"volens/webhook/v1a", one)
+        )
         for one in generations
     )
-
-
-def secret_text(secret: bytes) -> str:
-    """Write a secret as receivers take it (Standard Webhooks)."""
-    return "whsec_" + base64.b64encode(secret).decode("ascii")
 
 
 def trial_message(home: Home, endpoint: Endpoint) -> Message:

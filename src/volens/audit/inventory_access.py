@@ -230,6 +230,7 @@ ACCESS: tuple[TableClass, ...] = (
                 "digest": ("hash of the token", "finds it", DIGEST, NO_PERSON),
                 "label": ("a word for the program", "a list can be read"),
                 "scopes": ("what it is good for", "limits what the program may do"),
+                "organisation": ("whose it is", "limits it to one organisation"),
                 "created_ms": ("when it was issued", "order"),
                 "ends_ms": ("when it ends", "a token ends within a year"),
                 "used_ms": ("the day of its last use", "unused ones are found and revoked"),

@@ -1,8 +1,8 @@
 """Checks over HTTP beside a no-op on the same server, in the same run: CPU time of the server.
 
-One connection, one request after the other; a check of one person, a check of 1,000, and a no-op
-with bodies and answers of the same sizes, in turn in each round. The server is a process of its
-own, so nothing that the asking side does is counted.
+One connection, one request after the other; a check of one person, a check of 1,000, a no-op with
+bodies and answers of the same sizes, and both for several purposes at once, in turn in each round.
+The server is a process of its own, so nothing that the asking side does is counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from volens.app.home import Home, open_home
 from volens.consent.model import Act, ConsentEvent, NoticeRef
 from volens.core.errors import Unavailable
 from volens.core.ids import EventId, IdKind, format_id
-from volens.core.purposes import Purpose
+from volens.core.purposes import CONSENT_PURPOSES, Purpose
 from volens.core.regions import Region
 from volens.vault.subjects import NewSubject, Subject
 
@@ -36,6 +36,8 @@ GOAL_RATIO = 1.5
 GOAL_A_SECOND = 1_000_000
 """Decisions a second and core, in batches of `BATCH`."""
 BATCH = 1000
+PURPOSES = tuple(one.value for one in sorted(CONSENT_PURPOSES))[:4]
+"""What is asked for at once where it is several purposes."""
 _PURPOSE = Purpose.BATCH_TRAINING
 _ANSWER_BYTES = 1 << 16
 _EACH_SECOND_SAYS_YES = 2
@@ -74,6 +76,7 @@ def run(
     figures["single_ratio"] = figures["single_us"] / figures["nothing_us"]
     figures["batch_ratio"] = figures["batch_us"] / figures["nothing_batch_us"]
     figures["decisions_a_second"] = BATCH / figures["batch_us"] * 1e6
+    figures["decisions_of_several"] = BATCH * len(PURPOSES) / figures["each_batch_us"] * 1e6
     for name, goal in (("single", f"  (goal {GOAL_RATIO})"), ("batch", "")):
         bare = figures["nothing_us" if name == "single" else "nothing_batch_us"]
         print_line(
@@ -83,6 +86,10 @@ def run(
     print_line(
         f"batch   {figures['decisions_a_second']:10,.0f} decisions a second and core"
         f"  (goal {GOAL_A_SECOND:,})"
+    )
+    print_line(
+        f"{len(PURPOSES)} purposes of one person {figures['each_us']:6.0f} us of CPU, of a batch"
+        f" {figures['decisions_of_several']:,.0f} decisions a second and core"
     )
     print_line(f"after a change, one check: {figures['changed_ms']:.1f} ms ({people:,} people)")
     return figures
@@ -124,7 +131,9 @@ def _measured(
         _question(world, world.people[start : start + BATCH])
         for start in range(0, len(world.people), BATCH)
     ]
-    for question in [one, *batches]:  # names are learned, snapshots taken
+    each = _question(world, world.people[:1], PURPOSES)
+    each_batch = _question(world, world.people[:BATCH], PURPOSES)
+    for question in [one, *batches, each, each_batch]:  # names are learned, snapshots taken
         connection.ask(question)
     small = _nothing(len(one), len(connection.ask(one)))
     large = _nothing(len(batches[0]), len(connection.ask(batches[0])))
@@ -136,6 +145,8 @@ def _measured(
             ("single_us", [one], requests),
             ("nothing_batch_us", [large], few),
             ("batch_us", batches, few),
+            ("each_us", [each], requests),
+            ("each_batch_us", [each_batch], few),
         ):
             figures.setdefault(name, []).append(connection.cost(questions, times))
         figures.setdefault("changed_ms", []).append(_changed(connection, world, one))
@@ -151,8 +162,9 @@ def _changed(connection: _Connection, world: _World, question: bytes) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def _question(world: _World, subjects: list[str]) -> bytes:
-    body = json.dumps({"purpose": _PURPOSE.value, "subjects": subjects}).encode()
+def _question(world: _World, subjects: list[str], several: Sequence[str] = ()) -> bytes:
+    wanted = {"purposes": [*several]} if several else {"purpose": _PURPOSE.value}
+    body = json.dumps({**wanted, "subjects": subjects}).encode()
     return _request("/v1/choices:check", body, world.token)
 
 

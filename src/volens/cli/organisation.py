@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from volens.app.organisations import Agreed, prepare, record, standing
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
 from volens.cli.output import DIM, GOOD, Answer, line, table
@@ -14,7 +15,7 @@ from volens.core.canonical import Json
 from volens.core.errors import InvalidInput
 from volens.core.time import format_moment
 from volens.gate.facts import known_purpose
-from volens.policy.retention import Days, RetentionClass, check_shorter, days_of
+from volens.policy.retention import Days, RetentionClass
 from volens.vault.subjects import check_word
 
 GROUP = new_group("What organisations have instructed.")
@@ -104,7 +105,8 @@ def instruct(
     """Record an organisation's instruction: purposes it allows, times it shortens.
 
     What is not given stays as it was. Purposes only open the door: each person's own yes is needed
-    as well. Times can only be shorter than the policy's.
+    as well. Times can only be shorter than the policy's, and purposes only what the policy has for
+    organisations. Here all of them can be named, also what an administrator does not decide.
     """
     given = dict(
         zip(_TIMES.values(), (keep_days, deleted_days, closed_days, safety_days), strict=True)
@@ -118,24 +120,23 @@ def instruct(
         hint = "name purposes, give --nothing, or a time such as --keep-days 90"
         raise InvalidInput("nothing_given", "no purpose and no time was given", hint=hint)
     check_word("organisation", name)
-    wanted = sorted({known_purpose(word) for word in purposes or []})
+    named = {known_purpose(word).value for word in purposes or []}
     with write_home(session) as home:
-        before = sorted(home.subjects.instructions().get(name, frozenset()))
-        kept = home.subjects.keeping().get(name, {})
-        check_shorter(times, days_of(home.policy.pack.tables["retention"]))
-        after = {} if usual_times else {**kept, **times}
-        allowed = [*wanted] if purposes or nothing else before
+        before = standing(home, name)
+        keeping = {} if usual_times else {**before.keeping, **times}
+        wanted = named if purposes or nothing else None
+        change = prepare(home, name, wanted, keeping, agreed=Agreed.REPLACE)
         document: dict[str, Json] = {
             "organisation": name,
-            "purposes": [*allowed],
-            "before": [*before],
-            "keeping": {one.value: days for one, days in after.items()},
+            "purposes": [*change.purposes],
+            "before": [*before.purposes],
+            "keeping": {one.value: days for one, days in change.keeping.items()},
         }
-        said = _instructed(allowed, after, purposes=bool(purposes or nothing))
+        said = _instructed(change.purposes, change.keeping, purposes=wanted is not None)
         if session.dry_run:
             would = line(f"would record that {name} instructs: {said}")
             return Answer(document={"dry_run": True, **document}, shown=(would,))
-        made = home.subjects.instruct(name, wanted if purposes or nothing else None, keeping=after)
+        made = record(home, change)
     document |= {"version": made.version, "sha256": made.sha256}
     shown = [line(f"Recorded as version {made.version}: {name} instructs {said}.", GOOD)]
     if purposes:

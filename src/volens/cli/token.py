@@ -30,13 +30,19 @@ def issue(
     label: Annotated[str, typer.Argument(metavar="LABEL", help="A word for the program.")],
     scope: Annotated[list[Scope], typer.Option(metavar="SCOPE", help=_SCOPES)],
     days: Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="How long it lasts.")] = _DAYS,
+    organisation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Good for this organisation's instructions only."),
+    ] = None,
 ) -> Answer:
     """Issue an API token. It is shown once."""
     with write_home(session) as home:
         check_word("label", label)
         if session.dry_run:
             return Answer(document={"dry_run": True}, shown=(line("would issue a token"),))
-        secret, made = tokens_of(home).issue(label, scope, lasts=timedelta(days=days))
+        secret, made = tokens_of(home).issue(
+            label, scope, lasts=timedelta(days=days), organisation=organisation
+        )
     lines = (
         line(f"Issued {made.id} for {label}, until {format_moment(made.ends)[:10]}.", GOOD),
         whole(f"Token: {secret}"),
@@ -60,7 +66,7 @@ def list_tokens(session: Session) -> Answer:
             (
                 one.id,
                 one.label,
-                ", ".join(sorted(one.scopes)),
+                ", ".join(sorted(one.scopes)) + _whose(one),
                 "never" if one.used is None else format_moment(one.used)[:10],
                 state if one.revoked is None else "revoked",
             )
@@ -85,11 +91,16 @@ def revoke(
     return Answer(document=_document(done), shown=(line(text, GOOD),))
 
 
+def _whose(token: ApiToken) -> str:
+    return "" if token.organisation is None else f" of {token.organisation}"
+
+
 def _document(token: ApiToken) -> dict[str, Json]:
     return {
         "token": token.id,
         "label": token.label,
         "scopes": [scope.value for scope in sorted(token.scopes)],
+        "organisation": token.organisation,
         "created": format_moment(token.created),
         "ends": format_moment(token.ends),
         "used": None if token.used is None else format_moment(token.used),

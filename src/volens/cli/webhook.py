@@ -11,19 +11,19 @@ from volens.app.webhooks import (
     OVERLAP,
     TYPES,
     Endpoint,
+    SigningKeys,
     add_webhook,
     enable_webhook,
     find_webhook,
+    keys_of,
     remove_webhook,
-    rotate_secret,
-    secret_text,
-    secrets_of,
+    rotate_keys,
     trial_message,
     webhooks,
 )
 from volens.cli.commands import Session, command, new_group
 from volens.cli.homes import read_home, write_home
-from volens.cli.output import DIM, GOOD, Answer, line, table
+from volens.cli.output import DIM, GOOD, Answer, line, table, whole
 from volens.core.canonical import Json
 from volens.core.errors import Unavailable
 from volens.core.time import format_moment
@@ -40,7 +40,12 @@ def list_webhooks(session: Session) -> Answer:
     """List who is told, and how that goes."""
     with read_home(session) as home:
         found = webhooks(home)
-    documents: list[Json] = [_document(one) for one in found]
+        public: list[dict[str, Json]] = [
+            {"public_keys": [keys.public_text for keys in keys_of(home, one)]} for one in found
+        ]
+    documents: list[Json] = [
+        {**_document(one), **keys} for one, keys in zip(found, public, strict=True)
+    ]
     document: dict[str, Json] = {"webhooks": documents}
     if not found:
         return Answer(document=document, shown=(line("Nobody is told."),))
@@ -60,20 +65,22 @@ def add(
         bool, typer.Option("--reference", help="Send the product's own reference of people.")
     ] = False,
 ) -> Answer:
-    """Tell a program of every choice and erasure from now on; shows its signing secret."""
+    """Tell a program of every choice and erasure from now on; shows its signing keys."""
     checked = str(Guard().check_url(url))
     with write_home(session) as home:
         if session.dry_run:
             text = f"would add a webhook to {checked}"
             return Answer(document={"dry_run": True, "url": checked}, shown=(line(text),))
         endpoint = add_webhook(home, checked, types=types or (), named=reference)
-        secret = secret_text(secrets_of(home, endpoint)[0])
+        keys = keys_of(home, endpoint)[0]
     shown = (
         line(f"{endpoint.id} is told from now on.", GOOD),
-        line(f"Its signing secret: {secret}"),
+        whole(f"Its signing secret: {keys.secret_text}"),
+        whole(f"Or its public key: {keys.public_text}"),
+        line("Give the receiver one of them; with the public key it can check and not sign.", DIM),
         line(f"Try it: volens webhook test {endpoint.id}", DIM),
     )
-    return Answer(document={**_document(endpoint), "secret": secret}, shown=shown)
+    return Answer(document={**_document(endpoint), **_keys(keys)}, shown=shown)
 
 
 @command(GROUP, "remove", writes=True)
@@ -93,20 +100,22 @@ def remove(session: Session, webhook: WebhookArgument) -> Answer:
 
 @command(GROUP, "rotate", writes=True)
 def rotate(session: Session, webhook: WebhookArgument) -> Answer:
-    """Give a webhook a new signing secret; for a day the old one signs too."""
+    """Give a webhook new signing keys; for a day the old ones sign too."""
     with write_home(session) as home:
         endpoint = find_webhook(home, webhook)
         if session.dry_run:
-            would = line(f"would give {endpoint.id} a new secret")
+            would = line(f"would give {endpoint.id} new keys")
             return Answer(document={"dry_run": True, "id": endpoint.id}, shown=(would,))
-        endpoint = rotate_secret(home, endpoint)
-        secret = secret_text(secrets_of(home, endpoint)[0])
+        endpoint = rotate_keys(home, endpoint)
+        keys = keys_of(home, endpoint)[0]
     hours = int(OVERLAP.total_seconds()) // 3600
     shown = (
-        line(f"The new signing secret of {endpoint.id}: {secret}", GOOD),
-        line(f"The former one signs beside it for {hours} hours.", DIM),
+        line(f"{endpoint.id} has new signing keys.", GOOD),
+        whole(f"Its signing secret: {keys.secret_text}"),
+        whole(f"Or its public key: {keys.public_text}"),
+        line(f"The former ones sign beside them for {hours} hours.", DIM),
     )
-    return Answer(document={**_document(endpoint), "secret": secret}, shown=shown)
+    return Answer(document={**_document(endpoint), **_keys(keys)}, shown=shown)
 
 
 @command(GROUP, "enable", writes=True)
@@ -129,14 +138,18 @@ def send_trial(session: Session, webhook: WebhookArgument) -> Answer:
     with read_home(session) as home:
         endpoint = find_webhook(home, webhook)
         message = trial_message(home, endpoint)
-        secrets = secrets_of(home, endpoint)
+        keys = keys_of(home, endpoint)
         now = int(home.clock.now().timestamp())
-    attempt = asyncio.run(Sender().send(endpoint.url, message, secrets, now))
+    attempt = asyncio.run(Sender().send(endpoint.url, message, keys, now))
     if attempt.failure:
         hint = "see that the receiver is there and answers with a status of 2xx"
         raise Unavailable("webhook_failed", f"it was not taken: {attempt.failure}", hint=hint)
     document: dict[str, Json] = {"id": endpoint.id, "message": message.id, "taken": True}
     return Answer(document=document, shown=(line(f"{endpoint.id} took it.", GOOD),))
+
+
+def _keys(keys: SigningKeys) -> dict[str, Json]:
+    return {"secret": keys.secret_text, "public_key": keys.public_text}
 
 
 def _state(endpoint: Endpoint) -> str:

@@ -22,6 +22,7 @@ from volens.log.note import Signer, Verifier
 
 PAYLOAD_TYPE: Final = "application/vnd.volens.check+json"
 MOST_SUBJECTS: Final = 1000
+MOST_PURPOSES: Final = 16
 MAX_BYTES: Final = 2 * 1024 * 1024
 _CODE: Final = "answer_invalid"
 _MARK: Final = re.compile(r"[0-9A-Za-z._:-]{1,64}")
@@ -111,8 +112,31 @@ def verify_answer(data: bytes, verifier: Verifier) -> Answer:
             ``answer_unsigned`` if nobody signed it, ``signature_invalid`` if the signature is not
             the verifier's or does not hold.
     """
+    return _verified(_parsed(data, MAX_BYTES), verifier)
+
+
+def verify_answers(data: bytes, verifier: Verifier) -> tuple[Answer, ...]:
+    """Read the answers to a question about several purposes; each must be signed by `verifier`.
+
+    Raises:
+        VerificationFailed: as `verify_answer`.
+    """
+    raw = _parsed(data, MOST_PURPOSES * MAX_BYTES)
+    found = raw.get("answers") if isinstance(raw, dict) and len(raw) == 1 else None
+    if not isinstance(found, list) or not 0 < len(found) <= MOST_PURPOSES:
+        raise VerificationFailed(_CODE, f"not a list of 1 to {MOST_PURPOSES} answers")
+    return tuple(_verified(one, verifier) for one in found)
+
+
+def _parsed(data: bytes, most_bytes: int) -> Json:
     try:
-        raw = read_strict(data, max_bytes=MAX_BYTES, max_depth=_DEPTH)
+        return read_strict(data, max_bytes=most_bytes, max_depth=_DEPTH)
+    except InvalidInput as error:
+        raise VerificationFailed(_CODE, f"not an answer: {error.message}") from error
+
+
+def _verified(raw: Json, verifier: Verifier) -> Answer:
+    try:
         members = dict(Members(raw, "answer", _CODE).raw)
         signature = members.pop(_SIGNATURE, None)
         answer = _read(members)

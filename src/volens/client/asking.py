@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from volens.client.answer import Answer, Decided
-from volens.client.judging import Asked, denied, handed_out, judge
+from volens.client.judging import Asked, denied, handed_out, judge, judge_each
 from volens.client.memory import Memory
 from volens.client.model import NO_TIME, Checked, Failure
 from volens.core.errors import InvalidInput, VolensError
@@ -87,6 +88,11 @@ class Judge:
         found = self.memory.reuse(asked, self._clock.now())
         return None if found is None else self._without_withdrawn(found)
 
+    def known_each(self, several: Sequence[Asked]) -> dict[str, Checked]:
+        """Return by purpose what may be used again."""
+        known = {asked.purpose: self.known(asked) for asked in several}
+        return {purpose: found for purpose, found in known.items() if found is not None}
+
     def take(self, asked: Asked, data: bytes, changes: int) -> Checked | None:
         """Return what an answer says; None if a change made it worthless on its way.
 
@@ -94,11 +100,30 @@ class Judge:
             VerificationFailed: if it does not count.
         """
         now = self._clock.now()
-        settings = self._settings
-        within = settings.timeout + settings.ahead
-        answer: Answer = judge(
-            data, asked, self._verifier, now=now, within=within, ahead=settings.ahead
-        )
+        within, ahead = self._settings.timeout + self._settings.ahead, self._settings.ahead
+        answer = judge(data, asked, self._verifier, now=now, within=within, ahead=ahead)
+        return self._handed_out(asked, answer, changes, now)
+
+    def take_each(
+        self, several: Sequence[Asked], data: bytes, changes: Sequence[int]
+    ) -> dict[str, Checked]:
+        """Return what answers say by purpose, without those that a change made worthless.
+
+        Raises:
+            VerificationFailed: if one of them does not count.
+        """
+        now = self._clock.now()
+        within, ahead = self._settings.timeout + self._settings.ahead, self._settings.ahead
+        answers = judge_each(data, several, self._verifier, now=now, within=within, ahead=ahead)
+        found = {
+            asked.purpose: self._handed_out(asked, answer, before, now)
+            for asked, answer, before in zip(several, answers, changes, strict=True)
+        }
+        return {purpose: one for purpose, one in found.items() if one is not None}
+
+    def _handed_out(
+        self, asked: Asked, answer: Answer, changes: int, now: datetime
+    ) -> Checked | None:
         if not self.memory.keep(answer, changes):
             return None
         decisions = [(answer, one) for one in answer.decisions]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -58,6 +58,16 @@ def check(asked: Asked) -> Call:
         "POST",
         "/v1/choices:check",
         {"purpose": asked.purpose, "subjects": [*asked.subjects], "sign": True},
+    )
+
+
+def check_each(several: Sequence[Asked]) -> Call:
+    """Ask for several purposes whether data of the same people may be used."""
+    purposes: list[Json] = [asked.purpose for asked in several]
+    return _call(
+        "POST",
+        "/v1/choices:check",
+        {"purposes": purposes, "subjects": [*several[0].subjects], "sign": True},
     )
 
 

@@ -22,7 +22,7 @@ from volens.client import calls
 from volens.client.answer import Decided
 from volens.client.asking import Judge, Ports, Settings
 from volens.client.calls import Call, Reply
-from volens.client.judging import Asked, denied, read_question
+from volens.client.judging import Asked, denied, read_question, read_questions
 from volens.client.model import (
     CaptureCounts,
     Checked,
@@ -111,6 +111,27 @@ class Client:
             return self._judge.known(asked) or self._ask(asked)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, it is a deny
             return self._judge.refuse(asked, error)
+
+    def check_each(self, subjects: Sequence[str], purposes: Sequence[str]) -> dict[str, Checked]:
+        """Return what may be done with these people's data for each of several purposes.
+
+        It is one question, and one answer for each purpose, as of one moment. Any error on the way
+        is a deny for everybody and every purpose, with the reason.
+
+        Args:
+            subjects: 1 to 1,000 people, each once: ids, or the program's own names for them.
+            purposes: 1 to 16 purposes, each once.
+
+        Raises:
+            InvalidInput: ``check_form`` if that is no question.
+        """
+        several = read_questions(subjects, purposes)
+        if self._closed:
+            return {one.purpose: denied(one, Failure.CLIENT_CLOSED) for one in several}
+        try:
+            return self._ask_each(several)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, it is a deny
+            return {one.purpose: self._judge.refuse(one, error) for one in several}
 
     def require(self, subject: str, purpose: str) -> Decided:
         """Return the decision if one person's data may be used.
@@ -251,6 +272,20 @@ class Client:
             if found is not None:
                 return found
         return denied(asked, Failure.WITHDRAWN_HERE)
+
+    def _ask_each(self, several: Sequence[Asked]) -> dict[str, Checked]:
+        found = self._judge.known_each(several)
+        for _ in range(2):
+            missing = [one for one in several if one.purpose not in found]
+            if not missing:
+                break
+            changes = [self._judge.memory.changes(one.purpose) for one in missing]
+            data = self._send(calls.check_each(missing))
+            found |= self._judge.take_each(missing, data, changes)
+        return {
+            one.purpose: found.get(one.purpose) or denied(one, Failure.WITHDRAWN_HERE)
+            for one in several
+        }
 
     def _send(self, call: Call) -> bytes:
         """Send a call, again if that is worth it; return what it answers."""

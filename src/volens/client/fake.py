@@ -171,8 +171,13 @@ class FakeVolens:
         return _problem(404, "not_found", "there is nothing here") if act is None else act()
 
     def _check(self, question: Mapping[str, Any]) -> bytes:
+        if "purposes" not in question:
+            return self._answer(question["purpose"], question)
+        answers = [self._answer(purpose, question) for purpose in question["purposes"]]
+        return b'{"answers":[%b]}' % b",".join(answers)
+
+    def _answer(self, purpose: str, question: Mapping[str, Any]) -> bytes:
         at = self.clock.now() - (_HOLDS if self.trouble is Trouble.OLD else timedelta(0))
-        purpose = question["purpose"]
         answer = Answer(
             purpose=purpose,
             decisions=tuple(self._decide(name, purpose) for name in question["subjects"]),

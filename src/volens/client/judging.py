@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from volens.client.answer import MOST_SUBJECTS, Answer, Decided, verify_answer
+from volens.client.answer import (
+    MOST_PURPOSES,
+    MOST_SUBJECTS,
+    Answer,
+    Decided,
+    verify_answer,
+    verify_answers,
+)
 from volens.client.model import NO_TIME, Checked, Failure
 from volens.core.errors import InvalidInput, VerificationFailed
 from volens.core.members import WORD
@@ -37,6 +44,20 @@ def read_question(subjects: Sequence[str], purpose: str) -> Asked:
     return Asked(purpose=purpose, subjects=asked)
 
 
+def read_questions(subjects: Sequence[str], purposes: Sequence[str]) -> tuple[Asked, ...]:
+    """Take a question about several purposes as a program asks it; one for each purpose.
+
+    Raises:
+        InvalidInput: ``check_form``, as `read_question`, or if there is no purpose, there are too
+            many, or one is named twice, or ``purposes`` is one string.
+    """
+    wanted = () if isinstance(purposes, str) else tuple(purposes)
+    if not 0 < len(wanted) <= MOST_PURPOSES or len(set(wanted)) != len(wanted):
+        hint = f"a list of 1 to {MOST_PURPOSES} purposes, each once"
+        raise InvalidInput("check_form", f"{len(wanted)} purposes asked about", hint=hint)
+    return tuple(read_question(subjects, purpose) for purpose in wanted)
+
+
 def judge(
     data: bytes,
     asked: Asked,
@@ -59,7 +80,35 @@ def judge(
     Raises:
         VerificationFailed: with the value of a `Failure` as its code.
     """
-    answer = verify_answer(data, verifier)
+    return _counting(verify_answer(data, verifier), asked, now, within, ahead)
+
+
+def judge_each(
+    data: bytes,
+    several: Sequence[Asked],
+    verifier: Verifier,
+    *,
+    now: datetime,
+    within: timedelta,
+    ahead: timedelta,
+) -> tuple[Answer, ...]:
+    """Return the new answers to a question about several purposes, if all of them count.
+
+    Raises:
+        VerificationFailed: as `judge`.
+    """
+    answers = verify_answers(data, verifier)
+    if len(answers) != len(several):
+        raise _failed(Failure.ANSWER_INVALID, "there is not an answer for each purpose")
+    return tuple(
+        _counting(answer, asked, now, within, ahead)
+        for answer, asked in zip(answers, several, strict=True)
+    )
+
+
+def _counting(
+    answer: Answer, asked: Asked, now: datetime, within: timedelta, ahead: timedelta
+) -> Answer:
     about = tuple(one.subject for one in answer.decisions)
     if (answer.purpose, about) != (asked.purpose, asked.subjects):
         raise _failed(Failure.ANSWER_INVALID, "the answer is about something else")

@@ -29,6 +29,7 @@ CODE_STATUS: Final[Mapping[str, int]] = {
     "too_large": 413,
     "media_type": 415,
     "choice_changed": 412,
+    "instructions_changed": 412,
     "precondition_needed": 428,
     "idempotency_conflict": 409,
     "notice_changed": 409,

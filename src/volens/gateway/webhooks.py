@@ -17,10 +17,11 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import httpx2
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from volens.app.home import Home
 from volens.app.telling import due_webhooks
-from volens.app.webhooks import Due, Endpoint, Message, failed, took
+from volens.app.webhooks import Due, Endpoint, Message, SigningKeys, failed, took
 from volens.core.errors import Denied, InvalidInput, NotFound, Unavailable
 from volens.gateway.guard import Guard, Target
 
@@ -60,9 +61,25 @@ def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> st
         timestamp: seconds since 1970, as in ``webhook-timestamp``.
         body: byte for byte what is sent.
     """
-    signed = b".".join((message_id.encode("ascii"), str(timestamp).encode("ascii"), body))
-    digest = hmac.digest(secret, signed, hashlib.sha256)
+    digest = hmac.digest(secret, _signed(message_id, timestamp, body), hashlib.sha256)
     return "v1," + base64.b64encode(digest).decode("ascii")
+
+
+def signature_for_anybody(seed: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """Return one signature that a public key checks (Ed25519, identifier ``v1a``).
+
+    Args:
+        seed: of the private key, 32 bytes (RFC 8032, 5.1.5).
+        message_id: as in ``webhook-id``.
+        timestamp: seconds since 1970, as in ``webhook-timestamp``.
+        body: byte for byte what is sent.
+    """
+    made = Ed25519PrivateKey.from_private_bytes(seed).sign(_signed(message_id, timestamp, body))
+    return "v1a," + base64.b64encode(made).decode("ascii")
+
+
+def _signed(message_id: str, timestamp: int, body: bytes) -> bytes:
+    return b".".join((message_id.encode("ascii"), str(timestamp).encode("ascii"), body))
 
 
 class Sender:
@@ -81,16 +98,16 @@ class Sender:
         self._seconds = seconds
 
     async def send(
-        self, url: str, message: Message, secrets: Sequence[bytes], timestamp: int
+        self, url: str, message: Message, keys: Sequence[SigningKeys], timestamp: int
     ) -> Attempt:
-        """Send a message, signed with each of `secrets`; say how that ended.
+        """Send a message, signed with each of `keys`; say how that ended.
 
         A redirect is a failure. Of the answer only the status is read.
         """
         try:
             async with asyncio.timeout(self._seconds):
                 target = await self._guard.resolve(url)
-                status = await self._post(target, message, secrets, timestamp)
+                status = await self._post(target, message, keys, timestamp)
         except TimeoutError:
             return Attempt(failure="timeout")
         except (Denied, InvalidInput, Unavailable) as error:
@@ -104,9 +121,11 @@ class Sender:
         return Attempt(failure=f"http_{status}", gone=status == _GONE)
 
     async def _post(
-        self, target: Target, message: Message, secrets: Sequence[bytes], timestamp: int
+        self, target: Target, message: Message, keys: Sequence[SigningKeys], timestamp: int
     ) -> int:
-        signatures = [signature(one, message.id, timestamp, message.body) for one in secrets]
+        told = (message.id, timestamp, message.body)
+        signatures = [signature(one.secret, *told) for one in keys]
+        signatures += [signature_for_anybody(one.seed, *told) for one in keys]
         # The connection goes to the address that was checked; TLS and the request name the host.
         pinned = target.url.copy_with(host=str(target.address))
         headers = {
@@ -186,7 +205,7 @@ class Deliverer:
     async def _attempt(self, due: Due, message: Message) -> Attempt:
         now = await self._home.run(lambda home: home.clock.now())
         endpoint = due.endpoint
-        return await self._sender.send(endpoint.url, message, due.secrets, int(now.timestamp()))
+        return await self._sender.send(endpoint.url, message, due.keys, int(now.timestamp()))
 
     async def _failed(self, endpoint: Endpoint, attempt: Attempt) -> bool:
         """Record it; say whether the endpoint has ended with it."""

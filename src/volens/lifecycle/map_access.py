@@ -155,6 +155,7 @@ ACCESS_ROWS: Final[tuple[MapRow, ...]] = (
             "digest": "hash of the token",
             "label": "a word for the program",
             "scopes": "what it is good for",
+            "organisation": "the organisation that it is good for",
             "created_ms": "since when",
             "ends_ms": "when it ends",
             "used_ms": "the day of its last use",

@@ -155,6 +155,16 @@ def protection_table(policy: Policy, language: str = "en") -> TextTable:
     return TextTable(columns=tuple(_heading(key, language) for key in keys), rows=rows)
 
 
+def promises(policy: Policy, plan: str, language: str = "en") -> tuple[tuple[str, str], ...]:
+    """Return what one plan is promised (R17): area and words; none if the pack has no such row."""
+    return tuple(
+        (_heading(cell.area, language), say(cell.words, language))
+        for row in protections(policy.pack)
+        if row.plan == plan
+        for cell in row.cells
+    )
+
+
 def terms(policy: Policy, language: str = "en") -> dict[str, tuple[str, str]]:
     """Return each defined term: key -> (name, definition) (R71)."""
     return {

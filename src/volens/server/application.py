@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from volens.access.model import Scope as TokenScope
 from volens.api.application import api_application
 from volens.api.check import CheckRoute
+from volens.api.check_form import PATH
 from volens.core.errors import InvalidInput, NotFound, Unavailable, VolensError
 from volens.core.ports import Entropy
 from volens.door.doorway import Doorway
@@ -125,7 +126,7 @@ def application(
 
 def check_routes(doorway: Doorway) -> list[BaseRoute]:
     """Return the route of checks, which workers have too."""
-    return [Route("/v1/choices:check", CheckRoute(doorway), methods=["POST"])]
+    return [Route(f"/v1{PATH}", CheckRoute(doorway), methods=["POST"])]
 
 
 def say_error(request: Request, error: VolensError) -> Response:

@@ -15,25 +15,15 @@ from starlette.responses import Response
 
 from volens.access.model import Role
 from volens.app.home import Home
+from volens.app.organisations import Agreed, instructable, prepare, record, standing
 from volens.core.errors import InvalidInput, NotFound
-from volens.core.purposes import CONSENT_PURPOSES, Purpose
-from volens.policy.decision import Policy
-from volens.policy.needs import need
-from volens.policy.pack import AccountKind, Cell
-from volens.policy.retention import (
-    SHORTEST,
-    Days,
-    RetentionClass,
-    check_shorter,
-    days_of,
-)
+from volens.core.purposes import Purpose
+from volens.policy.retention import SHORTEST, RetentionClass, days_of
 from volens.policy.wording import say
 from volens.web.console_frame import StaffPage, Visit
 
 _ROLES: Final = frozenset({Role.ORGANISATION_ADMIN})
 _PATH: Final = "/staff/organisation"
-_TRAINING: Final = CONSENT_PURPOSES | {Purpose.AGGREGATED_RESEARCH, Purpose.PARTNER_AGGREGATES}
-"""What an administrator decides here; what law or safety ask for is agreed elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,33 +59,10 @@ class Instructions:
     people: int
 
 
-def within_matrix(policy: Policy) -> tuple[Purpose, ...]:
-    """Return what an organisation may instruct: what some tier of a plan for organisations has.
-
-    A purpose that the matrix never allows there can't be instructed, nor
-    what is prohibited.
-    """
-    pack = policy.pack
-    tiers = {
-        tier
-        for plan in pack.plans.values()
-        if plan.account is not AccountKind.PERSON
-        for tier in (plan.default_tier, *plan.may_choose)
-    }
-    return tuple(
-        purpose
-        for purpose, info in pack.purposes.items()
-        if info.signed_instruction
-        and purpose in _TRAINING
-        and any(need(policy, purpose, tier).cell is not Cell.NEVER for tier in tiers)
-    )
-
-
 def instructions(home: Home, organisation: str, language: str) -> Instructions:
     """Return what the organisation has instructed, and what it may."""
     policy = home.policy
-    allowed = home.subjects.instructions().get(organisation, frozenset())
-    kept = home.subjects.keeping().get(organisation, {})
+    now = standing(home, organisation)
     times = days_of(policy.pack.tables["retention"])
     return Instructions(
         organisation=organisation,
@@ -104,16 +71,16 @@ def instructions(home: Home, organisation: str, language: str) -> Instructions:
                 purpose=purpose,
                 label=say(policy.pack.purposes[purpose].label, language),
                 description=say(policy.pack.purposes[purpose].description, language),
-                chosen=purpose.value in allowed,
+                chosen=purpose.value in now.purposes,
                 mechanism_missing=bool(policy.pack.purposes[purpose].mechanism),
             )
-            for purpose in within_matrix(policy)
+            for purpose in instructable(policy)
         ),
         times=tuple(
             KeepTime(
                 kind=kind,
                 policy_days=times.get(kind, 0),
-                own_days=kept.get(kind),
+                own_days=now.keeping.get(kind),
                 least=SHORTEST[kind],
             )
             for kind in RetentionClass
@@ -127,27 +94,17 @@ def instruct(
 ) -> None:
     """Record what the organisation instructs from now on, instead of what it did.
 
+    What its administrator does not decide stays.
+
     Raises:
         InvalidInput: ``outside_matrix`` for a purpose that can't be instructed;
             ``retention_too_long``, ``retention_too_short``, ``days_form``.
     """
-    known = {purpose.value: purpose for purpose in within_matrix(home.policy)}
-    outside = sorted(set(purposes) - known.keys())
-    if outside:
-        hint = f"one of {', '.join(known)}"
-        message = f"an organisation can't instruct {outside[0][:40]!r}"
-        raise InvalidInput("outside_matrix", message, hint=hint)
-    keeping: dict[RetentionClass, int] = {}
-    for kind in RetentionClass:
-        text = times.get(kind.value, "").strip()
-        if text:
-            keeping[kind] = _days(text)
-    shorter: Days = keeping
-    check_shorter(shorter, days_of(home.policy.pack.tables["retention"]))
-    before = home.subjects.instructions().get(organisation, frozenset())
-    others = {Purpose(word) for word in before - known.keys()}  # agreed elsewhere: it stays
-    wanted = sorted({known[word] for word in purposes} | others)
-    home.subjects.instruct(organisation, wanted, keeping=shorter)
+    keeping = {
+        kind: _days(text) for kind in RetentionClass if (text := times.get(kind.value, "").strip())
+    }
+    change = prepare(home, organisation, purposes, keeping, agreed=Agreed.KEEP)
+    record(home, change)
 
 
 def _days(text: str) -> int:

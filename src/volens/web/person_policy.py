@@ -20,6 +20,7 @@ from volens.policy.explain import (
     matrix_table,
     plan_table,
     prohibitions,
+    promises,
     stage_table,
     terms,
 )
@@ -55,6 +56,8 @@ def policy_page(home: Home, subject: Subject, asked: Asked) -> Values:
         "pack": policy.pack,
         "label": say(policy.pack.label, language),
         "paragraphs": _paragraphs(text),
+        "plan": say(policy.pack.plans[subject.plan].label, language) if known else "",
+        "promises": promises(policy, subject.plan, language),
         "plans": _plan_table(policy, language),
         "matrix": _matrix_table(policy, language),
         "stages": _stage_table(policy, language),
@@ -180,7 +183,7 @@ def _paragraphs(text: str) -> list[tuple[str, list[str]]]:
 def _other_tables(pack: Pack, language: str) -> list[tuple[str, list[str], list[list[str]]]]:
     """Return the pack's tables that have no page of their own yet, with their own words (R97)."""
     found = []
-    for name in ("protections", "retention", "roles", "exceptions"):
+    for name in ("retention", "roles", "exceptions"):
         rows = pack.tables.get(name, ())
         if not rows:
             continue
