@@ -59,8 +59,8 @@ def test_only_the_gate_opens_envelopes_of_content() -> None:
 
 
 def test_records_of_datasets_are_opened_by_leases_alone() -> None:
-    assert users("volens.crypto.envelope.open_prepared") == {"crypto/opening.py"}
-    assert users("volens.crypto.opening.open_prepared_record") == {"gate/leases.py"}
+    assert users("volens.crypto.envelope.open_all_prepared") == {"crypto/opening.py"}
+    assert users("volens.crypto.opening.open_prepared_records") == {"gate/leases.py"}
 
 
 def test_only_the_vault_rewrites_ciphertext_and_gets_none_of_it_to_read() -> None:

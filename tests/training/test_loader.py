@@ -231,3 +231,38 @@ def test_ten_thousand_races_never_leak(crowd: LeasedHome, tmp_path: Path) -> Non
 def copy_of(there: LeasedHome, to: Path) -> LeasedHome:
     found = there.where.copy(to)
     return replace(there, where=Place(folder=found.folder, kek=found.kek, clock=there.where.clock))
+
+
+@needs_torch
+class TestWorkers:
+    def test_what_waits_for_a_slot_is_not_overtaken(self, lease: Lease) -> None:
+        """Each worker has few slots, and many groups go through them."""
+        for prefetch in (1, 2):
+            loader = Loader(lease, batch=1, workers=2, prefetch=prefetch)
+            alone = Loader(lease, batch=1)
+            shared = [(one.number, one.records) for one in loader]
+            assert shared == [(one.number, one.records) for one in alone]
+
+    def test_a_slot_that_was_written_again_is_refused(self) -> None:
+        from volens.training.workers import Ring  # noqa: PLC0415 - takes torch
+
+        ring = Ring(100, workers=1, slots=2)
+        first = ring.write(0, range(3, 4), [[b"one", None, b"three"]])
+        assert first is not None
+        assert ring.read(first) == [(3, [b"one", None, b"three"])]
+        assert ring.write(1, range(1), [[bytes(101)]]) is None
+        second = ring.write(1, range(4, 6), [[b"four"], [b"five", b""]])
+        assert second is not None
+        assert ring.write(1, range(6, 7), [[b"six"]]) is not None
+        with pytest.raises(Unavailable) as refusal:
+            ring.read(second)
+        assert refusal.value.code == "ring_overrun"
+        ring.close()
+
+    def test_what_does_not_fit_goes_through_the_pipe(self, lease: Lease) -> None:
+        class Mistaken(Loader):
+            def largest(self) -> int:
+                return 1
+
+        found = [one.records for one in Mistaken(lease, batch=4, workers=2)]
+        assert found == [one.records for one in Loader(lease, batch=4)]

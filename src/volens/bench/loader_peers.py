@@ -46,6 +46,10 @@ class Plain:
         """Return the number of records."""
         return len(self._starts) - 1
 
+    def largest(self) -> int:
+        """Return the size of the largest record."""
+        return int(np.diff(self._starts).max())
+
     def __getitem__(self, row: int) -> bytes:
         """Return one record."""
         return bytes(self._data[int(self._starts[row]) : int(self._starts[row + 1])].tobytes())
@@ -57,6 +61,11 @@ class _Batches:
     def __init__(self, plain: Plain, order: Rows) -> None:
         self._plain = plain
         self._order = order
+
+    batch = _BATCH
+
+    def largest(self) -> int:
+        return self._plain.largest() * _BATCH
 
     def open(self, number: int) -> list[bytes | None]:
         rows = self._order[number * _BATCH : (number + 1) * _BATCH].tolist()

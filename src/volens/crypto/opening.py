@@ -29,8 +29,8 @@ from volens.crypto.envelope import (
     KEY_ID_BYTES,
     NONCE_BYTES,
     derive,
+    open_all_prepared,
     open_envelope,
-    open_prepared,
     prepare_key,
     seal_envelope,
 )
@@ -127,7 +127,7 @@ class Opener:
     def record_keys(
         self, items: Sequence[tuple[Holder, Sequence[tuple[bytes, bytes]]]], *, dataset: bytes
     ) -> Iterator[list[bytes | None]]:
-        """Return what `open_prepared_record` opens records with; keys fetched once for all.
+        """Return what `open_prepared_records` opens records with; keys fetched once for all.
 
         Args:
             items: sorted by holder number; each with (conversation, leaf) of that holder's records.
@@ -177,14 +177,20 @@ def open_record(key: bytes, envelope: bytes, *, dataset: bytes, leaf: bytes) -> 
     )
 
 
-def open_prepared_record(prepared: bytes, envelope: bytes, *, dataset: bytes, leaf: bytes) -> bytes:
-    """Open one record of a sealed dataset with what `Opener.record_keys` gave for it.
+def open_prepared_records(
+    prepared: bytes, envelopes: Sequence[bytes], *, dataset: bytes, leaves: Sequence[bytes]
+) -> list[bytes]:
+    """Open records of a sealed dataset with what `Opener.record_keys` gave for each, end to end.
 
     Raises:
-        VerificationFailed: if the record was changed or belongs elsewhere.
+        VerificationFailed: if one of them was changed or belongs elsewhere.
     """
-    associated = record_binding(dataset, leaf)
-    return open_prepared(prepared, envelope, key_id=leaf[:KEY_ID_BYTES], associated=associated)
+    return open_all_prepared(
+        prepared,
+        envelopes,
+        key_ids=[leaf[:KEY_ID_BYTES] for leaf in leaves],
+        associated=[record_binding(dataset, leaf) for leaf in leaves],
+    )
 
 
 def leaves_of(members: bytes, places: Sequence[int], *, dataset: bytes) -> list[bytes]:

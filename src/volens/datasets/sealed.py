@@ -139,6 +139,10 @@ class SealedReader:
         start, length = int(self._rows["offset"][row]), int(self._rows["length"][row])
         return self._data[start : start + length].tobytes()
 
+    def sizes(self) -> NDArray[np.int64]:
+        """Return the size of each record's envelope, in bytes: its record is no larger."""
+        return self._rows["length"].astype(np.int64)
+
     def envelopes(self, rows: NDArray[np.int64]) -> list[bytes]:
         """Return the envelopes of some rows, in their order.
 

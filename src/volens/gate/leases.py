@@ -32,8 +32,7 @@ from sqlalchemy import Engine
 from volens.core.errors import Denied, InvalidInput, Unavailable, VolensError
 from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock
-from volens.crypto.envelope import PREPARED_BYTES
-from volens.crypto.opening import open_prepared_record
+from volens.crypto.opening import open_prepared_records
 from volens.gate.census import Int64s
 from volens.gate.facts import FactSource, Use
 from volens.gate.standing import Record, ended_among, live_records, permitted_among
@@ -63,6 +62,10 @@ class SealedRecords(Protocol):
 
     def leaves(self) -> bytes:
         """Return all leaves in order, 32 bytes each, end to end."""
+        ...
+
+    def sizes(self) -> Int64s:
+        """Return how many bytes each record has at most."""
         ...
 
     def envelopes(self, rows: Int64s) -> list[bytes]:
@@ -163,6 +166,10 @@ class Lease:
         """Return the leaves of all rows, rising, 32 bytes each, end to end."""
         return self._leaves
 
+    def sizes(self) -> Int64s:
+        """Return how many bytes the record of each row has at most."""
+        return self._sealed.sizes()
+
     def leaf(self, row: int) -> bytes:
         """Return the leaf of a row in the dataset's manifest; 32 bytes."""
         return self._leaves[row * LEAF_BYTES : (row + 1) * LEAF_BYTES]
@@ -193,21 +200,19 @@ class Lease:
         Raises:
             VerificationFailed: if a record was changed or belongs elsewhere.
         """
-        opened: list[bytes | None] = []
-        dataset, leaves = self._terms.dataset, self._leaves
-        keys = self._keys[rows].tobytes()
-        gone = self._gone[rows].tolist()
-        envelopes = self._sealed.envelopes(rows)
-        for place, row in enumerate(rows.tolist()):
-            if gone[place]:
-                opened.append(None)
-                continue
-            prepared = keys[place * PREPARED_BYTES : (place + 1) * PREPARED_BYTES]
-            leaf = leaves[row * LEAF_BYTES : (row + 1) * LEAF_BYTES]
-            opened.append(
-                open_prepared_record(prepared, envelopes[place], dataset=dataset, leaf=leaf)
+        there = self._gone[rows] == 0
+        wanted = rows[there]
+        found = iter(
+            open_prepared_records(
+                self._keys[wanted].tobytes(),
+                self._sealed.envelopes(wanted),
+                dataset=self._terms.dataset,
+                leaves=[self.leaf(row) for row in wanted.tolist()],
             )
-        return opened
+        )
+        if len(wanted) == len(rows):
+            return list(found)
+        return [next(found) if one else None for one in there.tolist()]
 
     def hand_out(self, rows: Int64s) -> Bools:
         """Return which of these rows may be handed out now, and note that they are.

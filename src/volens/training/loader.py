@@ -65,7 +65,7 @@ class Loader:
             rank: which of the `world` processes this is; each gets every `world`-th batch.
             world: how many processes share the dataset, each with a lease of its own.
             workers: forked processes that open records ahead; 0: none, and torch is not needed.
-            prefetch: batches that each worker opens ahead.
+            prefetch: batches that each worker opens ahead; of small ones, groups.
 
         Raises:
             InvalidInput: ``loader_form``.
@@ -77,7 +77,7 @@ class Loader:
             raise InvalidInput("loader_form", f"no loader has {message}", hint=hint)
         self.lease = lease
         self._order = order_rows(lease, seed)
-        self._batch = batch
+        self.batch = batch
         self._numbers = range(start + (rank - start) % world, -(-len(lease) // batch), world)
         self._workers = workers
         self._prefetch = prefetch
@@ -118,9 +118,14 @@ class Loader:
         self.lease.usable(rows)
         return self.lease.open(rows)
 
+    def largest(self) -> int:
+        """Return how many bytes the records of one batch have at most, all together."""
+        sizes = self.lease.sizes()[self._order]
+        return int(np.add.reduceat(sizes, np.arange(0, len(sizes), self.batch)).max())
+
     def rows(self, number: int) -> Rows:
         """Return the rows of one batch, before anything is left out."""
-        return self._order[number * self._batch : (number + 1) * self._batch]
+        return self._order[number * self.batch : (number + 1) * self.batch]
 
     def check(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Say which of these rows may be handed out now, and note that they are.
