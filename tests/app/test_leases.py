@@ -13,6 +13,7 @@ from tests.support.homes import place
 from tests.support.leased import LeasedHome, leased_home
 from tests.support.stores import TRAINING, act, talk
 from volens.app.leases import record_end
+from volens.app.own_data import exporter_of
 from volens.consent.model import Act
 from volens.core.errors import Denied, InvalidInput, Unavailable, VerificationFailed
 from volens.core.ids import ConversationId
@@ -68,6 +69,17 @@ class TestOpening:
         kind, fields = entries(there)[lease.intent]
         assert kind is EntryKind.ACCESS_INTENT
         assert (fields["action"], fields["count"]) == ("train", 12)
+
+    def test_it_is_told_to_each_person_of_whom_it_may_open_something(
+        self, there: LeasedHome
+    ) -> None:
+        there.withdraw(100, there.people[1])
+        lease = there.lease()
+        with there.where.open() as home:
+            for number, one in enumerate(there.people):
+                told = [found.facts() for found in exporter_of(home).accesses(one)]
+                trained = [found["log_index"] for found in told if found["action"] == "train"]
+                assert trained == ([] if number == 1 else [lease.intent])
 
     def test_who_withdrew_before_is_not_in_it(self, there: LeasedHome) -> None:
         there.withdraw(100, there.people[1])

@@ -107,6 +107,7 @@ def test_what_is_held_of_one_person_is_theirs_alone(here: Place) -> None:
     assert {table: count for table, count in counts["ada"].items() if count} == {
         "subject": 1,
         "leaf": 1,
+        "bulk_access": 1,
         "conversation": 2,
         "block": 1,
         "consent_event": 1,

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
@@ -14,6 +16,8 @@ from volens.consent.model import Act
 from volens.core.errors import NotFound, Unavailable
 from volens.core.ids import ConversationId, HoldId, IdKind, SubjectId, format_id, parse_id
 from volens.core.purposes import Signal, SubjectStatus
+from volens.gate.accesses import AccessLeaves
+from volens.gate.facts import Use
 from volens.holds.erasure import COOL_OFF, Erasure, ErasureState
 from volens.holds.evidence import verify_step
 from volens.holds.model import Hold
@@ -92,9 +96,27 @@ def test_everything_of_an_account_is_gone_and_of_nobody_else(world: World) -> No
     assert "canary" not in {one.name for one in before}  # it was never in the clear
     world.request(ACCOUNT, ada, cool_off=timedelta(0))
     world.eraser.run(world.now)
+    world.where.clock.step(MS)
+    world.eraser.settle(world.now, world.now)
     assert probe([world.where.folder, world.where.kek], looked_for) == []
     assert len(world.chats(bo)) == 2
     assert world.home.ledger.history(bo.id)
+
+
+def test_who_is_erased_is_in_no_access_to_many(world: World, tmp_path: Path) -> None:
+    ada, bo = world.person("ada", willing=True), world.person("bo", willing=True)
+    home = world.home
+    built = home.datasets().build(Use(purpose="batch_training"), tmp_path / "set")
+    leaves = AccessLeaves(home.main)
+    for one in (ada, bo):
+        assert leaves.bulk_of_subject(one.number) == [built.manifest.log.intent]
+    world.request(ACCOUNT, ada, cool_off=timedelta(0))
+    world.eraser.run(world.now)
+    assert leaves.bulk_of_subject(ada.number) == []
+    assert leaves.bulk_of_subject(bo.number) == [built.manifest.log.intent]
+    for index, people in ((1, []), (2, [bo.number + 8])):
+        leaves.keep_bulk(index, np.array(people, dtype=np.int64))
+    assert leaves.bulk_of_subject(bo.number) == [built.manifest.log.intent]
 
 
 def test_a_step_is_told_only_of_stores_that_held_something_of_the_kind(world: World) -> None:

@@ -52,7 +52,7 @@ from volens.log.kinds import (
 )
 from volens.log.note import Signer
 from volens.log.store import TransparencyLog
-from volens.rights.accesses import verify_access
+from volens.rights.accesses import access_document, verify_access
 from volens.rights.disclosures import NOT_NAMED, DatasetRegister
 from volens.rights.export_check import verify_copy
 from volens.rights.export_facts import Sources, erasure_facts
@@ -319,6 +319,41 @@ class TestParts:
         assert (disclosure.dataset, disclosure.conversations) == (plainly.dataset, 1)
         actions = [line["action"] for line in lines(out, "accesses.jsonl")]
         assert actions == ["build", "build", "export"]
+
+    def test_a_build_that_left_them_out_and_one_that_failed_are_told_too(
+        self, here: Place, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "a.zip"
+
+        def stop(done: int, total: int) -> None:
+            del done, total
+            raise KeyboardInterrupt
+
+        with here.open() as home:
+            subject = captured(home, [plain(1), plain(2)])
+            (bob,) = add(home, "bob")
+            home.vault.capture({bob: [plain(3)]}, source=CaptureSource.API)
+            home.ledger.record([act(1, subject.id, Act.GRANT)])
+            use = Use(purpose="batch_training")
+            with pytest.raises(KeyboardInterrupt):
+                home.datasets().build(use, tmp_path / "stopped", on_progress=stop)
+            export(home, subject, out)
+            index = lines(out, "accesses.jsonl")[0]["log_index"]
+            verifier = home.signer.verifier
+            told = exporter_of(home).accesses(subject)
+            home.owned_log().publish()
+            shown = verify_access(access_document(told[0], home.owned_log()), verifier)
+            assert exporter_of(home).accesses(bob) == []
+        found = lines(out, "accesses.jsonl")
+        assert [(one["action"], one["what"]) for one in found] == [
+            ("build", "several"),
+            ("export", "own_copy"),
+        ]
+        assert (shown["what"], shown["log_index"], shown["outcome"]) == (
+            "several",
+            index,
+            "abandoned",
+        )
 
     def test_holds_erasures_requests_papers_and_reports_are_in_it(
         self, here: Place, tmp_path: Path

@@ -92,6 +92,11 @@ def held_of(main: Engine, keys: Engine, *, number: int, raw: bytes) -> list[Shar
 
 _COUNTING = {
     "no": "SELECT count(*) FROM {table} WHERE no = ?",
+    "bit": (  # the person's bit in a set of people (`vault.people`), which SQLite has no word for
+        "SELECT count(*) FROM {table} WHERE ((instr('0123456789ABCDEF', "
+        "substr(hex(substr(people, ?1 / 8 + 1, 1)), 1, 1)) - 1) * 16 + instr('0123456789ABCDEF', "
+        "substr(hex(substr(people, ?1 / 8 + 1, 1)), 2, 1)) - 1) >> (?1 % 8) & 1"
+    ),
     "subject_no": "SELECT count(*) FROM {table} WHERE subject_no = ?",
     "subject_raw": "SELECT count(*) FROM {table} WHERE subject = ?",
     "account_raw": (

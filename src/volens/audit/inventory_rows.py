@@ -108,6 +108,19 @@ HOLDINGS: tuple[TableClass, ...] = (
         ),
     ),
     TableClass(
+        name="bulk_access",
+        counted_by="bit",
+        held=rows_of(
+            {
+                "log_index": PLACE,
+                "people": ("of whom something may have been opened", "tells the person so"),
+            },
+            basis=DUTY,
+            kept=ACCOUNT,
+            seen_by=SERVICE,
+        ),
+    ),
+    TableClass(
         name="capture_batch",
         held=rows_of(
             {

@@ -6,6 +6,10 @@ them; without it the entry says nothing about anybody. The row is there before a
 that no opening is left out of what the person is told; a stop in between leaves a row about an
 access that opened nothing.
 
+An access to many (a dataset that is built, a lease of one) has no commitment to each of them. Of
+whom it may open something is kept in the table `bulk_access`, one bit for each person, before a key
+is used; a person's bit goes with their account.
+
 What a row's `opening` says, and what the entry's commitment commits to:
 
     cnv_...           one conversation: its 16 raw bytes
@@ -19,11 +23,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine, insert, select
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Engine, func, insert, select
 
 from volens.core.errors import InvalidInput
 from volens.core.ids import IdKind, parse_id
-from volens.vault.tables import LEAF
+from volens.vault.people import any_of, pack_people
+from volens.vault.tables import BULK_ACCESS, LEAF
 
 OWN_COPY = "own_copy"
 ACCOUNT = "account"
@@ -82,6 +89,26 @@ class AccessLeaves:
                     opening=leaf.opening,
                 )
             )
+
+    def keep_bulk(self, log_index: int, numbers: npt.NDArray[np.int64]) -> None:
+        """Keep of whom an access to many may open something, before it does; durable on return.
+
+        Args:
+            log_index: of its ``access.intent``.
+            numbers: rows of people.
+        """
+        with self._engine.begin() as db:
+            row = {"log_index": log_index, "people": pack_people(numbers)}
+            db.execute(insert(BULK_ACCESS).values(row))
+
+    def bulk_of_subject(self, subject_no: int) -> list[int]:
+        """Return the accesses to many that may have opened something of a person, oldest first."""
+        one = func.substr(BULK_ACCESS.c.people, (subject_no >> 3) + 1, 1)
+        query = select(BULK_ACCESS.c.log_index, one).order_by(BULK_ACCESS.c.log_index)
+        with self._engine.connect() as db:
+            found = db.execute(query).all()
+        # Of an empty set SQLite takes no byte at all.
+        return [index for index, byte in found if byte and any_of(byte, [subject_no & 7])]
 
     def of_subject(self, subject_no: int) -> list[AccessLeaf]:
         """Return what may open entries about a person, oldest first.

@@ -38,6 +38,11 @@ class Census:
             for start in range(0, len(some), MOST_SUBJECTS):
                 yield self._wanted(first, some[start : start + MOST_SUBJECTS], relative, bits)
 
+    def people(self) -> Int64s:
+        """Return the rows of the people of whom anything is permitted, rising."""
+        found = [some.subjects for some in self.permitted()]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
     def _bits(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
         skipped = start & 7
         packed = self.bitmap.bits[start >> 3 : (stop + 7) >> 3]

@@ -175,6 +175,7 @@ class Gate:
         if dataset:
             fields["dataset"] = self._recorder.commit(dataset)[1]
         intent = self._recorder.record(EntryKind.ACCESS_INTENT, fields)
+        self._leaves.keep_bulk(intent, census.people())
         return Selection(
             use=use,
             census=census,
@@ -336,8 +337,7 @@ class Gate:
     def references(self, subjects: Sequence[Subject]) -> list[str]:
         """Return the names by which the product knows `subjects`; ``(erased)`` where keys are gone.
 
-        Args:
-            subjects: sorted by number.
+        `subjects` are sorted by number.
         """
         items = [(subject.holder, subject.reference_sealed) for subject in subjects]
         return [name or "(erased)" for name in self._opener.open_references(items)]

@@ -46,6 +46,14 @@ TABLE_ROWS: Final[tuple[MapRow, ...]] = (
         },
     ),
     *table_rows(
+        "main.db bulk_access",
+        "rows",
+        Method.VALUE_CLEARED,
+        When.ACCOUNT,
+        {"people": "of whom an access to many may have opened something: one bit for each"},
+    ),
+    *table_rows("main.db bulk_access", "", Method.KEPT, When.NEVER, {"log_index": _LOG_INDEX}),
+    *table_rows(
         "main.db capture_batch",
         "rows",
         Method.UNLINKED,

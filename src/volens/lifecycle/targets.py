@@ -15,6 +15,7 @@ from sqlalchemy import Column, Engine, MetaData
 from volens.consent import store as consent
 from volens.core.ids import ConversationId, ErasureId, IdKind, SubjectId, format_id
 from volens.crypto import keystore
+from volens.gate.accesses import AccessLeaves
 from volens.log.kinds import ErasureScope
 from volens.storage.engine import execute_many, find_among
 from volens.vault import tables as vault
@@ -140,6 +141,8 @@ class VaultTarget:
         numbers = [number for item in items for number in item.numbers]
         found.update(_rows_left(self._main, "main.db", vault.METADATA, "conversation_no", numbers))
         found.update(_values_left(self._main, vault.OBSOLETE_KEY.c.key_id, chats))
+        leaves = AccessLeaves(self._main)
+        found.update("main.db bulk_access" for one in people if leaves.bulk_of_subject(one))
         return sorted(found)
 
 

@@ -2,7 +2,8 @@
 
 An access is shown by its log entry, the entry's ``.tlog-proof``, and what ties it to the person:
 the salt that opens the entry's commitment, or, for a dataset build, the dataset whose manifest
-holds their conversations (a membership proof shows that; `volens prove`). How it ended is the
+holds their conversations (a membership proof shows that; `volens prove`). Of another access to many
+the home only states that something of theirs may have been opened. How it ended is the
 ``access.done`` entry that names it; without one, the intent is the upper bound.
 """
 
@@ -25,6 +26,8 @@ from volens.log.proof import parse_tlog_proof, verify_tlog_proof
 from volens.log.store import TransparencyLog
 
 VERSION = "volens-access/v1"
+SEVERAL = "several"
+"""What an access to many opened, where no dataset of it holds anything of the person."""
 _CODE = "access_proof"
 _DONE = b'"kind":"access.done"'
 
@@ -41,7 +44,7 @@ class Access:
     leaf: AccessLeaf | None = field(default=None, repr=False)
     """What opens the entry to the person; None for a dataset build."""
     dataset: DatasetId | None = None
-    """The dataset that a build made."""
+    """The dataset that a build made, if it holds anything of theirs."""
 
     def facts(self) -> dict[str, Json]:
         """Return who, what, when, why, and for how long, in the log's own words."""
@@ -53,7 +56,7 @@ class Access:
             "action": str(self.entry.fields["action"]),
             "purpose": str(self.entry.fields["purpose"]),
             "reason": str(self.entry.fields["reason"]),
-            "what": self.dataset or opening,
+            "what": self.dataset or opening or SEVERAL,
             "log_index": self.log_index,
             "outcome": None if done is None else str(done["outcome"]),
             "duration_ms": None if done is None else _count(done["duration_ms"]),
@@ -65,6 +68,7 @@ def accesses_of(
     subject: SubjectId,
     leaves: Iterable[AccessLeaf],
     builds: Mapping[int, DatasetId],
+    bulk: Iterable[int] = (),
 ) -> list[Access]:
     """Return the accesses that concerned a person, oldest first.
 
@@ -73,13 +77,14 @@ def accesses_of(
         subject: the person.
         leaves: what opens entries about them; those that are no accesses are passed over.
         builds: log index of an intent -> the dataset that came of it and holds something of theirs.
+        bulk: log indexes of accesses to many that may have opened something of theirs.
     """
     intents: dict[int, tuple[Entry, AccessLeaf | None]] = {}
     for leaf in leaves:
         entry = parse_entry(log.entry(leaf.log_index))
         if entry.kind is EntryKind.ACCESS_INTENT:
             intents[leaf.log_index] = (entry, leaf)
-    for index in builds:
+    for index in {*builds, *bulk}:
         intents.setdefault(index, (parse_entry(log.entry(index)), None))
     ends = _ends(log, intents.keys())
     return [
@@ -123,8 +128,8 @@ def verify_access(data: bytes, verifier: Verifier) -> dict[str, Json]:
     """Check one access document and return what it shows: `Access.facts`, and the ``subject``.
 
     1. Entry and proof: the access is in a log that `verifier` signed.
-    2. The entry's commitment opens with the salt to this person, or to this conversation; a build
-       has none, and names its dataset instead.
+    2. The entry's commitment opens with the salt to this person, or to this conversation; an access
+       to many has none, and names the dataset that came of it, if that holds anything of theirs.
     3. If it says how it ended, that entry is in the log too and names this one.
     4. What is told in words is what the entries say.
 
@@ -149,7 +154,7 @@ def _verify(data: bytes, verifier: Verifier) -> dict[str, Json]:
     index, entry = _logged(top, "entry", "proof", EntryKind.ACCESS_INTENT, verifier)
     leaf, dataset = None, None
     if top.member("opening") is None:
-        dataset = top.dataset("what")
+        dataset = None if top.member("what") == SEVERAL else top.dataset("what")
     else:
         salt = top.digest("salt")
         leaf = AccessLeaf(log_index=index, salt=salt, opening=top.string("opening"))

@@ -230,7 +230,8 @@ class Exporter:
             for leaf in self._own.leaves.of_subject(subject.number)
             if leaf.log_index not in gagged
         ]
-        return accesses_of(self._log, subject.id, leaves, builds)
+        bulk = self._own.leaves.bulk_of_subject(subject.number)
+        return accesses_of(self._log, subject.id, leaves, builds, bulk)
 
     def _tables(
         self,

@@ -29,8 +29,16 @@ from volens.crypto.sealing import SealedBlock
 from volens.crypto.shredding import Rewrite, Shredder
 from volens.storage.engine import driver_of, execute_many, in_runs
 from volens.vault.blocks import change_body, merge_bodies
+from volens.vault.people import any_of, without_people
 from volens.vault.subjects import Subject
-from volens.vault.tables import BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY, SUBJECT
+from volens.vault.tables import (
+    BLOCK,
+    BULK_ACCESS,
+    CONVERSATION,
+    LEAF,
+    OBSOLETE_KEY,
+    SUBJECT,
+)
 
 Change = Callable[[bytes], bytes]
 """From one payload to another; pure."""
@@ -155,6 +163,7 @@ class Removal:
         self.drop_account_keys(subjects)
         numbers = [(subject.number,) for subject in subjects]
         with self._engine.begin() as db:
+            _leave_sets(db, [subject.number for subject in subjects])
             for table in (BLOCK, CONVERSATION, LEAF, OBSOLETE_KEY):
                 execute_many(db, f"DELETE FROM {table.name} WHERE subject_no = ?", numbers)  # noqa: S608 - a constant name
             execute_many(db, f"DELETE FROM {SUBJECT.name} WHERE no = ?", numbers)  # noqa: S608 - a constant name
@@ -316,6 +325,16 @@ def _small_runs(db: Connection, subject: Subject) -> list[list[int]]:
         runs[-1].append(number)
         size += length
     return [run for run in runs if len(run) > 1]
+
+
+def _leave_sets(db: Connection, numbers: Collection[int]) -> None:
+    """Take people out of whom each access to many may have opened something of."""
+    at = BULK_ACCESS.c.log_index
+    for index in db.execute(select(at)).scalars().all():
+        people = db.execute(select(BULK_ACCESS.c.people).where(at == index)).scalar_one()
+        if any_of(people, numbers):
+            left = without_people(people, numbers)
+            db.execute(update(BULK_ACCESS).where(at == index).values(people=left))
 
 
 def _obsolete(db: Connection, keys: Sequence[tuple[int, bytes]]) -> None:

@@ -65,6 +65,12 @@ LEAF = Table(  # which log entries are about whom; erasable, unlike the entries
     Column("opening", String, nullable=False),  # what the entry's commitment commits to
     sqlite_with_rowid=False,
 )
+BULK_ACCESS = Table(  # whose conversations a logged access to many may have opened; erasable
+    "bulk_access",
+    METADATA,
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("people", LargeBinary, nullable=False),  # one bit for each row of `subject`
+)
 CAPTURE_BATCH = Table(
     "capture_batch",
     METADATA,

@@ -13,9 +13,9 @@ from volens.app.runs import runs_of
 from volens.core.errors import NotFound
 from volens.core.ids import DatasetId
 from volens.datasets.manifest import Manifest
-from volens.log.kinds import Actor
+from volens.log.kinds import AccessAction, Actor
 from volens.policy.wording import say
-from volens.rights.accesses import Access, access_document, accesses_of
+from volens.rights.accesses import SEVERAL, Access, access_document, accesses_of
 from volens.rights.disclosures import DatasetRegister
 from volens.rights.requests import disclosures
 from volens.training.bundle import bundle_file
@@ -26,6 +26,8 @@ from volens.web.person_frame import Asked, Sent, Values, own_chat
 NEWEST: Final = 200
 """How many of the newest accesses are shown; the person's copy has all."""
 _CHATS_SHOWN: Final = 20
+_OPENED: Final = (AccessAction.BUILD.value, SEVERAL)
+"""A build of which no dataset came that holds anything of the person."""
 
 
 def seen_page(home: Home, subject: Subject, asked: Asked) -> Values:
@@ -142,7 +144,8 @@ def _accesses(home: Home, subject: Subject) -> list[Access]:
     register = DatasetRegister(home.folder / "datasets", home.main)
     builds = {use.manifest.log.intent: use.dataset for use in register.uses(subject)}
     leaves = home.own_copy.leaves.of_subject(subject.number)[-NEWEST:]
-    return accesses_of(home.owned_log(), subject.id, leaves, builds)
+    bulk = home.own_copy.leaves.bulk_of_subject(subject.number)[-NEWEST:]
+    return accesses_of(home.owned_log(), subject.id, leaves, builds, bulk)
 
 
 def _row(access: Access) -> dict[str, object]:
@@ -154,4 +157,5 @@ def _row(access: Access) -> dict[str, object]:
         "seconds": None if not isinstance(duration, int) else -(-duration // 1000),
         "index": access.log_index,
         "dataset": access.dataset,
+        "said": "build_only" if (facts["action"], facts["what"]) == _OPENED else facts["action"],
     }
