@@ -14,6 +14,7 @@ from volens.api import strict
 from volens.api.asking import Door, open_to
 from volens.api.strict import StrictRequest
 from volens.core.errors import InvalidInput
+from volens.server.application import application
 
 _JSON = {"Content-Type": "application/json", **SAME_SITE}
 _NOT_PUBLIC = ("/me", "/subjects", "/token", "/organisations", "/choices:check")
@@ -143,3 +144,14 @@ def test_the_openapi_document_is_3_1_and_names_every_problem(app: FastAPI) -> No
             assert "422" not in answers, (method, path)
             secured = "security" in operation
             assert secured is path.startswith(_NOT_PUBLIC), path
+
+
+def test_a_long_conversation_is_captured_by_the_server_as_a_whole(doors: Doors) -> None:
+    program = doors.client(application(doors.doorway), doors.service)
+    turns = [{"role": "user", "text": "long " * 50_000}] * 8
+    at, body = "/v1/subjects/ada/conversations", {"source_id": "x", "turns": turns}
+    assert len(json.dumps(body)) > 1024 * 1024
+    made = program.post(at, json=body)
+    assert (made.status_code, made.json()["added"]) == (201, 1), made.text
+    elsewhere = program.post("/v1/subjects", json={"reference": "x" * 2 * 1024 * 1024})
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (413, "too_large")

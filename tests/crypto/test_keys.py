@@ -1,5 +1,6 @@
 """Keys live in three places at once; without any one of them nothing opens."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,18 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
 from tests.support.ports import SeededEntropy
-from volens.core.errors import InvalidInput, Unavailable, VerificationFailed
+from volens.core.errors import InvalidInput, Unavailable, VerificationFailed, VolensError
 from volens.crypto.keyservice import FileKeyService
 from volens.crypto.keystore import EPOCH_ROOT, KEY_PAGE, METADATA, Holder, KeyStore
-from volens.crypto.opening import Opener, Segment, open_record
-from volens.crypto.pages import ROWS_PER_PAGE, Page, pack_page, unpack_page
+from volens.crypto.opening import OpenedAccount, Opener, Segment, open_record
+from volens.crypto.pages import (
+    ROWS_PER_PAGE,
+    AccountRows,
+    Page,
+    pack_page,
+    split_page,
+    unpack_page,
+)
 from volens.crypto.sealing import Sealer
 from volens.storage.engine import create_tables, open_database
 
@@ -61,9 +69,31 @@ def seal(keys: Keys, holder: Holder, numbers: range) -> list[Segment]:
 def texts(
     opener: Opener, holder: Holder, items: list[Segment], tenant: bytes = TENANT
 ) -> list[bytes | None]:
-    (opened,) = opener.open_many([(holder, items)], tenant=tenant)
+    """Open as in bulk and as a few; both must agree, also about what they refuse."""
+    asked = [(holder, items)]
+    in_bulk = _outcome(lambda: next(opener.open_many(asked, tenant=tenant)), items)
+    few = _outcome(lambda: next(opener.open_many(asked, tenant=tenant, few=True)), items)
+    if isinstance(in_bulk, VolensError):
+        assert isinstance(few, VolensError)
+        assert (type(few), few.code) == (type(in_bulk), in_bulk.code)
+        raise few
+    assert few == in_bulk
+    return in_bulk
+
+
+def _outcome(
+    read: Callable[[], OpenedAccount | None], items: list[Segment]
+) -> list[bytes | None] | VolensError:
+    try:
+        opened = read()
+    except VolensError as error:
+        return error
     if opened is None:
         return [None] * len(items)
+    for block in opened.blocks:
+        member, _ = block.member(0)
+        if member not in opened.erased:
+            assert len(opened.keys.of(member)) == 32
     return [
         None if block.member(0)[0] in opened.erased else bytes(block.body)
         for block in opened.blocks
@@ -133,16 +163,28 @@ def test_a_key_page_moved_to_another_person_is_refused(keys: Keys) -> None:
         query = select(KEY_PAGE.c.sealed).where(KEY_PAGE.c.subject_no == ALICE.number)
         page = db.execute(query).scalar()
         db.execute(update(KEY_PAGE).where(KEY_PAGE.c.subject_no == BOB.number).values(sealed=page))
-    with pytest.raises(VerificationFailed):
-        keys.store.account(BOB)
+    for read in (keys.store.account, keys.store.rows):
+        with pytest.raises(VerificationFailed):
+            read(BOB)
 
 
 def test_a_missing_middle_page_is_refused(keys: Keys) -> None:
     seal(keys, ALICE, range(3 * ROWS_PER_PAGE))
     with keys.engine.begin() as db:
         db.execute(delete(KEY_PAGE).where(KEY_PAGE.c.subject_no == 1, KEY_PAGE.c.page == 1))
-    with pytest.raises(VerificationFailed):
-        keys.store.account(ALICE)
+    for read in (keys.store.account, keys.store.rows):
+        with pytest.raises(VerificationFailed) as raised:
+            read(ALICE)
+        assert raised.value.code == "key_pages"
+
+
+def test_a_missing_first_page_is_refused(keys: Keys) -> None:
+    seal(keys, ALICE, range(3 * ROWS_PER_PAGE))
+    with keys.engine.begin() as db:
+        db.execute(delete(KEY_PAGE).where(KEY_PAGE.c.subject_no == 1, KEY_PAGE.c.page == 0))
+    for read in (keys.store.account, keys.store.rows):
+        with pytest.raises(VerificationFailed):
+            read(ALICE)
 
 
 def test_an_epoch_root_moved_to_another_scope_is_refused(keys: Keys) -> None:
@@ -191,6 +233,33 @@ def test_a_record_of_a_sealed_dataset_opens_with_its_conversations_key_only(keys
     ):
         with pytest.raises(VerificationFailed):
             open_record(key, record, dataset=in_dataset, leaf=at_leaf)
+
+
+_IDS = st.binary(min_size=16, max_size=16) | st.sampled_from(
+    [bytes(8) + bytes([number] * 8) for number in range(6)]  # the first halves are the same
+)
+
+
+@given(st.dictionaries(_IDS, st.binary(min_size=16, max_size=16), max_size=300), st.sets(_IDS))
+def test_looking_a_few_up_finds_what_reading_all_finds(
+    salts: dict[bytes, bytes], others: set[bytes]
+) -> None:
+    items = list(salts.items())
+    pages = [dict(items[at : at + ROWS_PER_PAGE]) for at in range(0, len(items), ROWS_PER_PAGE)]
+    packed = [pack_page(Page(account_key=b"", salts=rows)) for rows in pages]
+    rows = AccountRows(b"k" * 32, [split_page(one)[1] for one in packed])
+    wanted = {*list(salts)[::3], *others}
+    assert rows.pick(wanted) == {one: salts[one] for one in wanted if one in salts}
+
+
+def test_an_id_that_stands_twice_is_refused() -> None:
+    body = b"i" * 16 + b"s" * 16
+    rows = AccountRows(b"k" * 32, [body, body])
+    assert rows.pick([b"j" * 16]) == {}
+    with pytest.raises(VerificationFailed) as raised:
+        rows.pick([b"i" * 16])
+    assert raised.value.code == "key_page_form"
+    assert "kkk" not in repr(rows)
 
 
 def test_no_secret_shows_in_a_repr(keys: Keys) -> None:

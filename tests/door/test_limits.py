@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.support.ports import SeededEntropy
+from volens.api.conversations import MOST_BYTES
 from volens.door.limits import Buckets, Limiter, Limits, network_of
 
 KEY = bytes(32)
@@ -235,3 +236,18 @@ def test_nobody_ever_gets_more_than_the_burst_and_the_rate(pauses: list[float]) 
         at += pause
         taken += buckets.take("192.0.2.1", at) == 0.0
     assert taken <= 5 + 2 * at + 1e-6
+
+
+def test_a_captured_conversation_may_be_larger_than_other_bodies() -> None:
+    """As large as the route of captures takes, and nothing beside it."""
+    limits = Limits()
+    for path in ("/v1/subjects/ada/conversations", "/v1/subjects/a%20b/conversations"):
+        assert limits.body_of(path) == MOST_BYTES
+    for path in (
+        "/v1/subjects/ada/choices",
+        "/v1/subjects/ada/conversations/cnv_x",
+        "/conversations",
+        "/sign-in",
+    ):
+        assert limits.body_of(path) == limits.body_bytes
+    assert limits.body_of("/v1/chat/completions") > MOST_BYTES

@@ -1,7 +1,11 @@
 """Asking a picture or a recording who somebody is goes nowhere; asking for other things does."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
+from tests.docs.pages import ROOT
+from tests.gateway.questions import AFTERWARDS, SEEN
 from volens.core.canonical import Json
 from volens.core.purposes import Purpose
 from volens.gateway.identifying import identifying, plain
@@ -163,3 +167,40 @@ def test_a_long_text_is_read_at_both_ends_and_quickly() -> None:
     assert asked("x" * 500_000 + " who is this?", PICTURE) is FACE
     assert asked("who is " * 100_000, PICTURE) is None
     assert len(plain("y" * 500_000)) < 50_000
+
+
+_WHO = {"face": PICTURE, "voice": RECORDING, "print": PICTURE, "manner": PICTURE}
+_OTHERS = {"other": PICTURE, "other_recorded": RECORDING}
+
+
+def _measured(questions: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+    """Return which questions of who somebody is pass, and which others are refused."""
+    missed = [
+        text for name, part in _WHO.items() for text in questions[name] if asked(text, part) is None
+    ]
+    refused = [
+        text for name, part in _OTHERS.items() for text in questions[name] if asked(text, part)
+    ]
+    return missed, refused
+
+
+def test_of_questions_in_words_that_were_looked_at_few_pass() -> None:
+    missed, refused = _measured(SEEN)
+    assert sum(map(len, SEEN.values())) == 227
+    assert len(missed) <= 5, missed
+    assert refused == ["Compare the faces of the two clocks"]
+
+
+def test_of_questions_in_other_words_the_page_says_how_many_are_recognised() -> None:
+    missed, refused = _measured(AFTERWARDS)
+    wanted = sum(len(AFTERWARDS[name]) for name in _WHO)
+    others = sum(len(AFTERWARDS[name]) for name in _OTHERS)
+    page = " ".join((ROOT / "docs/gateway.md").read_text("utf-8").split())
+    assert f"{wanted - len(missed)} of {wanted}" in page, (wanted, missed)
+    assert f"{len(refused)} of {others}" in page, (others, refused)
+
+
+def test_vowel_marks_and_stretched_letters_of_arabic_change_nothing() -> None:
+    assert asked("هل تَعْرِفُ هذا الشَّخص؟", PICTURE) is FACE
+    assert asked("هل تعـــرف هذا الشخص؟", PICTURE) is FACE
+    assert asked("اقرأ النص من هذه الصورة", PICTURE) is None

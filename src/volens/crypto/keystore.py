@@ -29,7 +29,15 @@ from volens.core.ports import Clock, Entropy
 from volens.core.time import to_millis
 from volens.crypto.envelope import KEY_BYTES, NONCE_BYTES, open_envelope, seal_envelope
 from volens.crypto.keyservice import KeyService
-from volens.crypto.pages import ROWS_PER_PAGE, SALT_BYTES, Page, pack_page, unpack_page
+from volens.crypto.pages import (
+    ROWS_PER_PAGE,
+    SALT_BYTES,
+    AccountRows,
+    Page,
+    pack_page,
+    split_page,
+    unpack_page,
+)
 from volens.storage.engine import driver_of, in_runs
 
 METADATA = MetaData()
@@ -217,6 +225,25 @@ class KeyStore:
             pages = opened.get(holder.number)
             yield _joined(pages) if pages else None
 
+    def rows(self, holder: Holder) -> AccountRows | None:
+        """Return one person's keys for looking a few of them up; None where they are missing.
+
+        Raises:
+            VerificationFailed: as `account`, but that a row that is not looked up is not read.
+        """
+        key, bodies = b"", list[bytes]()
+        with self._engine.connect() as db:
+            for _, page_no, scope, epoch, sealed in self._scan(db, [holder.number]):
+                root = self._root(db, scope, epoch)
+                binding = page_binding(holder.raw, page_no, scope, epoch)
+                data = open_envelope(root, sealed, key_id=holder.raw, associated=binding)
+                first, body = split_page(data)
+                if page_no != len(bodies) or bool(first) is not (page_no == 0):
+                    raise _incomplete()
+                key = key or first
+                bodies.append(body)
+        return AccountRows(key, bodies) if bodies else None
+
     def _add_to(self, db: Connection, holder: Holder, conversations: Sequence[bytes]) -> Account:
         pages = self._pages(db, holder)
         salts = dict(_joined(pages).salts)
@@ -338,11 +365,15 @@ def _open_page(
 
 def _joined(pages: Sequence[tuple[int, Page]]) -> Account:
     if [number for number, _ in pages] != list(range(len(pages))) or not pages[0][1].account_key:
-        raise VerificationFailed("key_pages", "a person's key pages are not complete")
+        raise _incomplete()
     if len(pages) == 1:
         return Account(key=pages[0][1].account_key, salts=pages[0][1].salts)
     salts = {conversation: salt for _, page in pages for conversation, salt in page.salts.items()}
     return Account(key=pages[0][1].account_key, salts=salts)
+
+
+def _incomplete() -> VerificationFailed:
+    return VerificationFailed("key_pages", "a person's key pages are not complete")
 
 
 def root_binding(scope: str, epoch: int) -> bytes:

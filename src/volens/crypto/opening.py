@@ -35,7 +35,7 @@ from volens.crypto.envelope import (
     seal_envelope,
 )
 from volens.crypto.keystore import Account, Holder, KeyStore
-from volens.crypto.pages import AccountKeys, conversation_keys, record_key
+from volens.crypto.pages import AccountKeys, AccountRows, conversation_keys, record_key
 
 Segment = tuple[bytes, bytes]
 """Block id (16 bytes) and envelope: one sealed block of a known holder."""
@@ -76,7 +76,7 @@ class Opener:
         self._entropy = entropy
 
     def open_many(
-        self, items: Sequence[tuple[Holder, Sequence[Segment]]], *, tenant: bytes
+        self, items: Sequence[tuple[Holder, Sequence[Segment]]], *, tenant: bytes, few: bool = False
     ) -> Iterator[OpenedAccount | None]:
         """Open blocks holder by holder, keys fetched once for the batch.
 
@@ -85,6 +85,7 @@ class Opener:
         Args:
             items: sorted by holder number; each with that holder's blocks.
             tenant: 16 bytes that every block is bound to.
+            few: they are few of what the holders have: look their keys up instead of reading all.
 
         Yields:
             For each holder, what was opened; None where the person's keys are gone (erased).
@@ -92,6 +93,11 @@ class Opener:
         Raises:
             VerificationFailed: if a block or key page was changed, moved or is missing.
         """
+        if few:
+            for holder, group in items:
+                rows = self._keys.rows(holder)
+                yield None if rows is None else _open_few(rows, tenant, holder.raw, group)
+            return
         holders = [holder for holder, _ in items]
         for (holder, group), account in zip(items, self._keys.accounts(holders), strict=True):
             yield None if account is None else _open_group(account, tenant, holder.raw, group)
@@ -102,11 +108,11 @@ class Opener:
         Raises:
             Unavailable: ``key_missing`` if the conversation's keys are gone.
         """
-        account = self._keys.account(holder)
-        salt = account.salts.get(conversation)
-        if salt is None:
+        rows = self._keys.rows(holder)
+        salt = None if rows is None else rows.pick([conversation]).get(conversation)
+        if rows is None or salt is None:
             raise Unavailable("key_missing", "the conversation's key is missing: it was erased")
-        return conversation_keys(account.key, conversation, salt)[1]
+        return conversation_keys(rows.key, conversation, salt)[1]
 
     def open_references(self, items: Sequence[tuple[Holder, bytes]]) -> Iterator[str | None]:
         """Open the names by which the product knows people; None where the key is gone.
@@ -220,7 +226,30 @@ def commitments_of(members: bytes) -> list[bytes]:
 def _open_group(
     account: Account, tenant: bytes, subject: bytes, group: Sequence[Segment]
 ) -> OpenedAccount:
-    keys, salts = AccountKeys(account.key), account.salts
+    salts = account.salts
+    blocks = _open_blocks(AccountKeys(account.key), salts, tenant, subject, group)
+    erased = frozenset(_members(blocks) - salts.keys())
+    return OpenedAccount(blocks=blocks, erased=erased, keys=ConversationKeys(account))
+
+
+def _open_few(
+    rows: AccountRows, tenant: bytes, subject: bytes, group: Sequence[Segment]
+) -> OpenedAccount:
+    own = rows.pick([block for block, _ in group])
+    blocks = _open_blocks(AccountKeys(rows.key), own, tenant, subject, group)
+    members = _members(blocks)
+    account = Account(key=rows.key, salts=rows.pick(members))
+    erased = members - account.salts.keys()
+    return OpenedAccount(blocks=blocks, erased=erased, keys=ConversationKeys(account))
+
+
+def _open_blocks(
+    keys: AccountKeys,
+    salts: Mapping[bytes, bytes],
+    tenant: bytes,
+    subject: bytes,
+    group: Sequence[Segment],
+) -> list[Block]:
     blocks = []
     for block, envelope in group:
         salt = salts.get(block)
@@ -233,15 +262,13 @@ def _open_group(
             associated=bind_block(tenant, subject, block),
         )
         blocks.append(unpack_block(data))
-    return OpenedAccount(
-        blocks=blocks, erased=_erased(blocks, salts), keys=ConversationKeys(account)
-    )
+    return blocks
 
 
-def _erased(blocks: Sequence[Block], salts: Mapping[bytes, bytes]) -> frozenset[bytes]:
-    members = {
+def _members(blocks: Sequence[Block]) -> frozenset[bytes]:
+    """Return the ids of the conversations in blocks."""
+    return frozenset(
         block.rows[at : at + ID_BYTES]
         for block in blocks
         for at in range(0, len(block.rows), ROW_BYTES)
-    }
-    return frozenset(members - salts.keys())
+    )

@@ -36,10 +36,10 @@ class Limits:
         default_factory=lambda: {
             "/v1/chat/completions": 20 * _MEGABYTE,
             "/v1/traces": 8 * _MEGABYTE,
-            "/v1/conversations": 8 * _MEGABYTE,
+            "/v1/subjects/*/conversations": 8 * _MEGABYTE,
         }
     )
-    """For paths that begin so, another size."""
+    """For paths that begin so, and after a star end so, another size."""
     pause_seconds: float = 10.0
     """The longest pause within a body."""
     body_seconds: float = 60.0
@@ -58,8 +58,9 @@ class Limits:
 
     def body_of(self, path: str) -> int:
         """Return the largest body that a path takes."""
-        for prefix, size in self.body_bytes_of.items():
-            if path.startswith(prefix):
+        for pattern, size in self.body_bytes_of.items():
+            prefix, _, suffix = pattern.partition("*")
+            if path.startswith(prefix) and path.endswith(suffix):
                 return size
         return self.body_bytes
 

@@ -56,8 +56,9 @@ ORDER BY s.no
 """  # consent_state has one row for each subject and purpose at most: its primary key
 _SIGNALLED = f"""
 SELECT subject_no, no, signal FROM conversation
-WHERE {SIGNALLED} AND ended_ms IS NULL ORDER BY subject_no, no
-"""  # noqa: S608 - a constant; written out, because only so does SQLite use the index over it
+WHERE {SIGNALLED} AND +ended_ms IS NULL ORDER BY subject_no, no
+"""  # noqa: S608 - a constant; written out, because only so does SQLite use the index over it, and
+# with the plus, because it would go by that of all which are live, for their order
 _BEFORE = "SELECT count(*) FROM conversation WHERE subject_no = ? AND no < ? AND ended_ms IS NULL"
 _COUNTS = "SELECT subject_no, count(*) FROM conversation GROUP BY subject_no"
 _ENDED_COUNTS = f"""

@@ -22,10 +22,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Self
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from volens.core.errors import Denied, Unavailable
-from volens.core.ids import IdKind, format_id, parse_id
+from volens.core.ids import IdKind, parse_id
 from volens.core.ports import Clock
 from volens.core.purposes import Purpose, Signal
 from volens.crypto.opening import Opener
@@ -36,10 +36,10 @@ from volens.gate.reading import SealedReader
 from volens.log.kinds import AccessAction, AccessOutcome, AccessReason, Actor, EntryKind
 from volens.log.recorder import Recorder
 from volens.policy.model import Decision, ReasonCode
+from volens.vault.listing import next_of
 from volens.vault.model import Payload, unpack_payload
 from volens.vault.store import Held, Vault
 from volens.vault.subjects import Subject, SubjectStore
-from volens.vault.tables import CONVERSATION
 
 USE = Use(purpose=Purpose.PROVIDE_SERVICE.value)
 FOR_THEIR_SAKE = frozenset(
@@ -226,15 +226,7 @@ class OwnCopy:
 
     def _page(self, subject: Subject, after: int) -> list[Held]:
         """Return the next conversations, with no query left open while they are looked at."""
-        query = (
-            select(CONVERSATION.c.id)
-            .where(CONVERSATION.c.subject_no == subject.number, CONVERSATION.c.no > after)
-            .order_by(CONVERSATION.c.no)
-            .limit(_AT_ONCE)
-        )
-        with self._engine.connect() as db:
-            raws = db.execute(query).scalars().all()
-        return [self._vault.find_ended(format_id(IdKind.CONVERSATION, raw)) for raw in raws]
+        return next_of(self._engine, subject, after, limit=_AT_ONCE)
 
 
 def _own(held: Held, data: bytes) -> OwnConversation:

@@ -121,6 +121,7 @@ class SealedBatch:
     reader: SealedReader
     tenant: bytes
     people: Sequence[_Person]
+    few: bool = False  # of all that somebody has: not all their keys are read
 
     def open(self, opener: Opener) -> OpenedBatch:
         """Open the batch; conversations whose keys are gone are left out.
@@ -133,7 +134,7 @@ class SealedBatch:
             Denied: ``withdrawn_meanwhile`` if somebody has fewer conversations than were decided.
         """
         items = [(person.holder, person.blocks) for person in self.people]
-        opened = list(opener.open_many(items, tenant=self.tenant))
+        opened = list(opener.open_many(items, tenant=self.tenant, few=self.few))
         there = [(one, two) for one, two in zip(self.people, opened, strict=True) if two]
         blocks = [block for _, account in there for block in account.blocks]
         columns = Columns.of([block.body for block in blocks])
@@ -186,8 +187,7 @@ class SealedBatch:
         """
         wanted = {one.number: one for one in held}
         content = self.open(opener)
-        numbers = content.numbers.tolist()
-        for place, number in enumerate(numbers):
+        for place, number in enumerate(numbers := content.numbers.tolist()):
             row = content._members[place * ROW_BYTES : (place + 1) * ROW_BYTES]  # noqa: SLF001 - its own module's
             found = row[:ID_BYTES], int.from_bytes(row[SEQUENCE_AT:], "little")
             if found != (parse_id(IdKind.CONVERSATION, wanted[number].id), wanted[number].sequence):
@@ -257,7 +257,7 @@ class SealedReader:
             rows = [row for row in found if row is not None]
         if not rows:
             raise Unavailable("key_missing", "the conversations are gone: they were erased")
-        return self._batch([_chosen_of(rows, held)])
+        return self._batch([_chosen_of(rows, held)], few=True)
 
     def check_commitments(self, columns: Columns, members: bytes) -> None:
         """Compare each conversation with what its capture logged.
@@ -338,8 +338,8 @@ class SealedReader:
                 entry[1].append((block, envelope))
         return found
 
-    def _batch(self, people: list[_Person]) -> SealedBatch:
-        return SealedBatch(reader=self, tenant=self._tenant, people=people)
+    def _batch(self, people: list[_Person], *, few: bool = False) -> SealedBatch:
+        return SealedBatch(reader=self, tenant=self._tenant, people=people, few=few)
 
     def _batch_commitments(self, batch_no: int) -> bytes:
         data = self._batches.get(batch_no)

@@ -31,7 +31,7 @@ SELECT c.no, c.subject_no, c.id, s.id, c.captured_ms FROM conversation AS c
 JOIN subject AS s ON s.no = c.subject_no
 WHERE c.ended_ms IS NULL AND c.no IN ({marks})
 """
-_SIGNALS = f"SELECT no, signal FROM conversation WHERE {SIGNALLED} AND ended_ms IS NULL"  # noqa: S608 - a constant
+_SIGNALS = f"SELECT no, signal FROM conversation WHERE {SIGNALLED} AND +ended_ms IS NULL"  # noqa: S608 - a constant
 _WORDS = [signal.value for signal in Signal]
 
 

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, select, text
 
 from volens.vault.store import Held, held_from
 from volens.vault.subjects import Subject
-from volens.vault.tables import CONVERSATION
+from volens.vault.tables import CONVERSATION, ENDED, LIVE
 
-# The unique index has a person's row numbers in it, and the partial one those whose access ended:
-# neither query looks at rows that it does not return.
+# In the words of the partial index over what is live (`tables.LIVE`): neither query looks at rows
+# that it does not return.
 _PAGE = text(
-    """
+    f"""
     SELECT no FROM conversation
-    WHERE subject_no = :subject AND no < :before AND no NOT IN (
-        SELECT no FROM conversation WHERE subject_no = :subject AND ended_ms IS NOT NULL
-    )
+    WHERE subject_no = :subject AND no < :before AND {LIVE}
     ORDER BY no DESC LIMIT :limit
-    """
+    """  # noqa: S608 - a constant
+)
+_COUNT = text(f"SELECT count(*) FROM conversation WHERE subject_no = :subject AND {LIVE}")  # noqa: S608 - a constant
+_AFTER = text(
+    f"""
+    SELECT no FROM conversation WHERE no IN (
+        SELECT * FROM (
+            SELECT no FROM conversation
+            WHERE subject_no = :subject AND no > :after AND {LIVE} ORDER BY no LIMIT :limit
+        ) UNION ALL SELECT * FROM (
+            SELECT no FROM conversation
+            WHERE subject_no = :subject AND no > :after AND {ENDED} ORDER BY no LIMIT :limit
+        )
+    ) ORDER BY no LIMIT :limit
+    """  # noqa: S608 - constants
 )
 _LAST = 2**62
 
@@ -42,11 +54,23 @@ def page_of(
         return sorted(map(held_from, rows), key=lambda held: -held.number)
 
 
+def next_of(engine: Engine, subject: Subject, after: int, *, limit: int) -> list[Held]:
+    """Return a person's next conversations, oldest first, also those whose access ended.
+
+    Args:
+        engine: the main database.
+        subject: whose.
+        after: only those captured after the one of this number.
+        limit: the most to return.
+    """
+    wanted = {"subject": subject.number, "after": after, "limit": limit}
+    with engine.connect() as db:
+        numbers: Sequence[int] = db.execute(_AFTER, wanted).scalars().all()
+        rows = db.execute(select(CONVERSATION).where(CONVERSATION.c.no.in_(numbers)))
+        return sorted(map(held_from, rows), key=lambda held: held.number)
+
+
 def count_of(engine: Engine, subject: Subject) -> int:
     """Return how many conversations a person has whose access has not ended."""
-    mine = CONVERSATION.c.subject_no == subject.number
-    counting = select(func.count()).select_from(CONVERSATION).where(mine)
     with engine.connect() as db:
-        whole = db.execute(counting).scalar_one()
-        ended = db.execute(counting.where(CONVERSATION.c.ended_ms.is_not(None))).scalar_one()
-    return int(whole - ended)
+        return int(db.execute(_COUNT, {"subject": subject.number}).scalar_one())

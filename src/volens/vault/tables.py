@@ -17,6 +17,8 @@ from sqlalchemy import (
 METADATA = MetaData()
 SIGNALLED = "signal <> 'none'"
 """The few conversations with a signal; in these very words, so that the index over them is used."""
+LIVE = "ended_ms IS NULL"
+"""All others: a person's, in order, without looking at any that is not returned."""
 ENDED = "ended_ms IS NOT NULL"
 """The few conversations that wait for their erasure; in these words, for the same reason."""
 
@@ -101,6 +103,7 @@ CONVERSATION = Table(
     Column("ended_ms", Integer),  # when access ended; its erasure follows
     UniqueConstraint("subject_no", "source_digest"),
     Index("conversation_signalled", "subject_no", "signal", sqlite_where=text(SIGNALLED)),
+    Index("conversation_live", "subject_no", "no", "ended_ms", sqlite_where=text(LIVE)),
     Index("conversation_ended", "subject_no", "no", sqlite_where=text(ENDED)),
     sqlite_autoincrement=True,  # a number that was erased never names another conversation
 )

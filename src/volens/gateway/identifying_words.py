@@ -1,0 +1,242 @@
+"""The words by which requests to identify somebody are recognised; see `identifying`.
+
+Read over text in one case, with single spaces (`identifying.plain`): ``ß`` stands as ``ss`` there,
+and Arabic has no vowel marks.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_PERSON = (
+    r"(?:person|people|man|men|woman|women|guy|girl|boy|child|kid|lady|individual|human|face|"
+    r"suspect|stranger|subject|celebrity|actor|actress|model|somebody|someone|student|employee|"
+    r"customer|player|dude)"
+)
+_THIS = r"(?:this|that|the|these|those)"
+_NOT_A_PERSON = (
+    r"(?!\s+(?:painting|picture|photo|image|text|book|song|poem|quote|logo|document|letter|email|"
+    r"paper|article|company|brand|product|building|statue|sculpture|character|cartoon|"
+    r"mascot|chart|diagram|file|code|error|message|invoice|recipe|addressed|from|for|by|"
+    r"written|intended|meant|about)\b)"
+)
+_KNOWN = (
+    r"(?:celebrity|actor|actress|politician|footballer|athlete|singer|rapper|musician|star|player|"
+    r"person|man|woman|guy|employee|student|customer|friend|neighbou?r|colleague)"
+)
+_MANN = (
+    r"(?:person|mann|frau|typ|mensch|leute|junge|m\w*dchen|kind|dame|herr|promi|schauspieler|"
+    r"politiker|s\w*nger|fussballer|gesicht)\w*"
+)
+_HOMBRE = (
+    r"(?:persona|hombre|mujer|ni[nñ][oa]|chic[oa]|se[nñ]ora?|tip[oa]|famos[oa]|actor|actriz|"
+    r"pol[ií]tic[oa]|cantante|futbolista)s?"
+)
+_HOMME = (
+    r"(?:personne|homme|femme|fille|gar[cç]on|mec|dame|monsieur|enfant|acteur|actrice|"
+    r"c[eé]l[eé]brit[eé]|politicien(?:ne)?)s?"
+)
+_HITO = r"(?:人物|人|方|男性|女性|男の人|女の人|男の子|女の子|俳優|有名人|選手)"
+_REN = r"(?:人|男人|女人|女士|先生|男子|女子|男孩|女孩|明星|演员|演員)"
+_RAJUL = r"(?:الرجل|المرأة|الشخص|السيدة|الفتاة|الولد|البنت|الممثل|الممثلة|الأشخاص)"
+FACES: Final = (
+    (
+        rf"\bwho(?:\s+is|'s|\s+are|\s+was|\s+were)\s+(?:{_THIS}|he|she|they|it)\b{_NOT_A_PERSON}"
+        rf"(?=\s*(?:$|[?.!,;:]|in\b|on\b|here\b|standing\b|sitting\b|wearing\b|with\b|next\b|and\b|"
+        rf"(?:\w+\s+){{0,3}}{_PERSON}\b))"
+    ),
+    (
+        rf"\b(?:identify|recogni[sz]e|name|unmask|dox+|find\s+out\s+who)\b(?:\s+\w+){{0,4}}?\s+"
+        rf"{_PERSON}s?\b"
+    ),
+    rf"\bwhat(?:\s+is|'s)\s+(?:his|her|their|{_THIS}\s+{_PERSON}'?s?)\s+(?:real\s+|full\s+)?name\b",
+    rf"\bname\s+of\s+{_THIS}\s+(?:\w+\s+){{0,2}}{_PERSON}\b",
+    (
+        r"\b(?:tell\s+me|say|guess|figure\s+out|find\s+out|know)\s+who\s+(?:this|that|he|she|they|"
+        rf"(?:the|these|those)\s+(?:\w+\s+){{0,2}}{_PERSON}s?)\s*(?:is|are|was|were)?\b"
+    ),
+    r"\b(?:facial|face)[\s-]+(?:recognition|matching|match|search|identification|embedding)s?\b",
+    r"\b(?:match|compare|search\s+for|look\s+up)\s+(?:\w+\s+){0,3}(?:face|faces)\b",
+    rf"\b(?:is|are)\s+(?:this|these|it|they)\s+(?:all\s+|both\s+)?the\s+same\s+{_PERSON}\b",
+    (
+        r"\bwer\s+(?:ist|sind|war)\s+(?:das|er|sie|dies|diese[rs]?|der|die)\b"
+        r"(?!\s+(?:autor|autorin|k\w*nstler|hersteller|absender|empf\w*nger|maler|verfasser)\w*)"
+    ),
+    r"\b(?:identifizier|erkenn)\w*\b(?:\s+\w+){0,4}?\s+(?:person|mann|frau|kind|gesicht)\w*\b",
+    r"\bgesichtserkennung\b",
+    r"\bwie\s+hei(?:ß|ss)t\s+(?:er|sie|diese[rs]?|der|die)\s*(?:mann|frau|person|kind)?\s*(?:$|[?.!])",
+    (
+        r"\bqui[eé]n(?:es)?\s+(?:es|son|era)\b(?!\s+(?:el|la)\s+(?:autor|autora|artista|pintor|"
+        r"fabricante|remitente|destinatario)\b)"
+    ),
+    (
+        r"\b(?:identifica|reconoce)\w*\b(?:\s+\w+){0,4}?\s+(?:persona|hombre|mujer|ni[nñ][oa]|cara|"
+        r"rostro)s?\b"
+    ),
+    r"\breconocimiento\s+facial\b",
+    (
+        r"\bqui\s+(?:est|sont)(?:-ce|\s+cette|\s+cet|\s+ce|\s+ces|-il|-elle|-ils|-elles)\b"
+        r"(?!\s+(?:livre|tableau|texte|peinture|photo)\b)"
+    ),
+    r"\breconnaissance\s+faciale\b",
+    r"(?:誰です|誰なの|だれです|誰ですか|人物を特定|顔認[識証])",
+    r"التعرف\s+على\s+الوجه",
+    r"(?:这是谁|這是誰|他是谁|她是谁|他是誰|她是誰|人脸识别|人臉辨識)",
+    (
+        rf"\b(?:know|recogni[sz]e|identify)\s+(?:him|her|them|{_THIS}\s+(?:\w+\s+){{0,2}}?"
+        rf"{_PERSON}s?)\s*(?:$|[?.!,]|(?:in|on|from|here)\b)"
+    ),
+    (
+        rf"\bwho\s+(?:(?:he|she|they|this|that|{_THIS}\s+(?:\w+\s+){{0,2}}{_PERSON}s?)\s+"
+        rf"(?:might|could|may)|(?:might|could|may)\s+(?:he|she|they|this|that|these|{_THIS}\s+"
+        rf"(?:\w+\s+){{0,2}}{_PERSON}s?))\b|\bwho\s+am\s+i\s+looking\s+at\b|\bwho\s+do\s+you\s+see\b"
+    ),
+    (
+        rf"\b(?:which|what)\s+(?:famous\s+)?{_KNOWN}\s+(?:is|are|was|were|do|does|appears?|can)\b"
+        rf"(?!\s+(?:wearing|holding|doing|standing|sitting|\w+er)\b)"
+        rf"|\bwhich\s+of\s+(?:my|our|the|these|those)\s+(?:\w+\s+)?{_KNOWN}s\b"
+    ),
+    (
+        rf"\bidentit(?:y|ies)\s+of\s+(?:\w+\s+){{0,3}}{_PERSON}s?\b|\b(?:his|her|their|"
+        rf"{_PERSON}s?'s?)\s+identit(?:y|ies)\b"
+    ),
+    (
+        rf"\bnames?\s+(?:to|for|on)\s+(?:\w+\s+){{0,3}}?{_PERSON}s?\b|\bnames?\s+of\s+(?:everyone|"
+        rf"everybody|all\s+(?:the\s+)?{_PERSON}s?)\b(?!')|\b{_PERSON}s?\s+with\s+(?:\w+\s+)?names?\b"
+    ),
+    r"\bwhose\s+(?:(?:face|mugshot|selfie|portrait)\b|(?:photo|picture)\s+is\s+(?:this|that|it)\b)",
+    (
+        rf"\b(?:find|get|look\s+up|search\s+for|locate)\s+(?:me\s+)?(?:his|her|their|{_THIS}\s+"
+        rf"(?:\w+\s+)?{_PERSON}'?s)\s+(?:\w+\s+){{0,2}}?(?:instagram|facebook|linkedin|tiktok|"
+        rf"profiles?|social|accounts?|address|phone)\b"
+    ),
+    (
+        rf"\b(?:track\s+down|search\s+(?:the\s+)?(?:web|internet)\s+for|google|id)\s+{_THIS}\s+"
+        rf"(?:\w+\s+){{0,2}}?{_PERSON}s?\b"
+    ),
+    (
+        rf"\b(?:is|are|was|were)\b(?:\s+\w+){{0,8}}?\s+the\s+same\s+{_PERSON}\b|\b{_PERSON}s?\b(?:\s+\w+){{0,6}}?\s+(?:the\s+same\s+as|"
+        rf"identical)\b|\bfaces?\s+match\b|\bmatch\s+(?:\w+\s+){{0,2}}(?:selfie|mugshot|portrait)s?\b"
+    ),
+    rf"\bwhat(?:\s+is|'s)\s+(?:he|she|{_THIS}\s+(?:\w+\s+)?{_PERSON})\s+called\b",
+    rf"\b{_PERSON}\b[^.?!]{{0,60}}\bwhat(?:\s+is|'s)\s+(?:he|she)\s+called\b",
+    (
+        rf"\b(?:er)?kenn(?:st|en)\s+(?:du|sie|ihr)\s+(?:ihn\b|(?:diese\w?|den|die|das)\s+"
+        rf"(?:\w+\s+){{0,2}}?{_MANN}\b)"
+    ),
+    rf"\bname\w*\s+(?:der|des|dieser|dieses|von)\s+(?:\w+\s+){{0,2}}?{_MANN}\b",
+    r"\bwer\s+(?:könnte|kann|mag)\s+(?:das|er|sie|dies\w*)\b|\bum\s+wen\s+(?:handelt|geht)\b",
+    rf"\bwelche\w?\s+{_MANN}\s+(?:ist|sind|siehst|sieht)\b",
+    rf"\bwie\s+heisst\s+(?:diese\w?|der|die|das)\s+(?:\w+\s+)?{_MANN}\b",
+    (
+        r"\b(?:sag\w*|weisst|wisst|verrat\w*|rate|find\w*)\b(?:[\s,]+\w+){0,2}?[\s,]+wer\s+(?:das|er|"
+        r"sie|dies\w*)\b"
+    ),
+    r"\bdieselbe\s+(?:person|frau)\b|\bderselbe\s+(?:mann|mensch|typ)\b",
+    r"\bvergleich\w*\s+(?:\w+\s+){0,3}gesicht\w*\b",
+    rf"\bc[oó]mo\s+se\s+llaman?\s+(?:est|es|el|la|l[oa]s)\w*\s+(?:\w+\s+)?{_HOMBRE}\b",
+    rf"\b(?:re)?conoces?\s+a\s+(?:est|es|el|la|l[oa]s)\w*\s+(?:\w+\s+)?{_HOMBRE}\b",
+    rf"\bqu[eé]\s+{_HOMBRE}\s+(?:aparece|es|sale|ves|se\s+ve)\b|\bqui[eé]n\s+(?:aparece|sale)\b",
+    rf"\bnombre\s+(?:de|del)\s+(?:(?:est|es|el|la)\w*\s+)?(?:\w+\s+)?{_HOMBRE}\b",
+    r"\bla\s+misma\s+(?:persona|mujer)\b|\bel\s+mismo\s+hombre\b",
+    r"\bcompara\w*\s+(?:\w+\s+){0,3}(?:caras|rostros)\b",
+    rf"\bcomment\s+s'appelle(?:nt)?\s+(?:cette|cet|ces?|la|le|l')\s*(?:\w+\s+)?{_HOMME}\b",
+    (
+        rf"\b(?:re)?conna(?:is|issez)(?:-tu|-vous)?\s+(?:cette|cet|ces?|la|le|l')\s*(?:\w+\s+)?"
+        rf"{_HOMME}\b|\bc'est\s+qui\b|\bla\s+m[eê]me\s+personne\b"
+    ),
+    rf"\bnoms?\s+de\s+(?:cette|cet|ces?|la|l')\s*(?:\w+\s+)?{_HOMME}\b",
+    rf"{_HITO}(?:は|が|って)誰|{_HITO}の名前|名前を教えて.{{0,3}}この{_HITO}|この{_HITO}を知って",
+    r"誰か(?:教え|特定|わか|分か|当て)|同じ人(?:物|間|です|か)|同一人物",
+    (
+        rf"{_REN}.{{0,3}}(?:是[谁誰]|叫什[么麼]|的名字)|[他她](?:们|們)?(?:叫什[么麼]|的名字)|"
+        rf"(?:认识|認識|认得|認得)[这這那]?[个個位]?{_REN}|同一[个個]人"
+    ),
+    rf"(?:^|[؟?.!،:]\s*)من\s+(?:هذا|هذه|{_RAJUL})(?!\s+(?:ال)?(?:صورة|نص|ملف))",
+    rf"من\s+(?:هو|هي)(?:\s|$|[؟?])|من\s+(?:هذا|هذه)\s+{_RAJUL}",
+    (
+        rf"(?:اسم|هوية)\s+(?:(?:هذا|هذه|ذلك|تلك)\s+)?{_RAJUL}|تعرف\s+(?:على\s+)?(?:(?:هذا|هذه|ذلك|تلك)\s+)?"
+        rf"{_RAJUL}|نفس\s+{_RAJUL}"
+    ),
+)
+VOICES: Final = (
+    (
+        r"\bwho(?:\s+is|'s|\s+are|\s+was)\s+(?:\w+\s+){0,2}?(?:speaking|talking|singing|calling|"
+        r"the\s+(?:speaker|caller|voice)|this|that|he|she|they)\b"
+        r"(?!\s+(?:song|podcast|record|track|message|addressed|for|from|about)\b)"
+    ),
+    r"\bwhose\s+voice\b",
+    (
+        r"\b(?:identify|recogni[sz]e|name|unmask|verify)\b(?:\s+\w+){0,4}?\s+(?:speaker|speakers|voice|"
+        r"voices|caller|singer|person)\b"
+    ),
+    r"\bvoice[\s-]*(?:print|prints|recognition|match|matching|identification|biometric)\w*\b",
+    r"\bspeaker[\s-]+(?:recognition|identification|verification|embedding)s?\b",
+    r"\b(?:match|compare)\s+(?:\w+\s+){0,3}(?:voice|voices)\b",
+    r"\b(?:is|are)\s+(?:this|these|it|they)\s+(?:all\s+|both\s+)?the\s+same\s+(?:speaker|voice|person)\b",
+    r"\bwer\s+spricht\b|\bwessen\s+stimme\b|\bstimmerkennung\b|\bstimmabdruck\b",
+    r"\bqui[eé]n\s+(?:habla|est[aá]\s+hablando)\b|\bde\s+qui[eé]n\s+es\s+(?:la|esta)\s+voz\b",
+    r"\bqui\s+parle\b|\bà\s+qui\s+est\s+cette\s+voix\b",
+    r"(?:誰の声|声紋|話しているのは誰)",
+    r"(?:صوت\s+من|بصمة\s+الصوت)",
+    (
+        r"\b(?:know|recogni[sz]e)\s+(?:who(?:'s|\s+is)\s+(?:talking|speaking|singing)|(?:this|that|the|his|"
+        r"her)\s+(?:\w+\s+)?voice)\b|\b(?:name|identify)\s+whoever\b"
+    ),
+    r"\bis\s+(?:this|that|it)\s+(?:my|our|his|her)\s+\w+\s+(?:talking|speaking|singing|calling)\b",
+    r"\bvoices?\s+belongs?\b|\bsame\s+(?:voice|speaker)\b|\bvoice\s+do\s+you\s+hear\b",
+    r"\bwho(?:'s|\s+is)\s+(?:on|in)\s+(?:the|this)\s+(?:line|phone|call|recording|tape)\b",
+    r"\bwhich\s+of\s+(?:my|our|the|these|those)\s+\w+\s+(?:is|are)\s+(?:talking|speaking|singing)\b",
+    (
+        r"\bwem\s+gehört\s+(?:die|diese)\s+stimme\b|\b(?:er)?kennst\s+du\s+(?:die|diese)\s+stimme\b|"
+        r"\bwer\s+(?:redet|singt)\b|\bdieselbe\s+stimme\b"
+    ),
+    (
+        r"\b(?:re)?conoces?\s+(?:esta|esa|la)\s+voz\b|\bla\s+misma\s+voz\b|"
+        r"\bqui[eé]n\s+es\s+(?:el|la)\s+que\s+(?:habla|canta)\b"
+    ),
+    (
+        r"\b(?:re)?conna(?:is|issez)(?:-tu|-vous)?\s+(?:cette|la)\s+voix\b|\bla\s+voix\s+de\s+qui\b|"
+        r"\bla\s+m[eê]me\s+voix\b"
+    ),
+    r"声.{0,3}誰|誰が(?:話|しゃべ|喋|歌)|同じ声",
+    r"[谁誰]的[声聲]音|[谁誰]在(?:说|說|讲|講|唱)|[说說][话話]的?人是[谁誰]|同一[个個](?:人的)?[声聲]音",
+    r"من\s+(?:المتحدث|المتكلم|يتحدث|يتكلم)|لمن\s+(?:هذا\s+)?الصوت|تعرف\s+(?:على\s+)?هذا\s+الصوت|نفس\s+الصوت",
+)
+PRINTS: Final = (
+    (
+        r"\b(?:whose|match|compare|identify|search|verify|recogni[sz]e)\b(?:\s+\w+){0,5}?\s+"
+        r"(?:finger|palm|thumb)[\s-]*prints?\b"
+    ),
+    r"\b(?:finger|palm|thumb)[\s-]*prints?\b(?:\s+\w+){0,5}?\s+(?:belong|match|same)\w*\b",
+    r"\b(?:identify|recogni[sz]e|match)\b(?:\s+\w+){0,5}?\s+(?:iris|retina)\w*\b",
+    r"\bfingerabdr(?:uck|ücke)\w*\b(?:\s+\w+){0,5}?\s+(?:vergleich|zuordn|identifizier|gehör)\w*\b",
+    r"\b(?:vergleich|identifizier)\w*\b(?:\s+\w+){0,5}?\s+fingerabdr\w+\b",
+    r"\b(?:compara|identifica)\w*\b(?:\s+\w+){0,5}?\s+huellas?\b",
+    r"指紋(?:照合|鑑定|を比較|を照合)",
+    (
+        r"\b(?:check|run|compare)\b(?:\s+\w+){0,4}?\s+(?:finger|palm|thumb)[\s-]*prints?\b|"
+        r"\bcompare\b(?:\s+\w+){0,4}?\s+(?:iris|retina)\w*\b"
+    ),
+    r"\b(?:coincid\w*|pertenec\w*|de\s+qui[eé]n)\b(?:\s+\w+){0,4}?\s+huellas?\b",
+    r"\bempreintes?\b(?:\s+\w+){0,3}?\s+(?:correspond|appart|identi)\w*",
+    r"指紋.{0,4}(?:誰|一致)|指[纹紋].{0,6}(?:匹配|比对|比對|一致|[谁誰])",
+    r"(?:比对|比對|比较|比較|[谁誰]的).{0,5}指[纹紋]",
+    r"(?:قارن|طابق|لمن)(?:\s+\w+){0,2}?\s+(?:ال)?بصم\w*",
+)
+MANNERS: Final = (
+    (
+        r"\b(?:who|whose|identify|recogni[sz]e|match|verify)\b(?:[\s,]+\w+){0,8}?\s+(?:gait|"
+        r"(?:typing|keystroke|walking|mouse)[\s-]+(?:pattern|rhythm|dynamic|style|movement)s?)\b"
+    ),
+    r"\b(?:gait|keystroke|typing)[\s-]+(?:recognition|identification|biometric)s?\b",
+    r"\bbehaviou?ral\s+biometrics?\b",
+    r"\b(?:gang|tipp)(?:erkennung|profil|muster)\w*\b(?:\s+\w+){0,5}?\s+(?:wer|person|identi)\w*\b",
+    (
+        r"\b(?:who|whose|which|identify|recogni[sz]e)\b(?:[\s,]+\w+){0,8}?\s+(?:way\s+(?:he|she|they)\s+"
+        r"(?:walks?|moves?|types?)|handwriting\s+style)\b|\b(?:typing|keystroke)\s+timing\b"
+    ),
+    r"\berkenn\w*\b(?:\s+\w+){0,5}?\s+gang\b",
+    r"\bqui[eé]n\b(?:\s+\w+){0,4}?\s+(?:forma|manera)\s+de\s+(?:caminar|andar|teclear|moverse)\b",
+    r"(?:歩き方|打鍵).{0,8}(?:誰|特定|識別)",
+)
