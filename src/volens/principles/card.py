@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 
@@ -58,6 +59,7 @@ def render_card(provenance: Provenance, constitution: Constitution) -> str:
             "`volens principles check FOLDER` recomputes every number and digest. It shows that "
             "the folder agrees with itself; it is not signed.\n"
         ),
+        f"- digest: `{hashlib.sha256(provenance.encode()).hexdigest()}`\n",
     ]
     return "\n".join([*head, *body])
 

@@ -154,9 +154,12 @@ def open_work(out: Path, run: Mapping[str, Json]) -> Iterator[Work]:
             hint = "wait for the other run, or name another folder"
             raise Unavailable("work_in_use", f"{out} is being made", hint=hint) from None
         check_out(out)  # another process may just have finished it
-        yield Work(folder / _STEPS, run)
-        if out.exists():
-            shutil.rmtree(folder)
+        work = Work(folder / _STEPS, run)
+        try:
+            yield work
+        finally:
+            if out.exists() or not work.steps:  # finished, or nothing to go on with
+                shutil.rmtree(folder)
     finally:
         os.close(lock)
 
