@@ -35,7 +35,7 @@ _PERSON = (
     r"user|human|customer|client|me|prompter|person|nutzer|benutzer|mensch|usuario"
     r"|\u30e6\u30fc\u30b6\u30fc|\u0645\u0633\u062a\u062e\u062f\u0645"
 )
-_MACHINE = r"assistant|ai|bot|agent|model|gpt|chatgpt|claude|gemini|llm|assistent|asistente"
+_MACHINE = r"assist[ae]nt|ai|bot|agent|model|gpt|chatgpt|claude|gemini|llm|asistente"
 _LINES = re.IGNORECASE | re.MULTILINE
 # every run is bounded, so that no text makes a search slow
 _ASKED = re.compile(f"{_LEAD}(?:{_PERSON}){_TRAIL}{_COLON}", _LINES)
