@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,23 @@ def test_an_endpoint_that_is_not_there_is_said_and_can_be_gone_on_with(
     assert refused.code == 5
     assert "it goes on" in refused.err
     assert nowhere.run(*words).code == 0
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="training is not installed")
+def test_a_model_in_the_program_writes_too_and_random_weights_give_no_set(
+    nowhere: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts.jsonl").write_bytes(prompt_lines(2))
+    refused = nowhere.run(
+        "principles", "generate", "--prompts", "prompts.jsonl", "--writer", "tiny:1", "--out",
+        "set", "--most-tokens", "8",
+    )  # fmt: skip
+    assert (refused.code, "0 pairs" in refused.err) == (3, True), refused
+    named = nowhere.run(
+        "principles", "generate", "--prompts", "prompts.jsonl", "--writer", "tiny:1", "--out",
+        "other", "--model", "m",
+    )  # fmt: skip
+    assert (named.code, "no models to name" in named.err) == (2, True), named
 
 
 def test_a_constitution_is_shown_with_its_digest(nowhere: Shell) -> None:

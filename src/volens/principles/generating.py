@@ -243,7 +243,7 @@ class _Maker:
             raise _Thrown(Reason.PERSONAL_DATA)
         if transcript_form(revision) or transcript_form(draft):
             raise _Thrown(Reason.CHAT_FORM)
-        if holds_parts(revision):
+        if holds_parts(revision) or holds_parts(draft):
             raise _Thrown(Reason.HOLDS_FORM)
         if plain(draft) == plain(revision):
             raise _Thrown(Reason.UNCHANGED)

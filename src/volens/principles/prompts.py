@@ -15,6 +15,7 @@ from typing import Final
 
 from volens.core.canonical import read_strict
 from volens.core.errors import Denied, InvalidInput, NotFound, VolensError
+from volens.principles.asking import holds_parts
 from volens.principles.screening import MEMBERS_OF_CHATS, check_no_chat, check_place
 from volens.principles.strict import Members
 
@@ -138,6 +139,9 @@ def _line(line: bytes, place: str, number: int, data: bytes) -> Prompt:
         origin=members.text("origin", most=500),
     )
     members.close()
+    if holds_parts(found.text):
+        hint = "lines such as === ANSWER === mark the parts of what models are asked"
+        raise InvalidInput(CODE, f"{where}: text holds a mark of a part", hint=hint)
     return found
 
 
