@@ -89,6 +89,7 @@ GROUPS = {
     "records": ("processing", "impact", "inventory", "transparency"),
     "impact": ("list", "show", "look", "certificate"),
     "model": ("list", "show", "uses", "export"),
+    "principles": ("check", "generate"),
     "webhook": ("list", "add", "remove", "rotate", "enable", "test"),
 }
 CALLS = [
@@ -149,7 +150,7 @@ def test_what_changes_something_can_be_tried_first(
         "audit", "processing", "impact", "inventory", "transparency",
         "run", "confirm-clock",
         "remove", "enable", "issue", "revoke", "password", "role", "end",
-        "approve", "refuse", "answer", "raise",
+        "approve", "refuse", "answer", "raise", "generate",
         "look", "certificate",
     }  # fmt: skip
     assert ("--dry-run" in capsys.readouterr().out) == (call[-1] in writes)

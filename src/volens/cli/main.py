@@ -72,6 +72,11 @@ COMMANDS = {
         module="impact", text="Models that used what may not be used any more.", group=True
     ),
     "model": _Entry(module="model", text="What was trained, and may be put to use.", group=True),
+    "principles": _Entry(
+        module="principles",
+        text="Training data from written principles, without chats.",
+        group=True,
+    ),
     "export": _Entry(module="export", text="Give a person a copy of all their data, in one file."),
     "report": _Entry(module="report", text="Report a reply or a chat, for its person."),
     "flag": _Entry(module="flag", text="What safety classifiers flagged.", group=True),

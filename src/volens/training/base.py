@@ -32,6 +32,9 @@ class Words(Protocol):
     def message(self, text: str) -> list[int]:
         """Return a message and what ends it."""
 
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return what tokens spell, without marks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
@@ -99,6 +102,9 @@ class _Bytes:
     def message(self, text: str) -> list[int]:
         return [*text.encode("utf-8"), _END]
 
+    def text(self, tokens: Sequence[int]) -> str:
+        return bytes(one for one in tokens if one < _ROLES["system"]).decode("utf-8", "replace")
+
 
 class _ChatMl:
     """Another model's tokens, with turns marked as ChatML does."""
@@ -112,6 +118,10 @@ class _ChatMl:
     def message(self, text: str) -> list[int]:
         # Nobody's text can spell a mark: it is read as the letters it is made of.
         return self._ids(text, split_special_tokens=True) + self._ids("<|im_end|>\n")
+
+    def text(self, tokens: Sequence[int]) -> str:
+        found: str = self._encode.decode(list(tokens), skip_special_tokens=True)
+        return found
 
     def _ids(self, text: str, **options: bool) -> list[int]:
         found: list[int] = self._encode(text, add_special_tokens=False, **options)["input_ids"]
