@@ -110,7 +110,7 @@ STORE: Mapping[str, Text] = {
     "choices": {"en": "consent choices", "de": "Einwilligungen"},
     "datasets": {"en": "datasets", "de": "Datensätze"},
     "runs": {"en": "trained models", "de": "trainierte Modelle"},
-    "impact": {"en": "cases about trained models", "de": "Fälle zu trainierten Modellen"},
+    "impact": {"en": "cases about models", "de": "Fälle zu Modellen"},
     "requests": {"en": "rights requests", "de": "Anträge"},
     "holds": {"en": "holds", "de": "Aufbewahrung"},
     "exports": {"en": "exports", "de": "Exporte"},
