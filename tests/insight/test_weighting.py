@@ -1,4 +1,4 @@
-"""Raking by published numbers, by hand and by its properties; what weights cost and when they pay."""
+"""Raking by published numbers, by hand and by its properties; what weights cost."""
 
 import numpy as np
 import pytest
@@ -119,7 +119,9 @@ def test_without_convergence_weights_are_never_recommended() -> None:
     assert not advise(sample, population, rake(sample, population)).recommended
 
 
-@pytest.mark.parametrize(("explained", "sample"), [(0.01, (70, 30)), (0.4, (70, 30)), (0.2, (52, 48))])
+@pytest.mark.parametrize(
+    ("explained", "sample"), [(0.01, (70, 30)), (0.4, (70, 30)), (0.2, (52, 48))]
+)
 def test_the_expected_error_is_what_drawing_again_and_again_shows(
     explained: float, sample: tuple[int, int]
 ) -> None:
@@ -139,5 +141,7 @@ def test_the_expected_error_is_what_drawing_again_and_again_shows(
         ("before", advice.bias_before, advice.variance_before),
         ("after", advice.bias_after, advice.variance_after),
     ):
-        assert explained * bias + (1 - explained) * variance == pytest.approx(errors[name], rel=0.05)
+        assert explained * bias + (1 - explained) * variance == pytest.approx(
+            errors[name], rel=0.05
+        )
     assert (errors["after"] < errors["before"]) == (advice.pays_from < explained)

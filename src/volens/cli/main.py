@@ -69,6 +69,9 @@ COMMANDS = {
     "train": _Entry(module="train", text="Train an adapter on a sealed dataset of the willing."),
     "unlearn": _Entry(module="unlearn", text="Make a model forget exactly, and prove it."),
     "model": _Entry(module="model", text="What was trained, and may be put to use.", group=True),
+    "represent": _Entry(
+        module="represent", text="Who may be used beside everybody, and what would fill gaps."
+    ),
     "export": _Entry(module="export", text="Give a person a copy of all their data, in one file."),
     "report": _Entry(module="report", text="Report a reply or a chat, for its person."),
     "flag": _Entry(module="flag", text="What safety classifiers flagged.", group=True),

@@ -5,18 +5,22 @@ the like how many there are and how many may be used. Shown are the sums for eac
 variable, never how the groups lie across one another. The rule:
 
 1. *Enough on both sides.* A group is shown if at least `FEWEST` of its people may be used and at
-   least `FEWEST` may not. Others are shown together; a variable with no two such groups is left
-   out, and with no such group at all nothing is shown.
+   least `FEWEST` may not. Until that is so, the two groups of a variable with the fewest people are
+   shown as one. Then no group is left to be found by subtraction, and merging looks at answers only
+   to know when to stop. A variable of which one group remains is left out; if the people of one
+   answer are too few altogether, nothing is shown.
 2. *No answer by taking differences.* Groups of two variables can lie so across one another that a
    difference of their sums speaks of one person. So for everybody there has to be another world in
    which that person's answer is the other one and each sum is the same: a change of two answers in
-   the same place of all variables, or of four that cancel out. Where there is none, groups are
-   merged until there is.
-3. *Coarse numbers.* What is printed is rounded to `STEP`, so that it seldom moves if one person does.
+   the same place of all variables, or of four that cancel out. Where there is none, the last
+   variable is left out, too.
+3. *Coarse numbers.* What is printed is rounded to `STEP`: it seldom moves if one person does.
 
-The rule holds against somebody who knows everybody's groups and this code, and nobody's answer. It
-doesn't hold against somebody who knows all answers but one, and who compares reports before and
-after a single change sees that change if a rounded number moves: `docs/representation.md`.
+The rule holds against somebody who knows everybody's groups and nobody's answer, and solves for the
+answers; with one variable also if that somebody reasons about why groups were merged. It is no
+guarantee against somebody who knows all answers but one, or who compares reports before and after
+a single change, and reasoning about why a variable was left out can tell answers in tables of a
+few people: docs/representation.md.
 """
 
 from __future__ import annotations
@@ -74,6 +78,8 @@ class Shown:
     """Only the variables shown, in groups that may be; its sums may be shown, its cells may not."""
     left_out: tuple[str, ...]
     """Variables of which no two groups may be shown."""
+    alike: tuple[str, ...]
+    """Variables of which everybody has one value: there is nothing to compare."""
 
 
 def table_of(
@@ -111,17 +117,19 @@ def disclose(table: PeopleTable, *, fewest: int = FEWEST) -> Shown:
         hint = "so few people are never shown, nor are the others beside them"
         message = f"fewer than {fewest} people may be used, or fewer than {fewest} may not"
         raise InvalidInput("sample_small", message, hint=hint)
-    names = [variable.name for variable in table.variables]
-    for place in range(len(names)):
+    alike = tuple(one.name for one in table.variables if len(one.groups) == 1)
+    names = [one.name for one in table.variables if len(one.groups) > 1]
+    for place in range(len(table.variables)):
         while len(table.variables[place].groups) > 1 and not _enough(table, place, fewest):
             table = _merge_smallest(table, place)
-    for place in reversed(range(len(names))):
+    for place in reversed(range(len(table.variables))):
         if len(table.variables[place].groups) == 1:
             table = _without(table, place)
     while without_alternative(table.everybody, table.used).any():
         table = _without(table, len(table.variables) - 1)
     shown = {variable.name for variable in table.variables}
-    return Shown(table=table, left_out=tuple(name for name in names if name not in shown))
+    left_out = tuple(name for name in names if name not in shown)
+    return Shown(table=table, left_out=left_out, alike=alike)
 
 
 def margin(counts: Counts, place: int) -> Counts:
@@ -148,7 +156,9 @@ def without_alternative(everybody: Counts, used: Counts) -> npt.NDArray[np.bool_
     for left in _divisions(used.ndim):
         order = (*left, *(axis for axis in range(used.ndim) if axis not in left))
         size = int(np.prod([used.shape[axis] for axis in left]))
-        ones, others = (side.transpose(order).reshape(size, -1).astype(np.int64) for side in (yes, no))
+        ones, others = (
+            side.transpose(order).reshape(size, -1).astype(np.int64) for side in (yes, no)
+        )
         safe = ((ones > 0) & _round_trip(others, ones)) | ((others > 0) & _round_trip(ones, others))
         turned = safe.reshape([used.shape[axis] for axis in order])
         unsafe &= ~turned.transpose(np.argsort(order))

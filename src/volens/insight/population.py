@@ -19,8 +19,8 @@ NOT_KNOWN: Final[Mapping[str, str]] = {
     "topic": "it is kept nowhere outside the chats, and they are not opened for this",
 }
 """What people are not compared by, and why."""
-BANDS: Final = ((4, "up to 4 turns"), (10, "5 to 10 turns"))
-LONGEST: Final = "over 10 turns"
+BANDS: Final = ((4, "4 turns or fewer"), (10, "5 to 10 turns"))
+LONGEST: Final = "more than 10 turns"
 
 _PEOPLE = """
 SELECT s.no, s.plan, s.region, c.turns, c.chats
