@@ -144,7 +144,7 @@ def test_what_changes_something_can_be_tried_first(
         "open", "confirm", "start", "close", "extend", "settle", "receive", "hand-over",
         "conversation", "history", "subject",
         "place", "review", "release",
-        "export", "report",
+        "export", "report", "represent",
         "send",
         "rotate", "destroy-expired", "backup", "restore",
         "audit", "processing", "impact", "inventory", "transparency",

@@ -77,6 +77,9 @@ COMMANDS = {
         text="Training data from written principles, without chats.",
         group=True,
     ),
+    "represent": _Entry(
+        module="represent", text="Who may be used beside everybody, and what would fill gaps."
+    ),
     "export": _Entry(module="export", text="Give a person a copy of all their data, in one file."),
     "report": _Entry(module="report", text="Report a reply or a chat, for its person."),
     "flag": _Entry(module="flag", text="What safety classifiers flagged.", group=True),
