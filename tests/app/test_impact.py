@@ -12,10 +12,13 @@ from tests.docs.pages import vectors
 from tests.support.homes import place
 from tests.support.leased import LeasedHome, leased_home
 from tests.support.stores import act
+from volens.app.auditing import evidence_of
 from volens.app.erasing import eraser_of
 from volens.app.impact import certificates_for, impact_register, look
 from volens.app.runs import runs_of
 from volens.app.unlearning import unlearn
+from volens.audit.model import Outcome
+from volens.audit.run import run_audit
 from volens.consent.model import Act
 from volens.core.canonical import canonical_json
 from volens.core.errors import InvalidInput, VerificationFailed
@@ -171,6 +174,34 @@ class TestMoving:
             [ImpactState.ALLOWED_AGAIN],
             [ImpactState.BLOCKED],
         ]
+
+
+class TestAuditing:
+    def found(self, there: LeasedHome, *, writing: bool) -> list[str]:
+        with there.where.open(writing=writing) as home:
+            report = run_audit(evidence_of(home), clock=home.clock)
+        return [one.id for one in report.results if one.outcome is not Outcome.HELD]
+
+    def test_a_record_without_a_case_is_found_until_somebody_looked(
+        self, there: LeasedHome
+    ) -> None:
+        trained(there)
+        assert self.found(there, writing=False) == []
+        there.withdraw(100, there.people[2])
+        with there.where.open():  # takes the withdrawal in, and does not look
+            pass
+        assert self.found(there, writing=False) == ["models.cases_open"]
+        assert self.found(there, writing=True) == []
+        assert self.found(there, writing=False) == []
+
+    def test_a_copy_that_left_after_a_case_had_stopped_it_is_found(self, there: LeasedHome) -> None:
+        done = trained(there)
+        there.withdraw(100, there.people[2])
+        looked(there)
+        assert self.found(there, writing=True) == []
+        with there.where.open() as home:
+            runs_of(home).give(done.kept, b"m" * 32, b"a" * 32, home.clock.now())
+        assert self.found(there, writing=True) == ["models.cases_open"]
 
 
 class TestErasing:

@@ -47,7 +47,7 @@ def test_from_a_dataset_to_a_proof_that_a_model_forgot(willing: Shell) -> None:
     bom = json.loads(Path("second/bom.cdx.json").read_text("utf-8"))
     assert bom["metadata"]["component"]["bom-ref"] == forgot["after"]
     assert (Path("second") / "adapter.safetensors").stat().st_size > 0
-    assert "23 held, 0 broken" in willing.ok("audit").out
+    assert "24 held, 0 broken" in willing.ok("audit").out
 
 
 def test_a_case_opens_by_itself_and_ends_in_a_certificate(willing: Shell) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from volens.app.home import Home
+from volens.app.impact import look, stand_of
 from volens.app.policies import history
 from volens.app.rights import request_store
 from volens.app.runs import runs_of
 from volens.app.witnesses import remembered
-from volens.audit.evidence import Cosigned, Evidence, PolicyPeriod
+from volens.audit.evidence import Cosigned, Evidence, ModelStand, PolicyPeriod
 from volens.audit.trail import Trail, read_trail
 from volens.core.errors import Unavailable, VolensError
 from volens.core.ids import IdKind, parse_id
@@ -22,8 +23,10 @@ _SECRETS = frozenset({".kek", ".key", ".seed"})
 def evidence_of(home: Home, *, witnesses_wanted: int = 0) -> Evidence:
     """Return what an audit looks at in `home`; its log is read and verified here.
 
-    A home opened for writing publishes what is pending first.
+    A home opened for writing opens the impact cases that are due, and publishes what is pending,
+    first.
     """
+    models = _models(home)
     if home.log is not None:
         home.log.publish()
     identity = home.identity
@@ -63,8 +66,18 @@ def evidence_of(home: Home, *, witnesses_wanted: int = 0) -> Evidence:
         runs=frozenset(
             holder_of(parse_id(IdKind.RUN, family)).number for family in runs_of(home).families()
         ),
+        models=models,
         secrets={path.name: path.read_bytes() for path in home.custody.iterdir() if path.is_file()},
     )
+
+
+def _models(home: Home) -> ModelStand | VolensError:
+    try:
+        if home.log is not None:
+            look(home)
+        return stand_of(home)
+    except VolensError as error:
+        return error
 
 
 def _trail(home: Home) -> Trail | VolensError:

@@ -13,6 +13,7 @@ import numpy as np
 
 from volens.app.home import Home
 from volens.app.runs import runs_of
+from volens.audit.evidence import ModelStand
 from volens.core.errors import NotFound
 from volens.core.ids import DatasetId, RunId
 from volens.core.purposes import Purpose
@@ -126,6 +127,37 @@ def look(home: Home) -> Looked:
     register.move(moves, now)
     register.open(cases, now)
     return Looked(opened=len(cases), moved=len(moves))
+
+
+def stand_of(home: Home) -> ModelStand:
+    """Return how the models of a home stand, for an audit; changes nothing.
+
+    Raises:
+        Unavailable: if it can't be known what may be used.
+    """
+    register = impact_register(home)
+    families = {one.name: one for one in _families(home)}
+    fresh = [
+        one.planned - _usable(home, one) - register.known_leaves(name)
+        for name, one in families.items()
+    ]
+    stopped = [
+        (case, touch)
+        for case in register.all()
+        for touch in case.touches
+        if not touch.copy and touch.stands.state is not ImpactState.ALLOWED_AGAIN
+    ]
+    return ModelStand(
+        families=len(families),
+        without_case=sum(map(len, fresh)),
+        left_after=sum(
+            given.published > case.log_index
+            for case, touch in stopped
+            for run in families[touch.family].runs
+            if run.leaves.intersection(touch.leaves)
+            for given in run.kept.given
+        ),
+    )
 
 
 def certificates_for(home: Home, case: Case) -> list[tuple[str, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from volens.audit import holdings, leaves, ledgers, machine, manifests, promises, rules
+from volens.audit import holdings, leaves, ledgers, machine, manifests, models, promises, rules
 from volens.audit.inventory import compare
 from volens.audit.model import Finding, Look
 from volens.audit.survey import Survey, columns
@@ -97,6 +97,13 @@ CHECKS: tuple[Check, ...] = (
         rows=("R42", "R47"),
         how="kept files, statement, intent and end of each dataset compared with the log",
         look=manifests.datasets_match_the_log,
+    ),
+    Check(
+        id="models.cases_open",
+        promise="Who may not be used any more has a case for each model that learned from them.",
+        rows=("R61", "R80"),
+        how="what runs were planned with compared with what may be used now, cases and copies",
+        look=models.cases_are_open,
     ),
     Check(
         id="keys.match_rows",

@@ -140,6 +140,17 @@ class RequestRegister(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStand:
+    """How the models of a home stand towards what may be used."""
+
+    families: int = 0
+    without_case: int = 0
+    """Records that may not be used any more, and that no impact case names."""
+    left_after: int = 0
+    """Copies that left after a case had stopped their model."""
+
+
 CensusOf = Callable[[Policy, Use, datetime], Census]
 
 
@@ -176,6 +187,8 @@ class Evidence:
     """How old a cosignature may be."""
     runs: frozenset[int] = frozenset()
     """The numbers under which runs have keys."""
+    models: ModelStand | VolensError = ModelStand()
+    """How the models stand; or why that can't be known."""
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """What lies in custody, by file name: looked for inside the home."""
 

@@ -45,8 +45,9 @@ def _look(session: Session, home: Home) -> None:
         session.output.note(f"models were not looked at ({error.message}); the next command will")
         return
     if looked.opened:
+        cases = "impact case" if looked.opened == 1 else "impact cases"
         session.output.note(
-            f"{looked.opened:,} impact cases opened: a model used what may not be used any more; "
+            f"{looked.opened:,} {cases} opened: a model used what may not be used any more; "
             "volens impact list"
         )
 
