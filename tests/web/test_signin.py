@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pyotp
@@ -20,6 +21,7 @@ from volens.door.cookies import DEVICE, SESSION
 from volens.holds.erasure import COOL_OFF
 from volens.log.kinds import ErasureScope
 from volens.server.application import application
+from volens.web.codes import picture_of
 
 PASSWORD = "three quiet rivers"
 
@@ -195,6 +197,9 @@ def test_staff_set_up_a_second_factor_before_anything_else(doors: Doors, app: AS
     page = client.get("/sign-in/set-up")
     secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", page.text)
     assert secret is not None
+    address = re.search(r'href="(otpauth://[^"]+)"', page.text)
+    assert address is not None
+    assert picture_of(unescape(address[1])) in page.text
     totp = pyotp.TOTP(secret[1].replace(" ", ""))
     assert client.get("/sign-in/security").status_code == 303
     data = {"csrf": field(page.text), "code": code_now(doors, totp)}

@@ -27,6 +27,7 @@ from volens.door.doorway import doorway_of
 from volens.door.hashing import hash_of, password_fits
 from volens.door.problems import problem, status_of
 from volens.door.who import session_of
+from volens.web.codes import picture_of
 from volens.web.shell import page, safe_next, see_other, web_page
 from volens.web.signin_confirm import confirm_routes
 from volens.web.signin_parts import (
@@ -288,7 +289,12 @@ async def _set_up_form(request: Request, error: VolensError | None = None) -> Re
     shown = await doorway_of(request).run(act)
     if shown is None:
         return see_other("/sign-in/code")
-    values: dict[str, object] = {"secret": _in_fours(shown[0]), "address": shown[1]}
+    secret, address = shown
+    values: dict[str, object] = {
+        "secret": _in_fours(secret),
+        "address": address,
+        "picture": picture_of(address),
+    }
     said, status = ("", 200) if error is None else (error.code, status_of(error))
     return _form(request, "set-up", "", values, said=said, status=status)
 

@@ -19,6 +19,7 @@ from volens.door.doorway import doorway_of
 from volens.door.hashing import hash_of
 from volens.door.problems import problem, status_of
 from volens.door.who import stepped_up
+from volens.web.codes import picture_of
 from volens.web.shell import page, see_other, web_page
 from volens.web.signin_parts import fields_of, full_session, home_of
 
@@ -216,6 +217,7 @@ async def _page(
             "has_password": account.password is not None,
             "has_app": codes.is_set_up(account),
             "waiting": waiting,
+            "picture": picture_of(waiting[1]) if waiting else "",
             "left": codes.recovery_codes_left(account),
             "passkeys": passkeys_of(home).of(account),
             "wants_second": signing_desk(home).wants_second(account),
