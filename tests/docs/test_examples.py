@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,8 @@ def run_python(body: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in pages() if examples(page)], ids=str)
 def test_the_examples_of_a_page_run_and_print_what_they_show(page: Path, tmp_path: Path) -> None:
+    if page.stem == "training" and find_spec("torch") is None:
+        pytest.skip("training is not installed: pip install 'volens[training]'")
     for kind, body in examples(page):
         if kind == "console":
             run_console(body, tmp_path)
