@@ -6,15 +6,17 @@ from pathlib import Path
 
 from tests.server.conftest import DAY, Served
 from tests.support.homes import Place, add
-from tests.support.stores import talk
+from tests.support.models import trained_on
+from tests.support.stores import TRAINING, act, talk
 from volens.app.home import Home
+from volens.app.impact import impact_register
 from volens.app.retention import clock_of, new_request
 from volens.consent.model import Act, ConsentEvent
 from volens.core.ids import EventId, HoldId, IdKind, format_id
 from volens.core.purposes import Purpose
 from volens.holds.erasure import Erasure, ErasureState
 from volens.holds.model import Hold
-from volens.log.kinds import CaptureSource, ErasureScope, HoldClass
+from volens.log.kinds import CaptureSource, ErasureScope, HoldClass, ImpactState
 from volens.server.backups import kept
 from volens.server.jobs import _retain
 from volens.vault.subjects import Subject
@@ -77,6 +79,31 @@ def test_what_was_journaled_beside_the_owner_is_logged_within_a_tick(
     served.now()
     log = served.home.owned_log()
     assert log.published_size == log.size
+
+
+def test_a_case_opens_within_a_minute_of_a_withdrawal_beside_the_owner(
+    served: Served, here: Place, tmp_path: Path
+) -> None:
+    ada = person(served.home)
+    chat = talk("ada-2", "how is tea made?", "with water")
+    served.home.vault.capture({ada: [chat]}, source=CaptureSource.IMPORT)
+    served.home.ledger.record([act(1, ada, Act.GRANT)])
+    trained_on(served.home, served.home.datasets().build(TRAINING, tmp_path / "set"))
+    here.clock.step(timedelta(minutes=1))
+    assert "impact" in served.now()
+    assert impact_register(served.home).all() == []
+    with here.open(writing=False) as other:
+        other.ledger.journal(act(2, ada, Act.WITHDRAW))
+    here.clock.step(timedelta(minutes=1))
+    served.now()  # takes it in, and may have looked before it did
+    here.clock.step(timedelta(minutes=1))
+    assert "impact" in served.now()
+    (case,) = impact_register(served.home).of_subject(ada.number)
+    assert case.touches[0].stands.state is ImpactState.BLOCKED
+    size = served.home.owned_log().size
+    here.clock.step(timedelta(minutes=1))
+    assert "impact" in served.now()
+    assert served.home.owned_log().size == size
 
 
 def test_what_the_server_missed_while_it_was_down_is_done_when_it_starts(here: Place) -> None:

@@ -109,6 +109,7 @@ def look(home: Home) -> Looked:
     families = list(_families(home))
     if not families:
         return Looked(opened=0, moved=0)
+    home.gate.take_in()  # what was journaled beside the owner counts already
     register = impact_register(home)
     new: dict[tuple[Owner | None, ImpactCause], list[tuple[Touched, Moved]]] = {}
     moves: list[tuple[Case, Touch, Moved]] = []
