@@ -103,7 +103,7 @@ def test_yes_and_no_weigh_the_same_and_going_back_is_no_longer_a_way(
     page.get_by_role("button", name="Yes", exact=True).click()
     steps_to_yes += 1
     expect(page.get_by_text("Your yes is written down")).to_be_visible()
-    expect(page.get_by_text("none trained on your chats")).to_be_visible()
+    expect(page.get_by_text("Datasets made from now on may hold your chats")).to_be_visible()
     pair_weighs_the_same(page)
     steps_back = 0
     page.goto("/me")
